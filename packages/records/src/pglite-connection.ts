@@ -1,0 +1,89 @@
+import { Worker } from 'node:worker_threads';
+import { workerUrl } from '@slipway/kernel';
+import pg from 'pg';
+import type { ErrorFields, WorkerReply, WorkerRequest } from './pglite-protocol.ts';
+
+type Rows = WorkerReply & { type: 'rows' };
+type RequestBody = WorkerRequest extends infer R ? (R extends unknown ? Omit<R, 'id'> : never) : never;
+
+interface Waiting {
+  readonly resolve: (reply: WorkerReply) => void;
+  readonly reject: (error: Error) => void;
+}
+
+/** The process's end of the embedded database: sends one request at a time's worth of messages, matches the replies. */
+export class PgliteConnection {
+  readonly #worker: Worker;
+  readonly #waiting = new Map<number, Waiting>();
+  readonly #ready: Promise<void>;
+  #nextId = 1;
+  #failure: Error | undefined;
+  onNotification: (channel: string, payload: string) => void = () => {};
+
+  constructor(options: { dataDir?: string | undefined; loadDataDir?: Uint8Array | undefined }) {
+    const url = workerUrl('pglite-worker', import.meta.url);
+    this.#worker = new Worker(url, { workerData: { dataDir: options.dataDir, loadDataDir: options.loadDataDir }, stdout: false });
+    this.#ready = new Promise((resolve, reject) => this.#waiting.set(0, { resolve: () => resolve(), reject }));
+    this.#ready.catch(() => {});
+    this.#worker.on('message', (reply: WorkerReply) => this.#receive(reply));
+    this.#worker.on('error', (error: Error) => this.#fail(error));
+    this.#worker.on('exit', () => this.#fail(new Error('The embedded database has been closed.')));
+  }
+
+  async ready(): Promise<void> {
+    await this.#ready;
+  }
+
+  async query(sql: string, params: (string | Uint8Array | null)[]): Promise<Rows> {
+    return (await this.#send({ type: 'query', sql, params })) as Rows;
+  }
+
+  async script(sql: string): Promise<void> {
+    await this.#send({ type: 'script', sql });
+  }
+
+  async listen(channel: string): Promise<void> {
+    await this.#send({ type: 'listen', channel });
+  }
+
+  async dump(): Promise<Uint8Array> {
+    return ((await this.#send({ type: 'dump' })) as WorkerReply & { type: 'bytes' }).bytes;
+  }
+
+  async close(): Promise<void> {
+    if (this.#failure) return;
+    await this.#send({ type: 'close' });
+    await this.#worker.terminate();
+  }
+
+  #send(body: RequestBody): Promise<WorkerReply> {
+    if (this.#failure) return Promise.reject(this.#failure);
+    const id = this.#nextId;
+    this.#nextId += 1;
+    return new Promise((resolve, reject) => {
+      this.#waiting.set(id, { resolve, reject });
+      this.#worker.postMessage({ ...body, id });
+    });
+  }
+
+  #receive(reply: WorkerReply): void {
+    if (reply.type === 'notification') return this.onNotification(reply.channel, reply.payload);
+    const waiting = this.#waiting.get(reply.id);
+    this.#waiting.delete(reply.id);
+    if (!waiting) return;
+    if (reply.type === 'error') waiting.reject(databaseError(reply.message, reply.fields));
+    else waiting.resolve(reply);
+  }
+
+  #fail(error: Error): void {
+    this.#failure ??= error;
+    for (const waiting of this.#waiting.values()) waiting.reject(this.#failure);
+    this.#waiting.clear();
+  }
+}
+
+/** The same error class and fields that node-postgres throws, so callers need not know the engine. */
+function databaseError(message: string, fields: ErrorFields | undefined): Error {
+  if (!fields) return new Error(message);
+  return Object.assign(new pg.DatabaseError(message, message.length, 'error'), fields);
+}
