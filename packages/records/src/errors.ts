@@ -1,4 +1,4 @@
-import { ConflictError, PlatformError, UnavailableError } from '@slipway/kernel';
+import { ConflictError, InvalidError, PlatformError, UnavailableError } from '@slipway/kernel';
 
 /** A query went to the pool while the same task holds a transaction; it must use the transaction's handle. */
 export class ConnectionHeldError extends PlatformError {
@@ -22,4 +22,14 @@ export class HomeLockedError extends ConflictError {
 /** The store cannot be reached or opened. */
 export class StoreUnavailableError extends UnavailableError {
   override readonly code = 'records/unavailable';
+}
+
+/** The folder is no Slipway home, or one of a format this program cannot read. */
+export class HomeFormatError extends ConflictError {
+  override readonly code = 'records/home-format';
+}
+
+/** A backup that cannot be read or does not fit this store. */
+export class BackupError extends InvalidError {
+  override readonly code = 'records/backup';
 }

@@ -1,4 +1,5 @@
-export { ConnectionHeldError, HomeLockedError, MigrationError, StoreUnavailableError } from './errors.ts';
+export { BackupError, ConnectionHeldError, HomeFormatError, HomeLockedError, MigrationError, StoreUnavailableError } from './errors.ts';
+export { HOME_FORMAT, HomeHolder, findHolder, openHome, type Home } from './home.ts';
 export { migrate } from './migrate.ts';
 export {
   POSTGRES_POOL_SIZE,
