@@ -7,6 +7,7 @@ export const ID_PREFIXES = {
   key: 'key',
   dataset: 'ds',
   datasetVersion: 'dv',
+  contractVersion: 'cv',
   modelVersion: 'mv',
   promptVersion: 'pv',
   assistantVersion: 'av',
