@@ -46,6 +46,8 @@ export const Contract = z.strictObject({
   fields: z.array(Field).max(CONTRACT_FIELD_LIMIT),
   /** Columns the source has and this contract's owner does not use; accepted and not looked at. */
   ignored: z.array(z.string()).max(CONTRACT_FIELD_LIMIT).default([]),
+  /** The column that says whose data a row is; erasure goes by it. May be one of the ignored columns. */
+  subject: z.string().optional(),
 });
 export type Contract = z.infer<typeof Contract>;
 

@@ -100,7 +100,9 @@ async function lockedError(root: string): Promise<HomeLockedError> {
   const who = holder ? `process ${holder.pid}${holder.url ? ` at ${holder.url}` : ''}` : 'another process';
   return new HomeLockedError(`${root} is in use by ${who}.`, {
     details: { home: root, pid: holder?.pid ?? null, url: holder?.url ?? null },
-    help: holder?.url ? `Talk to it at ${holder.url}, or stop it first.` : 'Wait until it has finished, or choose another folder with --home.',
+    help: holder?.url
+      ? `Talk to it at ${holder.url}, or stop it first.`
+      : 'Wait until it has finished, or choose another folder with --home.',
   });
 }
 

@@ -1,1 +1,14 @@
-export {};
+export { createAnswering, type Answered, type Answering, type AnswerRequest, type Recorder } from './answer.ts';
+export { releasesCapability } from './capability.ts';
+export {
+  CallInvalidError,
+  ReleaseNotFoundError,
+  RevisionNotFoundError,
+  RollbackError,
+  ServableFailedError,
+  ServableUnavailableError,
+  TooManyRowsError,
+} from './errors.ts';
+export { createReleases, planRollback, type Published, type PublishRequest, type Releases } from './release-service.ts';
+export { createRouting, type LiveRoute, type LoadedRevision, type Routing } from './routing.ts';
+export { allTrafficOn, chooseArm, liveRevision, unitPoint } from './traffic.ts';

@@ -1,0 +1,114 @@
+import { FieldRole, Name, RecordingPolicy } from '@slipway/kernel';
+import { GateDefinition } from '@slipway/evaluation/contract';
+import { z } from 'zod';
+
+const columnName = z.string().min(1).max(256);
+const columnList = z.array(columnName).max(2_000);
+
+/** How long the search may take when nothing is said, and the most it may be told. */
+export const TRAIN_SECONDS_DEFAULT = 30;
+export const TRAIN_SECONDS_MAX = 24 * 3600;
+export const TEST_RATIO_DEFAULT = 0.2;
+
+/** Bytes already uploaded, and the name they came under. */
+export const UploadedFile = z.strictObject({ sha256: z.string().regex(/^[0-9a-f]{64}$/), fileName: z.string().min(1).max(512) });
+export type UploadedFile = z.infer<typeof UploadedFile>;
+
+/** Reading options for a table file; whatever is left out is found by looking at the file. */
+export const ReadOptions = z.strictObject({
+  format: z.enum(['csv', 'parquet', 'json', 'ndjson']).optional(),
+  delimiter: z.string().min(1).max(1).optional(),
+  encoding: z.enum(['utf-8', 'latin1', 'utf-16le', 'utf-16be']).optional(),
+  header: z.boolean().optional(),
+  /** Column names of a file without a header line. */
+  columns: columnList.optional(),
+});
+export type ReadOptions = z.infer<typeof ReadOptions>;
+
+/** Which trainer, and how much of it is left to the search. */
+export const TrainerDefinition = z.discriminatedUnion('kind', [
+  z.strictObject({ kind: z.literal('auto'), seconds: z.number().positive().max(TRAIN_SECONDS_MAX).default(TRAIN_SECONDS_DEFAULT) }),
+  z.strictObject({ kind: z.literal('gbdt'), params: z.record(z.string(), z.unknown()) }),
+  z.strictObject({ kind: z.literal('linear'), params: z.record(z.string(), z.unknown()) }),
+]);
+export type TrainerDefinition = z.infer<typeof TrainerDefinition>;
+
+export const SplitDefinition = z.strictObject({
+  strategy: z.enum(['auto', 'stratified', 'random', 'group', 'time']).default('auto'),
+  testRatio: z.number().gt(0).lt(1).default(TEST_RATIO_DEFAULT),
+  seed: z.int().min(0).max(2 ** 31).default(1),
+});
+
+/** Everything that decides what a table launch makes. Plain JSON: the CLI, the API and `slipway.config.ts` all come down to it. */
+export const LaunchDefinition = z.strictObject({
+  name: Name,
+  dataset: Name,
+  read: ReadOptions.default({}),
+  target: columnName,
+  /** Label of the positive class of a binary target. */
+  positive: z.string().max(256).optional(),
+  exclude: columnList.default([]),
+  /** Roles that override what the profile says. */
+  as: z.record(columnName, FieldRole).default({}),
+  time: columnName.optional(),
+  group: columnName.optional(),
+  sensitive: columnList.default([]),
+  /** The column that says whose data a row is. */
+  subject: columnName.optional(),
+  train: TrainerDefinition.default({ kind: 'auto', seconds: TRAIN_SECONDS_DEFAULT }),
+  /** Seed of the training; when left out, the number the version will have. */
+  seed: z.int().min(0).max(2 ** 31).optional(),
+  split: SplitDefinition.prefault({}),
+  gates: z.array(GateDefinition).max(100).optional(),
+  acceptLeak: columnList.default([]),
+  recording: RecordingPolicy.default('full'),
+  environment: z.string().min(1).max(64).default('production'),
+});
+export type LaunchDefinition = z.infer<typeof LaunchDefinition>;
+
+export const LaunchRequest = z.strictObject({
+  definition: LaunchDefinition,
+  data: UploadedFile,
+  test: UploadedFile.optional(),
+  /** Go live although a gate failed; audited with who did it. */
+  force: z.boolean().default(false),
+  /** `always` trains and makes a revision; `when-changed` reuses a version whose recipe exists. */
+  mode: z.enum(['always', 'when-changed']).default('always'),
+});
+export type LaunchRequest = z.infer<typeof LaunchRequest>;
+
+export const LaunchStarted = z.object({ run: z.string() });
+
+const interval = z.object({ value: z.number().nullable(), low: z.number().nullable(), high: z.number().nullable() });
+
+/** What a launch prints and its run returns. */
+export const LaunchResult = z.object({
+  release: z.object({ name: z.string(), url: z.string(), revision: z.int() }).nullable(),
+  version: z.string(),
+  recipe: z.string(),
+  created: z.boolean(),
+  task: z.enum(['binary', 'multiclass', 'regression']),
+  trainer: z.string(),
+  dataset: z.string(),
+  rows: z.object({ train: z.int(), test: z.int() }),
+  split: z.object({ strategy: z.string(), seed: z.int() }),
+  seed: z.int(),
+  leakage: z.array(z.object({ column: z.string(), kind: z.string(), reason: z.string(), action: z.string() })),
+  notes: z.array(z.object({ column: z.string(), note: z.string() })),
+  baseline: z.record(z.string(), z.number().nullable()),
+  metrics: z.record(z.string(), interval),
+  gates: z.array(
+    z.object({ name: z.string(), passed: z.boolean(), value: z.unknown(), threshold: z.unknown(), message: z.string().optional() }),
+  ),
+  forced: z.boolean(),
+  parity: z.object({ maxError: z.number() }),
+  report: z.string(),
+  example: z.record(z.string(), z.unknown()),
+  run: z.string(),
+  seconds: z.object({ total: z.number() }).catchall(z.number()),
+});
+export type LaunchResult = z.infer<typeof LaunchResult>;
+
+/** The definition with everything the search chose written out: applying it makes nothing new. */
+export const ResolvedLaunch = z.object({ run: z.string(), definition: LaunchDefinition, data: UploadedFile, test: UploadedFile.nullable() });
+export type ResolvedLaunch = z.infer<typeof ResolvedLaunch>;

@@ -1,0 +1,215 @@
+import {
+  type Call,
+  type CallContext,
+  type Clock,
+  InvalidError,
+  type Invocation,
+  type Json,
+  type Part,
+  type Principal,
+  type Result,
+  type Row,
+  timestampMs,
+} from '@slipway/kernel';
+import { CALL_ROWS_LIMIT } from './contract.ts';
+import { CallInvalidError, ServableFailedError, TooManyRowsError } from './errors.ts';
+import type { LiveRoute, LoadedRevision, Routing } from './routing.ts';
+import { chooseArm } from './traffic.ts';
+
+/** Where invocations are written; resolves once the line is as durable as the server promises. */
+export interface Recorder {
+  append(invocation: Invocation): Promise<void>;
+}
+
+export interface AnswerRequest {
+  readonly project: string;
+  readonly release: string;
+  readonly principal: Principal;
+  readonly requestId: string;
+  readonly inputs: readonly unknown[];
+  readonly unit?: string | undefined;
+  readonly subject?: string | undefined;
+  readonly eventTime?: string | number | undefined;
+  readonly signal?: AbortSignal | undefined;
+  readonly deadlineMs?: number | undefined;
+  readonly traceparent?: string | undefined;
+}
+
+export interface Answered {
+  readonly release: string;
+  readonly revision: number;
+  readonly version: string;
+  readonly results: readonly { readonly invocation: string; readonly result: Result<unknown> }[];
+}
+
+export interface Answering {
+  /** Answers a call: resolve, check in, invoke, record, then reply. One result per input. */
+  answer(request: AnswerRequest): Promise<Answered>;
+  /** Streams one call; the invocation is recorded before the last part is given out. */
+  stream(request: AnswerRequest): AsyncIterable<Part<unknown> & { invocation: string }>;
+  /** Writes the end of a pending invocation: a second line of the same id replaces the first for readers. */
+  complete(invocation: Invocation, result: Result<unknown>): Promise<void>;
+}
+
+export interface AnswerDeps {
+  readonly routing: Routing;
+  readonly recorder: Recorder;
+  readonly clock: Clock;
+  readonly replica: number;
+  readonly nextInvocationId: () => string;
+  /** A number in 0..1 that spreads calls without a unit over the arms. */
+  readonly draw: () => number;
+}
+
+interface Admitted {
+  readonly route: LiveRoute;
+  readonly loaded: LoadedRevision;
+  readonly armName: string;
+  readonly armWeight: number;
+  readonly eventTimeMs: number;
+  readonly startedMs: number;
+  readonly calls: readonly Call<unknown>[];
+}
+
+/** The path of a production call. It touches no database once the release is warm, and knows no kinds. */
+export function createAnswering(deps: AnswerDeps): Answering {
+  return {
+    async answer(request) {
+      const admitted = await admit(deps, request);
+      const results = await invokeSafely(admitted);
+      const { route, loaded } = admitted;
+      const lines = results.map((result, row) => invocationLine(deps, request, admitted, row, result));
+      if (loaded.revision.recording !== 'none') await Promise.all(lines.map((line) => deps.recorder.append(line)));
+      return {
+        release: route.name,
+        revision: loaded.revision.number,
+        version: loaded.revision.version,
+        results: results.map((result, row) => ({ invocation: (lines[row] as Invocation).id, result })),
+      };
+    },
+    async *stream(request) {
+      const admitted = await admit(deps, request);
+      const call = admitted.calls[0];
+      if (!call) throw new InvalidError('A streamed call needs one input.');
+      const invocation = call.context.invocation;
+      for await (const part of streamOf(admitted, call)) {
+        if (part.type === 'result' && admitted.loaded.revision.recording !== 'none') {
+          await deps.recorder.append(invocationLine(deps, request, admitted, 0, part.result));
+        }
+        yield { ...part, invocation };
+      }
+    },
+    complete(invocation, result) {
+      const observedTimeMs = deps.clock.nowMs();
+      return deps.recorder.append({
+        ...invocation,
+        ...outcomeFields(result, invocation.output !== null || invocation.input !== null),
+        observedTimeMs,
+      });
+    },
+  };
+}
+
+async function admit(deps: AnswerDeps, request: AnswerRequest): Promise<Admitted> {
+  const startedMs = deps.clock.monotonicMs();
+  if (request.inputs.length > CALL_ROWS_LIMIT) {
+    throw new TooManyRowsError(`A call may hold ${CALL_ROWS_LIMIT} rows, this one has ${request.inputs.length}.`, {
+      details: { limit: CALL_ROWS_LIMIT, rows: request.inputs.length },
+      help: 'Send several calls.',
+    });
+  }
+  const route = deps.routing.peek(request.project, request.release) ?? (await deps.routing.resolve(request.project, request.release));
+  const arm = chooseArm(route.arms, route.id, request.unit, deps.draw);
+  const loaded = route.loaded.get(arm.revision);
+  if (!loaded) throw new Error('Broken invariant: every arm of a live route is loaded');
+  const problems = loaded.validator.check(request.inputs);
+  if (problems.length > 0) throw new CallInvalidError(problems);
+  const calls = request.inputs.map((input): Call<unknown> => ({ input, context: contextOf(deps, request, loaded) }));
+  return { route, loaded, armName: arm.name, armWeight: arm.weight, eventTimeMs: eventTimeOf(deps.clock, request), startedMs, calls };
+}
+
+function contextOf(deps: AnswerDeps, request: AnswerRequest, loaded: LoadedRevision): CallContext {
+  const { principal, deadlineMs, signal, traceparent } = request;
+  return { invocation: deps.nextInvocationId(), principal, deadlineMs, signal, traceparent, parts: loaded.parts };
+}
+
+function eventTimeOf(clock: Clock, request: AnswerRequest): number {
+  if (request.eventTime === undefined) return clock.nowMs();
+  const time = timestampMs(request.eventTime);
+  if (time === undefined) {
+    throw new InvalidError('"eventTime" must be an RFC 3339 time or whole milliseconds since 1970.', {
+      details: { problems: [{ field: 'eventTime', expected: 'a time', got: String(request.eventTime).slice(0, 60) }] },
+    });
+  }
+  return time;
+}
+
+/** A servable that throws has failed every call of the batch; the lines are recorded all the same. */
+async function invokeSafely(admitted: Admitted): Promise<readonly Result<unknown>[]> {
+  const { servable } = admitted.loaded;
+  try {
+    const results = await servable.invoke(admitted.calls);
+    if (results.length !== admitted.calls.length) throw new Error('Broken invariant: a servable gives one result per call');
+    return results;
+  } catch (thrown) {
+    const error = thrown instanceof InvalidError ? thrown : new ServableFailedError(thrown);
+    return admitted.calls.map(() => ({ status: 'error', error }));
+  }
+}
+
+async function* streamOf(admitted: Admitted, call: Call<unknown>): AsyncIterable<Part<unknown>> {
+  const { servable } = admitted.loaded;
+  if (servable.stream) {
+    yield* servable.stream(call);
+    return;
+  }
+  const [result] = await invokeSafely({ ...admitted, calls: [call] });
+  yield { type: 'result', result: result as Result<unknown> };
+}
+
+function outcomeFields(result: Result<unknown>, full: boolean) {
+  return {
+    status: result.status,
+    output: result.status === 'ok' && full ? (result.output as Json) : null,
+    error: result.status === 'error' ? result.error.code : null,
+    run: result.status === 'pending' ? result.run : null,
+    costMicros: result.status === 'ok' ? (result.cost?.micros ?? 0) : 0,
+  };
+}
+
+function invocationLine(deps: AnswerDeps, request: AnswerRequest, admitted: Admitted, row: number, result: Result<unknown>): Invocation {
+  const { route, loaded, calls } = admitted;
+  const call = calls[row] as Call<unknown>;
+  const full = loaded.revision.recording === 'full';
+  return {
+    schema: 1,
+    id: call.context.invocation,
+    requestId: request.requestId,
+    row,
+    project: request.project,
+    release: route.name,
+    revision: loaded.revision.number,
+    version: loaded.revision.version,
+    arm: admitted.armName,
+    armProbability: admitted.armWeight,
+    unit: request.unit ?? null,
+    subject: request.subject ?? subjectOf(loaded, call.input),
+    eventTimeMs: admitted.eventTimeMs,
+    observedTimeMs: deps.clock.nowMs(),
+    replica: deps.replica,
+    principal: request.principal.id,
+    input: full ? (call.input as Json) : null,
+    latencyMs: Math.round((deps.clock.monotonicMs() - admitted.startedMs) * 1000) / 1000,
+    parent: null,
+    trace: request.traceparent ?? null,
+    ...outcomeFields(result, full),
+  };
+}
+
+/** The contract's declared subject column names whose data a row is when the call does not. */
+function subjectOf(loaded: LoadedRevision, input: unknown): string | null {
+  const column = loaded.servable.input.subject;
+  if (column === undefined || input === null || typeof input !== 'object') return null;
+  const value = (input as Row)[column];
+  return typeof value === 'string' || typeof value === 'number' ? String(value) : null;
+}

@@ -1,0 +1,233 @@
+import type { Audit } from '@slipway/audit';
+import {
+  type Capability,
+  InvalidError,
+  JsonShape,
+  Name,
+  PageQuery,
+  RawReply,
+  type Result,
+  type Route,
+  defineRoute,
+  toRfc3339,
+} from '@slipway/kernel';
+import { z } from 'zod';
+import type { Answered, Answering, AnswerRequest } from './answer.ts';
+import {
+  CALL_BODY_LIMIT_BYTES,
+  InvokeReply,
+  InvokeRequest,
+  PredictReply,
+  PredictRequest,
+  ReleaseDetail,
+  ReleaseHistory,
+  ReleasePage,
+  Revision,
+  RollbackRequest,
+} from './contract.ts';
+import { migrations } from './migrations.ts';
+import type { Releases } from './release-service.ts';
+
+const NameParams = z.object({ name: Name });
+/** Audit events looked through for one release's history. */
+const HISTORY_SCAN_LIMIT = 5_000;
+
+export function releasesCapability(deps: { releases: Releases; answering: Answering; audit: Audit }): Capability {
+  return { name: 'releases', migrations, routes: [...managementRoutes(deps), ...callRoutes(deps.answering)] };
+}
+
+function managementRoutes({ releases, audit }: { releases: Releases; audit: Audit }): Route[] {
+  return [
+    defineRoute({
+      method: 'GET',
+      path: '/v1/releases',
+      permission: 'project.read',
+      summary: 'List the releases of the project by name.',
+      query: PageQuery,
+      response: ReleasePage,
+      handle: async ({ project, query: { cursor, limit } }) => {
+        const page = await releases.list(project, { limit, ...(cursor === undefined ? {} : { cursor }) });
+        return { items: [...page.items], nextCursor: page.nextCursor };
+      },
+    }),
+    defineRoute({
+      method: 'GET',
+      path: '/v1/releases/{name}',
+      permission: 'project.read',
+      summary: 'One release with its revisions, newest first.',
+      params: NameParams,
+      response: ReleaseDetail,
+      handle: ({ project, params }) => releases.get(project, params.name),
+    }),
+    defineRoute({
+      method: 'GET',
+      path: '/v1/releases/{name}/revisions/{revision}',
+      permission: 'project.read',
+      summary: 'One revision and everything it pins.',
+      params: z.object({ name: Name, revision: z.coerce.number().int().positive() }),
+      response: Revision,
+      handle: ({ project, params }) => releases.revision(project, params.name, params.revision),
+    }),
+    defineRoute({
+      method: 'GET',
+      path: '/v1/releases/{name}/history',
+      permission: 'project.read',
+      summary: 'What happened to a release, newest first.',
+      params: NameParams,
+      response: ReleaseHistory,
+      handle: ({ project, params }) => history(audit, project, params.name),
+    }),
+    defineRoute({
+      method: 'POST',
+      path: '/v1/releases/{name}/rollback',
+      permission: 'release.rollback',
+      summary: 'Make an earlier revision live at once.',
+      params: NameParams,
+      body: RollbackRequest,
+      response: ReleaseDetail,
+      handle: ({ project, params, body, principal }) =>
+        releases.rollback({
+          project,
+          name: params.name,
+          principal: principal.id,
+          ...(body.to === undefined ? {} : { to: body.to }),
+          ...(body.reason === undefined ? {} : { reason: body.reason }),
+        }),
+    }),
+  ];
+}
+
+async function history(audit: Audit, project: string, name: string): Promise<ReleaseHistory> {
+  const items: ReleaseHistory['items'] = [];
+  let afterSeq = 0;
+  for (let seen = 0; seen < HISTORY_SCAN_LIMIT;) {
+    const events = await audit.list(project, { afterSeq, limit: 500 });
+    for (const event of events) {
+      if (event.subject.kind !== 'release' || event.subject.id !== name) continue;
+      items.push({ seq: event.seq, type: event.type, at: toRfc3339(event.atMs), principal: event.principal, data: event.data ?? null });
+    }
+    seen += events.length;
+    const last = events.at(-1);
+    if (!last || events.length < 500) break;
+    afterSeq = last.seq;
+  }
+  return { items: items.toReversed() };
+}
+
+function callRoutes(answering: Answering): Route[] {
+  return [
+    defineRoute({
+      method: 'POST',
+      path: '/v1/releases/{name}/predict',
+      permission: 'predict',
+      summary: 'Predict for table rows.',
+      params: NameParams,
+      body: PredictRequest,
+      bodyLimitBytes: CALL_BODY_LIMIT_BYTES,
+      response: PredictReply,
+      handle: async (call) => {
+        const { body } = call;
+        return predictReply(await answering.answer({ ...callerOf(call), inputs: body.rows, ...detailsOf(body) }));
+      },
+    }),
+    defineRoute({
+      method: 'POST',
+      path: '/v1/releases/{name}/invoke',
+      permission: 'predict',
+      summary: 'Call a servable of any kind with one input.',
+      params: NameParams,
+      body: InvokeRequest,
+      bodyLimitBytes: CALL_BODY_LIMIT_BYTES,
+      response: InvokeReply,
+      handle: async (call) =>
+        invokeReply(await answering.answer({ ...callerOf(call), inputs: [call.body.input], ...detailsOf(call.body) })),
+    }),
+    defineRoute({
+      method: 'POST',
+      path: '/v1/releases/{name}/stream',
+      permission: 'predict',
+      summary: 'Call a servable with one input and receive its answer as server-sent events.',
+      params: NameParams,
+      body: InvokeRequest,
+      bodyLimitBytes: CALL_BODY_LIMIT_BYTES,
+      response: JsonShape,
+      handle: async (call) =>
+        new RawReply(sseOf(answering.stream({ ...callerOf(call), inputs: [call.body.input], ...detailsOf(call.body) })), {
+          contentType: 'text/event-stream',
+        }),
+    }),
+  ];
+}
+
+type Caller = Pick<AnswerRequest, 'project' | 'principal' | 'requestId' | 'signal'>;
+
+function callerOf(call: Caller & { readonly params: { readonly name: string }; header: (name: string) => string | undefined }) {
+  const { project, principal, requestId, signal, params } = call;
+  return { project, principal, requestId, signal, release: params.name, traceparent: call.header('traceparent') };
+}
+
+function detailsOf({
+  unit,
+  subject,
+  eventTime,
+}: {
+  unit?: string | undefined;
+  subject?: string | undefined;
+  eventTime?: string | number | undefined;
+}) {
+  return { unit, subject, eventTime };
+}
+
+/** One row that failed fails the call; of several, each says for itself. */
+function predictReply(answered: Answered): PredictReply {
+  const [only] = answered.results;
+  if (answered.results.length === 1 && only?.result.status === 'error') throw only.result.error;
+  const { release, revision, version } = answered;
+  return {
+    release,
+    revision,
+    version,
+    predictions: answered.results.map(({ invocation, result }) => ({ invocation, ...predictionOf(result) })),
+  };
+}
+
+function predictionOf(result: Result<unknown>): Omit<PredictReply['predictions'][number], 'invocation'> {
+  if (result.status === 'pending') return { pending: result.run };
+  if (result.status === 'error') return { error: { code: result.error.code, message: result.error.message } };
+  const output = result.output;
+  if (output === null || typeof output !== 'object' || !('prediction' in output)) {
+    throw new InvalidError('This release does not answer table rows.', { help: 'Use POST /v1/releases/{name}/invoke.' });
+  }
+  return output as { prediction: string | number };
+}
+
+function invokeReply({ release, revision, version, results }: Answered): InvokeReply {
+  const only = results[0];
+  if (!only) throw new Error('Broken invariant: one input has one result');
+  const { result, invocation } = only;
+  return {
+    release,
+    revision,
+    version,
+    invocation,
+    status: result.status,
+    output: result.status === 'ok' ? (result.output as InvokeReply['output']) : null,
+    run: result.status === 'pending' ? result.run : null,
+    error: result.status === 'error' ? { code: result.error.code, message: result.error.message } : null,
+  };
+}
+
+function sseOf(parts: AsyncIterable<{ readonly type: string }>): ReadableStream<Uint8Array> {
+  const iterator = parts[Symbol.asyncIterator]();
+  const encoder = new TextEncoder();
+  return new ReadableStream({
+    async pull(controller) {
+      const next = await iterator.next();
+      if (next.done) return controller.close();
+      controller.enqueue(encoder.encode(`event: ${next.value.type}\ndata: ${JSON.stringify(next.value)}\n\n`));
+    },
+    async cancel() {
+      await iterator.return?.();
+    },
+  });
+}

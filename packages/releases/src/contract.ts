@@ -1,0 +1,100 @@
+import { JsonShape, Name, RecordingPolicy, pageOf } from '@slipway/kernel';
+import { z } from 'zod';
+
+/** Rows of one call; larger work belongs in a batch run. */
+export const CALL_ROWS_LIMIT = 1_000;
+/** Longest unit, subject or idempotency text. */
+export const CALL_TEXT_LIMIT = 256;
+/** Largest body of one call. */
+export const CALL_BODY_LIMIT_BYTES = 8 * 1024 * 1024;
+
+/** One branch of a release's traffic. Weights of a release add up to 1. */
+export const Arm = z.strictObject({ name: z.string(), revision: z.int().positive(), weight: z.number().min(0).max(1) });
+export type Arm = z.infer<typeof Arm>;
+
+/** An immutable pin of everything an answer is made of. */
+export const Revision = z.object({
+  id: z.string(),
+  release: z.string(),
+  number: z.int().positive(),
+  version: z.string(),
+  kind: z.string(),
+  parts: z.record(z.string(), z.string()),
+  recording: RecordingPolicy,
+  run: z.string().nullable(),
+  principal: z.string(),
+  createdAt: z.string(),
+});
+export type Revision = z.infer<typeof Revision>;
+
+export const Release = z.object({
+  id: z.string(),
+  name: Name,
+  environment: z.string(),
+  traffic: z.array(Arm),
+  createdAt: z.string(),
+  updatedAt: z.string(),
+});
+export type Release = z.infer<typeof Release>;
+
+export const ReleaseDetail = Release.extend({ revisions: z.array(Revision) });
+export type ReleaseDetail = z.infer<typeof ReleaseDetail>;
+export const ReleasePage = pageOf(Release);
+
+/** One line of a release's history, newest first. */
+export const ReleaseChange = z.object({
+  seq: z.int(),
+  type: z.string(),
+  at: z.string(),
+  principal: z.string(),
+  data: JsonShape.nullable(),
+});
+export const ReleaseHistory = z.object({ items: z.array(ReleaseChange) });
+export type ReleaseHistory = z.infer<typeof ReleaseHistory>;
+
+export const RollbackRequest = z.strictObject({ to: z.int().positive().optional(), reason: z.string().max(2_000).optional() });
+
+const callText = z.string().min(1).max(CALL_TEXT_LIMIT);
+
+/** A call with table rows. `eventTime` is the caller's time: RFC 3339 text or integer milliseconds. */
+export const PredictRequest = z.strictObject({
+  rows: z.array(z.unknown()).min(1),
+  unit: callText.optional(),
+  subject: callText.optional(),
+  eventTime: z.union([z.string(), z.int()]).optional(),
+});
+export type PredictRequest = z.infer<typeof PredictRequest>;
+
+export const Prediction = z.object({
+  invocation: z.string(),
+  prediction: JsonShape.optional(),
+  probabilities: z.record(z.string(), z.number()).optional(),
+  error: z.object({ code: z.string(), message: z.string() }).optional(),
+  pending: z.string().optional(),
+});
+export const PredictReply = z.object({
+  release: z.string(),
+  revision: z.int(),
+  version: z.string(),
+  predictions: z.array(Prediction),
+});
+export type PredictReply = z.infer<typeof PredictReply>;
+
+/** A call of any servable: one input object instead of table rows. */
+export const InvokeRequest = z.strictObject({
+  input: z.unknown(),
+  unit: callText.optional(),
+  subject: callText.optional(),
+  eventTime: z.union([z.string(), z.int()]).optional(),
+});
+export const InvokeReply = z.object({
+  release: z.string(),
+  revision: z.int(),
+  version: z.string(),
+  invocation: z.string(),
+  status: z.enum(['ok', 'error', 'pending']),
+  output: JsonShape.nullable(),
+  run: z.string().nullable(),
+  error: z.object({ code: z.string(), message: z.string() }).nullable(),
+});
+export type InvokeReply = z.infer<typeof InvokeReply>;

@@ -1,0 +1,184 @@
+import type { Audit } from '@slipway/audit';
+import type { Catalog } from '@slipway/catalog';
+import { type Clock, type Ids, type Page, type RecordingPolicy, type ServableKind, isId } from '@slipway/kernel';
+import type { Records, Tx } from '@slipway/records';
+import type { Arm, Release, ReleaseDetail, Revision } from './contract.ts';
+import { ReleaseNotFoundError, RevisionNotFoundError, RollbackError } from './errors.ts';
+import {
+  findReleaseRow,
+  findRevisionRow,
+  insertRelease,
+  insertRevision,
+  listReleaseRows,
+  listRevisionRows,
+  saveTraffic,
+} from './release-store.ts';
+import { allTrafficOn, liveRevision } from './traffic.ts';
+
+/** Revisions shown with a release; older ones stay and can be named by number. */
+export const REVISION_LIST_LIMIT = 200;
+
+export interface ReleaseDeps {
+  readonly records: Records;
+  readonly audit: Audit;
+  readonly catalog: Catalog;
+  readonly clock: Clock;
+  readonly ids: Ids;
+}
+
+export interface PublishRequest {
+  readonly project: string;
+  readonly name: string;
+  readonly version: string;
+  readonly kind: ServableKind;
+  readonly parts?: Readonly<Record<string, string>>;
+  readonly recording?: RecordingPolicy;
+  readonly environment?: string;
+  readonly run: string | null;
+  readonly principal: string;
+  /** `always` makes a revision even when the live one pins the same parts (launch); `when-changed` does not (apply). */
+  readonly revise: 'always' | 'when-changed';
+}
+
+export interface Published {
+  readonly release: string;
+  readonly revision: number;
+  readonly created: boolean;
+}
+
+export interface Releases {
+  publish(tx: Tx, request: PublishRequest): Promise<Published>;
+  rollback(request: { project: string; name: string; to?: number; reason?: string; principal: string }): Promise<ReleaseDetail>;
+  get(project: string, name: string): Promise<ReleaseDetail>;
+  revision(project: string, name: string, number: number): Promise<Revision>;
+  list(project: string, options: { cursor?: string; limit: number }): Promise<Page<Release>>;
+}
+
+/** Releases and their revisions; every change is one transaction with its audit event. Knows no kinds. */
+export function createReleases(deps: ReleaseDeps): Releases {
+  return {
+    publish: (tx, request) => publish(deps, tx, request),
+    rollback: (request) => rollback(deps, request),
+    get: (project, name) => getDetail(deps, project, name),
+    async revision(project, name, number) {
+      const found = await findRevisionRow(deps.records.db, project, name, number);
+      if (!found)
+        throw new RevisionNotFoundError(`Release "${name}" has no revision ${number}.`, { details: { release: name, revision: number } });
+      return found;
+    },
+    async list(project, { cursor, limit }) {
+      const items = await listReleaseRows(deps.records.db, project, cursor, limit + 1);
+      const page = items.slice(0, limit);
+      return { items: page, nextCursor: items.length > limit ? (page.at(-1)?.name ?? null) : null };
+    },
+  };
+}
+
+async function publish(deps: ReleaseDeps, tx: Tx, request: PublishRequest): Promise<Published> {
+  const { project, name } = request;
+  const nowMs = deps.clock.nowMs();
+  await insertRelease(tx, { project, id: deps.ids.next('release'), name, environment: request.environment ?? 'production', nowMs });
+  const release = await findReleaseRow(tx, project, name, true);
+  if (!release) throw new Error('Broken invariant: a release just inserted can be read');
+  const revisions = await listRevisionRows(tx, project, name, REVISION_LIST_LIMIT);
+  // A resumed run must find what it has made before it was killed (RL5).
+  const already = revisions.find((revision) => request.run !== null && revision.run === request.run);
+  if (already) return { release: name, revision: already.number, created: false };
+  const live = revisions.find((revision) => revision.number === liveRevision(release.traffic));
+  if (live && request.revise === 'when-changed' && samePins(live, request)) return { release: name, revision: live.number, created: false };
+  const number = (revisions[0]?.number ?? 0) + 1;
+  const parts = request.parts ?? {};
+  const recording = request.recording ?? 'full';
+  const { version, kind, run, principal } = request;
+  await insertRevision(tx, {
+    project,
+    id: deps.ids.next('revision'),
+    releaseId: release.id,
+    number,
+    version,
+    kind,
+    parts,
+    recording,
+    run,
+    principal,
+    nowMs,
+  });
+  await saveTraffic(tx, project, release.id, allTrafficOn(number), nowMs);
+  await deps.audit.append(tx, project, {
+    type: 'releases.revision.created',
+    principal,
+    subject: { kind: 'release', id: name },
+    data: { revision: number, version, parts, recording, run, from: live?.number ?? null },
+  });
+  return { release: name, revision: number, created: true };
+}
+
+function samePins(revision: Revision, request: PublishRequest): boolean {
+  const parts = Object.entries(request.parts ?? {});
+  return (
+    revision.version === request.version &&
+    revision.recording === (request.recording ?? 'full') &&
+    parts.length === Object.keys(revision.parts).length &&
+    parts.every(([part, version]) => revision.parts[part] === version)
+  );
+}
+
+async function rollback(
+  deps: ReleaseDeps,
+  request: { project: string; name: string; to?: number; reason?: string; principal: string },
+): Promise<ReleaseDetail> {
+  const { project, name, principal } = request;
+  await deps.records.transaction(async (tx) => {
+    const release = await findReleaseRow(tx, project, name, true);
+    if (!release)
+      throw new ReleaseNotFoundError(
+        name,
+        (await listReleaseRows(tx, project, undefined, 10)).map((each) => each.name),
+      );
+    const revisions = await listRevisionRows(tx, project, name, REVISION_LIST_LIMIT);
+    const target = planRollback(
+      release.traffic,
+      revisions.map((revision) => revision.number),
+      request.to,
+      name,
+    );
+    await saveTraffic(tx, project, release.id, allTrafficOn(target), deps.clock.nowMs());
+    await deps.audit.append(tx, project, {
+      type: 'releases.release.rolled-back',
+      principal,
+      subject: { kind: 'release', id: name },
+      data: { from: liveRevision(release.traffic) ?? null, to: target, reason: request.reason ?? null },
+    });
+  });
+  return getDetail(deps, project, name);
+}
+
+/** Which revision a rollback makes live: the named one, or the one before the live one (RL3). @throws {RollbackError} */
+export function planRollback(traffic: readonly Arm[], revisions: readonly number[], to: number | undefined, name: string): number {
+  const live = liveRevision(traffic);
+  if (to !== undefined) {
+    if (!revisions.includes(to))
+      throw new RevisionNotFoundError(`Release "${name}" has no revision ${to}.`, { details: { release: name, revision: to } });
+    if (to === live && traffic.length === 1)
+      throw new RollbackError(`Revision ${to} of "${name}" is live already.`, { details: { release: name, revision: to } });
+    return to;
+  }
+  const earlier = revisions.filter((number) => live !== undefined && number < live);
+  if (earlier.length === 0) {
+    throw new RollbackError(`Release "${name}" has no revision before ${live ?? 'the first'}.`, {
+      details: { release: name, live: live ?? null },
+      help: 'Name one with --to N; `slipway releases NAME` lists them.',
+    });
+  }
+  return Math.max(...earlier);
+}
+
+async function getDetail(deps: ReleaseDeps, project: string, name: string): Promise<ReleaseDetail> {
+  const release = isId('release', name) ? undefined : await findReleaseRow(deps.records.db, project, name);
+  if (!release)
+    throw new ReleaseNotFoundError(
+      name,
+      (await listReleaseRows(deps.records.db, project, undefined, 10)).map((each) => each.name),
+    );
+  return { ...release, revisions: await listRevisionRows(deps.records.db, project, name, REVISION_LIST_LIMIT) };
+}
