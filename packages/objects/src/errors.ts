@@ -1,6 +1,6 @@
 import { InvalidError, NotFoundError, PlatformError, TooLargeError, UnavailableError } from '@slipway/kernel';
 
-/** A project, hash or cursor is not spelled as one; refused before any path is made of it. */
+/** A project, hash, cursor or limit is not spelled as one; refused before any path is made of it. */
 export class InvalidAddressError extends InvalidError {
   override readonly code = 'objects/invalid-address';
 }
