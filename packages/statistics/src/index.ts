@@ -1,1 +1,34 @@
-export {};
+export { RangeOfValueError, ShapeError, SketchFormatError, StatisticsError } from './errors.ts';
+export { createRandom, type Random, type Shuffleable } from './random.ts';
+export { orderDescending, type Numbers } from './order.ts';
+export {
+  LOG_LOSS_EPSILON,
+  accuracy,
+  averagePrecision,
+  brier,
+  confusion,
+  f1,
+  logLoss,
+  mcc,
+  precision,
+  rankScores,
+  recall,
+  rocAuc,
+  type Confusion,
+  type RankedScores,
+} from './binary-metrics.ts';
+export { argmaxRows, confusionMatrix, macroF1, multiclassLogLoss } from './multiclass-metrics.ts';
+export { MAPE_EPSILON, mae, mape, r2, rmse } from './regression-metrics.ts';
+export { Moments, mean, variance } from './moments.ts';
+export {
+  EXACT_VALUE_LIMIT,
+  FieldSketch,
+  sketchCodes,
+  sketchNumbers,
+  type FieldSketchJson,
+  type SketchExportOptions,
+  type SketchKind,
+  type SketchValue,
+} from './field-sketch.ts';
+export { QUANTILE_SKETCH_K, RANK_ERROR_RATIO } from './sketch/quantile-sketch.ts';
+export { RARE_COUNT_LIMIT, TOP_VALUE_LIMIT, VALUE_LENGTH_LIMIT, type TopValue } from './sketch/top-values.ts';

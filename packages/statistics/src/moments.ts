@@ -1,0 +1,51 @@
+/** Count, mean, spread and range of numbers, updatable one by one and mergeable (Welford; Chan, Golub & LeVeque). */
+export class Moments {
+  count = 0;
+  mean = 0;
+  /** Sum of squared distances from the mean. */
+  squares = 0;
+  minimum = Number.POSITIVE_INFINITY;
+  maximum = Number.NEGATIVE_INFINITY;
+
+  /** Counts a finite number, `times` times. */
+  add(value: number, times = 1): void {
+    this.count += times;
+    const step = value - this.mean;
+    this.mean += (step * times) / this.count;
+    this.squares += times * step * (value - this.mean);
+    if (value < this.minimum) this.minimum = value;
+    if (value > this.maximum) this.maximum = value;
+  }
+
+  merge(other: Moments): void {
+    if (other.count === 0) return;
+    const total = this.count + other.count;
+    const step = other.mean - this.mean;
+    this.mean += (step * other.count) / total;
+    this.squares += other.squares + (step * step * this.count * other.count) / total;
+    this.count = total;
+    this.minimum = Math.min(this.minimum, other.minimum);
+    this.maximum = Math.max(this.maximum, other.maximum);
+  }
+
+  /** Sample variance (divided by n - 1); NaN below two values. */
+  get variance(): number {
+    return this.count < 2 ? Number.NaN : this.squares / (this.count - 1);
+  }
+}
+
+/** Mean of the numbers; NaN of none. */
+export function mean(values: ArrayLike<number>): number {
+  return values.length === 0 ? Number.NaN : momentsOf(values).mean;
+}
+
+/** Sample variance (divided by n - 1); NaN below two values. */
+export function variance(values: ArrayLike<number>): number {
+  return momentsOf(values).variance;
+}
+
+function momentsOf(values: ArrayLike<number>): Moments {
+  const moments = new Moments();
+  for (let index = 0; index < values.length; index += 1) moments.add(values[index] as number);
+  return moments;
+}

@@ -1,0 +1,237 @@
+import { SketchFormatError } from '../errors.ts';
+
+/** Size of the top compactor. */
+export const QUANTILE_SKETCH_K = 200;
+/**
+ * Stated bound on how far `cdf` may be from the truth for every point at once, as a share of the count, for K = 200
+ * (99 % confidence; Apache DataSketches publishes 1.65 % for the same K, ours is tested against it with fixed seeds).
+ */
+export const RANK_ERROR_RATIO = 0.0165;
+
+const SHRINK = 2 / 3;
+const CAPACITY_MIN = 8;
+const LEVEL_LIMIT = 54;
+
+/**
+ * Quantiles of a stream in about 600 doubles: the KLL sketch. An item of level h stands for 2^h values; a full level is
+ * sorted and every second item moves up, the odd or the even ones by a coin that is a function of the seed and of what
+ * was seen, so equal streams and equal merge trees give equal sketches. Source: Karnin, Lang & Liberty 2016.
+ */
+export class QuantileSketch {
+  #levels: number[][] = [[]];
+  #retained = 0;
+  #capacity = QUANTILE_SKETCH_K;
+  #coin: number;
+  #view: { readonly values: Float64Array; readonly cumulative: Float64Array } | undefined;
+
+  constructor(seed = 1) {
+    this.#coin = (seed | 0) === 0 ? 0x6d2b79f5 : seed | 0;
+  }
+
+  add(value: number): void {
+    (this.#levels[0] as number[]).push(value);
+    this.#retained += 1;
+    this.#view = undefined;
+    if (this.#retained > this.#capacity) this.#compress();
+  }
+
+  /** Adds a value that occurred many times at a cost that does not grow with the count (`count` whole, below 2^53). */
+  addCounted(value: number, count: number): void {
+    // Copies go in no higher than the level that a stream of this length would reach, so lower levels keep their room.
+    const top = Math.max(0, Math.ceil(Math.log2(count / QUANTILE_SKETCH_K)));
+    let rest = count;
+    for (let level = top; level >= 0; level -= 1) {
+      const weight = 2 ** level;
+      const copies = Math.floor(rest / weight);
+      for (let copy = 0; copy < copies; copy += 1) this.#levelAt(level).push(value);
+      this.#retained += copies;
+      rest -= copies * weight;
+    }
+    this.#afterBulk();
+  }
+
+  merge(other: QuantileSketch): void {
+    other.#levels.forEach((items, level) => {
+      const own = this.#levelAt(level);
+      for (const item of items) own.push(item);
+      this.#retained += items.length;
+    });
+    this.#coin = Math.imul(this.#coin ^ (other.#coin >>> 7), 0x9e3779b1) ^ other.#coin || 1;
+    this.#afterBulk();
+  }
+
+  #afterBulk(): void {
+    this.#view = undefined;
+    this.#capacity = totalCapacity(this.#levels.length);
+    while (this.#retained > this.#capacity) this.#compress();
+  }
+
+  #levelAt(level: number): number[] {
+    while (this.#levels.length <= level) this.#levels.push([]);
+    return this.#levels[level] as number[];
+  }
+
+  /** Halves the lowest level that is over its share; one always is when the whole is over its capacity. */
+  #compress(): void {
+    const count = this.#levels.length;
+    for (let level = 0; level < count; level += 1) {
+      if ((this.#levels[level] as number[]).length >= capacityOf(level, count)) {
+        this.#compact(level);
+        break;
+      }
+    }
+    this.#capacity = totalCapacity(this.#levels.length);
+  }
+
+  #compact(level: number): void {
+    const items = sortNumbers(this.#levels[level] as number[]);
+    const next = this.#levelAt(level + 1);
+    // An odd item stays behind, at random the lowest or the highest, so that no end of the order is favoured.
+    const odd = items.length % 2;
+    const coin = this.#flip(items[items.length >> 1] as number);
+    const first = odd === 1 && (coin & 2) !== 0 ? 1 : 0;
+    const kept = odd === 0 ? [] : [items[first === 1 ? 0 : items.length - 1] as number];
+    const paired = items.length - odd;
+    for (let at = first + (coin & 1); at < first + paired; at += 2) next.push(items[at] as number);
+    this.#retained -= paired / 2;
+    this.#levels[level] = kept;
+  }
+
+  #flip(witness: number): number {
+    scratch[0] = witness;
+    let mixed = this.#coin ^ Math.imul((bits[0] as number) ^ (bits[1] as number), 0x85ebca6b);
+    mixed = Math.imul(mixed ^ (mixed >>> 15), 0x735a2d97);
+    mixed ^= mixed >>> 16;
+    this.#coin = (this.#coin + 0x9e3779b9) ^ (mixed << 1) || 1;
+    return mixed >>> 8;
+  }
+
+  #sortedView() {
+    if (this.#view) return this.#view;
+    const pairs: { value: number; weight: number }[] = [];
+    this.#levels.forEach((items, level) => {
+      for (const value of items) pairs.push({ value, weight: 2 ** level });
+    });
+    pairs.sort((a, b) => a.value - b.value);
+    const values = new Float64Array(pairs.length);
+    const cumulative = new Float64Array(pairs.length);
+    let sum = 0;
+    pairs.forEach((pair, index) => {
+      sum += pair.weight;
+      values[index] = pair.value;
+      cumulative[index] = sum;
+    });
+    this.#view = { values, cumulative };
+    return this.#view;
+  }
+
+  /** Estimated share of values <= x; NaN when empty. */
+  cdf(x: number): number {
+    const { values, cumulative } = this.#sortedView();
+    if (values.length === 0) return Number.NaN;
+    const above = firstAbove(values, x);
+    return above === 0 ? 0 : (cumulative[above - 1] as number) / (cumulative.at(-1) as number);
+  }
+
+  /** The smallest retained value whose estimated `cdf` reaches q; NaN when empty. */
+  quantile(q: number): number {
+    const { values, cumulative } = this.#sortedView();
+    if (values.length === 0) return Number.NaN;
+    const target = q * (cumulative.at(-1) as number);
+    let low = 0;
+    let high = values.length - 1;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if ((cumulative[middle] as number) >= target) high = middle;
+      else low = middle + 1;
+    }
+    return values[low] as number;
+  }
+
+  /** How many doubles are kept. */
+  get retained(): number {
+    return this.#retained;
+  }
+
+  toJson(): { levels: string[]; coin: number } {
+    return { levels: this.#levels.map((items) => packDoubles(sortNumbers(items))), coin: this.#coin };
+  }
+
+  /** @throws {SketchFormatError} */
+  static fromJson(json: unknown): QuantileSketch {
+    const { levels, coin } = (json ?? {}) as { levels?: unknown; coin?: unknown };
+    if (!Array.isArray(levels) || levels.length < 1 || levels.length > LEVEL_LIMIT || !Number.isInteger(coin)) {
+      throw new SketchFormatError('"quantiles" is no KLL sketch.');
+    }
+    const sketch = new QuantileSketch(coin as number);
+    sketch.#levels = levels.map(unpackDoubles);
+    sketch.#retained = sketch.#levels.reduce((sum, items) => sum + items.length, 0);
+    sketch.#capacity = totalCapacity(levels.length);
+    if (sketch.#retained > 4 * QUANTILE_SKETCH_K) throw new SketchFormatError('"quantiles" keeps more values than a sketch may.');
+    return sketch;
+  }
+
+  /** How many values the retained items stand for. */
+  get weight(): number {
+    return this.#levels.reduce((sum, items, level) => sum + items.length * 2 ** level, 0);
+  }
+}
+
+const scratch = new Float64Array(1);
+const bits = new Int32Array(scratch.buffer);
+
+const capacities: number[] = [];
+
+function capacityOf(level: number, levelCount: number): number {
+  const depth = levelCount - 1 - level;
+  return (capacities[depth] ??= Math.max(CAPACITY_MIN, Math.ceil(QUANTILE_SKETCH_K * SHRINK ** depth)));
+}
+
+const totals: number[] = [];
+
+function totalCapacity(levelCount: number): number {
+  return (totals[levelCount] ??= Array.from({ length: levelCount }, (_, level) => capacityOf(level, levelCount)).reduce(
+    (a, b) => a + b,
+    0,
+  ));
+}
+
+function firstAbove(values: Float64Array, x: number): number {
+  let low = 0;
+  let high = values.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if ((values[middle] as number) > x) high = middle;
+    else low = middle + 1;
+  }
+  return low;
+}
+
+/** Sorts in place. Short runs by insertion (most are short or nearly sorted), long ones as doubles, which needs no comparator. */
+function sortNumbers(items: number[]): number[] {
+  if (items.length > 24) {
+    const doubles = Float64Array.from(items).toSorted();
+    for (let index = 0; index < doubles.length; index += 1) items[index] = doubles[index] as number;
+    return items;
+  }
+  for (let index = 1; index < items.length; index += 1) {
+    const item = items[index] as number;
+    let at = index;
+    for (; at > 0 && (items[at - 1] as number) > item; at -= 1) items[at] = items[at - 1] as number;
+    items[at] = item;
+  }
+  return items;
+}
+
+function packDoubles(items: readonly number[]): string {
+  return Buffer.from(Float64Array.from(items).buffer).toString('base64');
+}
+
+function unpackDoubles(packed: unknown): number[] {
+  if (typeof packed !== 'string') throw new SketchFormatError('A level of "quantiles" is no text.');
+  const bytes = Uint8Array.from(Buffer.from(packed, 'base64'));
+  if (bytes.length % 8 !== 0) throw new SketchFormatError('A level of "quantiles" is cut short.');
+  const items = [...new Float64Array(bytes.buffer)];
+  if (!items.every(Number.isFinite)) throw new SketchFormatError('A level of "quantiles" holds a value that is no number.');
+  return items;
+}
