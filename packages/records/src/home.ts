@@ -8,8 +8,12 @@ import { HomeFormatError, HomeLockedError } from './errors.ts';
 /** The layout of `.slipway`; raised when a newer program writes what an older one cannot read. */
 export const HOME_FORMAT = 1;
 
-/** Who owns a home, so that a second process knows whom to talk to. `url` is null for a process without a server. */
-export const HomeHolder = z.object({ pid: z.int(), url: z.string().nullable(), startedAt: z.string() });
+/**
+ * Who owns a home, so that a second process knows whom to talk to. `url` is null for a process without a server.
+ * `token` lets the commands of the same user of this machine act on the running server: the file is readable by its owner
+ * only, and the token dies with the process.
+ */
+export const HomeHolder = z.object({ pid: z.int(), url: z.string().nullable(), token: z.string().nullable(), startedAt: z.string() });
 export type HomeHolder = z.infer<typeof HomeHolder>;
 
 const HomeFormat = z.object({ format: z.literal('slipway.home'), version: z.int().positive() });
@@ -19,7 +23,7 @@ export interface Home {
   /** Path of one of the home's own folders or files. */
   path(...parts: string[]): string;
   /** Publishes where this process answers; readers see either the old or the new text, never half of one. */
-  announce(url: string | null): Promise<void>;
+  announce(url: string | null, token?: string): Promise<void>;
   release(): Promise<void>;
 }
 
@@ -42,7 +46,8 @@ export async function openHome(directory: string): Promise<Home> {
   }
   const holderPath = join(root, 'holder.json');
   const startedAt = new Date().toISOString();
-  const announce = (url: string | null) => writeWhole(holderPath, JSON.stringify({ pid: process.pid, url, startedAt }));
+  const announce = (url: string | null, token: string | null = null) =>
+    writeWhole(holderPath, JSON.stringify({ pid: process.pid, url, token, startedAt }));
   await announce(null);
   return {
     directory: root,
