@@ -1,0 +1,172 @@
+import { createRandom, type Random } from '@slipway/statistics';
+import type { BinnedMatrix } from './binning.ts';
+import { TreeGrower } from './grower.ts';
+import { baseScores, meanLoss, type Objective, type Targets, writeGradients } from './objective.ts';
+import { TREE_LIMIT, type TreeParameters } from './parameters.ts';
+import { addBinned, type Forest, type Tree } from './tree.ts';
+
+export interface BoostRequest {
+  readonly objective: Objective;
+  /** 1, or the number of classes for `multiclass`. */
+  readonly outputCount: number;
+  readonly data: BinnedMatrix;
+  readonly targets: Targets;
+  /** Binned with the same bins; training stops after `patience` rounds without a lower loss on it. */
+  readonly validation?: { readonly data: BinnedMatrix; readonly targets: Targets };
+  readonly patience?: number;
+  readonly parameters: TreeParameters;
+  readonly roundLimit: number;
+  readonly seed: number | string;
+  /** Called before every round; true ends the training there. */
+  readonly shouldStop?: (() => boolean) | undefined;
+  readonly onRound?: ((round: number, validationLoss: number | undefined) => void) | undefined;
+}
+
+export interface BoostResult {
+  /** Cut back to the best round when a validation part was given. */
+  readonly forest: Forest;
+  readonly rounds: number;
+  readonly validationLoss: number | undefined;
+  /** Margins of the validation rows after the best round, one array per output. */
+  readonly validationScores: readonly Float64Array[] | undefined;
+  readonly stoppedBy: 'rounds' | 'patience' | 'caller' | 'no-split';
+}
+
+const PATIENCE_DEFAULT = 50;
+/** A lower loss counts as better only by this share, so that rounds without effect do not go on for ever. */
+const IMPROVEMENT_RATIO_MIN = 1e-7;
+
+/** Gradient boosting (Friedman 2001) of histogram trees. Deterministic: same request, same forest, bit for bit. */
+export function boost(request: BoostRequest): BoostResult {
+  return new Boosting(request).run();
+}
+
+class Boosting {
+  readonly #request: BoostRequest;
+  readonly #grower: TreeGrower;
+  readonly #random: Random;
+  readonly #base: Float64Array;
+  readonly #scores: Float64Array[];
+  readonly #validationScores: Float64Array[] | undefined;
+  readonly #trees: Tree[] = [];
+  #bestLoss = Number.POSITIVE_INFINITY;
+  #bestRound = 0;
+  #bestScores: Float64Array[] | undefined;
+
+  constructor(request: BoostRequest) {
+    this.#request = request;
+    this.#grower = new TreeGrower(request.data, request.parameters);
+    this.#random = createRandom(request.seed);
+    this.#base = baseScores(request.objective, request.targets, request.outputCount);
+    const start = (rows: number) => Array.from(this.#base, (score) => new Float64Array(rows).fill(score));
+    this.#scores = start(request.data.rowCount);
+    this.#validationScores = request.validation && start(request.validation.data.rowCount);
+  }
+
+  run(): BoostResult {
+    const { roundLimit, outputCount, shouldStop, onRound, patience = PATIENCE_DEFAULT } = this.#request;
+    const limit = Math.min(roundLimit, Math.floor(TREE_LIMIT / outputCount));
+    let stoppedBy: BoostResult['stoppedBy'] = 'rounds';
+    let round = 0;
+    this.#judge(0);
+    while (round < limit) {
+      if (shouldStop?.()) {
+        stoppedBy = 'caller';
+        break;
+      }
+      if (!this.#growRound()) {
+        stoppedBy = 'no-split';
+        break;
+      }
+      round += 1;
+      const loss = this.#judge(round);
+      onRound?.(round, loss);
+      if (loss !== undefined && round - this.#bestRound >= patience) {
+        stoppedBy = 'patience';
+        break;
+      }
+    }
+    return this.#result(round, stoppedBy);
+  }
+
+  #result(round: number, stoppedBy: BoostResult['stoppedBy']): BoostResult {
+    const { outputCount, validation } = this.#request;
+    const rounds = validation ? this.#bestRound : round;
+    return {
+      forest: { outputCount, base: this.#base, trees: this.#trees.slice(0, rounds * outputCount) },
+      rounds,
+      validationLoss: validation ? this.#bestLoss : undefined,
+      validationScores: this.#bestScores,
+      stoppedBy,
+    };
+  }
+
+  /** Loss on the validation part; remembers the best round. */
+  #judge(round: number): number | undefined {
+    const { validation, objective } = this.#request;
+    if (!validation || !this.#validationScores) return undefined;
+    const loss = meanLoss(objective, validation.targets, this.#validationScores);
+    if (round === 0 || loss < this.#bestLoss * (1 - IMPROVEMENT_RATIO_MIN)) {
+      this.#bestLoss = loss;
+      this.#bestRound = round;
+      this.#bestScores = this.#validationScores.map((scores) => scores.slice());
+    }
+    return loss;
+  }
+
+  /** One tree per output. @returns whether any of them found a split. */
+  #growRound(): boolean {
+    const { objective, targets, outputCount } = this.#request;
+    const rows = this.#sampleRows();
+    const before = outputCount > 1 ? this.#scores.map((scores) => scores.slice()) : this.#scores;
+    let grown = 0;
+    for (let output = 0; output < outputCount; output += 1) {
+      writeGradients(objective, targets, before, output, this.#grower.pairs);
+      const tree = this.#grower.grow(rows, this.#sampleFeatures());
+      if (tree) {
+        grown += 1;
+        this.#addScores(tree, output, rows);
+      }
+      this.#trees.push(tree ?? EMPTY_TREE);
+    }
+    if (grown === 0) this.#trees.length -= outputCount;
+    return grown > 0;
+  }
+
+  #addScores(tree: Tree, output: number, rows: Int32Array | undefined): void {
+    const { data, validation } = this.#request;
+    const scores = this.#scores[output] as Float64Array;
+    if (rows) addBinned(tree, data, scores);
+    else this.#grower.addToScores(scores);
+    if (validation && this.#validationScores) addBinned(tree, validation.data, this.#validationScores[output] as Float64Array);
+  }
+
+  #sampleRows(): Int32Array | undefined {
+    const { data, parameters } = this.#request;
+    if (parameters.rowRatio >= 1) return undefined;
+    const size = Math.max(1, Math.round(data.rowCount * parameters.rowRatio));
+    return this.#random.sampleWithoutReplacement(data.rowCount, size).toSorted();
+  }
+
+  #sampleFeatures(): readonly number[] {
+    const { data, parameters } = this.#request;
+    const usable = data.features.flatMap((feature, index) => (feature.binCount > 1 ? [index] : []));
+    if (parameters.featureRatio >= 1) return usable;
+    const size = Math.max(1, Math.round(usable.length * parameters.featureRatio));
+    return Array.from(this.#random.sampleWithoutReplacement(usable.length, size).toSorted(), (index) => usable[index] as number);
+  }
+}
+
+/** Stands for an output that found no split in a round in which another did. */
+const EMPTY_TREE: Tree = {
+  feature: new Int32Array(0),
+  threshold: new Float64Array(0),
+  missingLeft: new Uint8Array(0),
+  bin: new Int32Array(0),
+  set: new Int32Array(0),
+  left: new Int32Array(0),
+  right: new Int32Array(0),
+  gain: new Float64Array(0),
+  sets: new Uint32Array(0),
+  value: Float64Array.of(0),
+};

@@ -1,0 +1,363 @@
+import { invariant } from '@slipway/kernel';
+import { TreeSpaceError } from '../errors.ts';
+import { type BinnedMatrix, groupCount } from './binning.ts';
+import { BIN_LIMIT, CELL_BYTES, createKernel, FEATURE_BYTES, GROUP_SIZE, type Kernel } from './kernel.ts';
+import { HISTOGRAM_LIMIT_BYTES, type TreeParameters } from './parameters.ts';
+import { emptySplit, FEATURE_DOUBLES, leafOutput, type Split, SplitFinder } from './split.ts';
+import { SET_WORDS, type Tree } from './tree.ts';
+
+interface Leaf {
+  /** Position of its first row in the row list. */
+  begin: number;
+  rows: number;
+  depth: number;
+  gradient: number;
+  hessian: number;
+  /** Which histogram it owns; -1 when it needs none. */
+  slot: number;
+  value: number;
+  /** The child link that points at it: node * 2 + (0 left | 1 right); -1 for the root. */
+  link: number;
+  readonly split: Split;
+}
+
+/** Byte addresses inside the kernel's memory. */
+interface Layout {
+  readonly bins: number;
+  readonly rows: number;
+  readonly scratch: number;
+  readonly pairs: number;
+  readonly ordered: number;
+  readonly histograms: number;
+  readonly goesLeft: number;
+  readonly sizeBytes: number;
+}
+
+function planLayout(rowCount: number, groups: number, slots: number): Layout {
+  let next = 0;
+  const region = (sizeBytes: number): number => {
+    const start = next;
+    next += Math.ceil(sizeBytes / 64) * 64;
+    return start;
+  };
+  return {
+    bins: region(groups * rowCount * GROUP_SIZE),
+    rows: region(rowCount * 4),
+    scratch: region(rowCount * 4),
+    pairs: region(rowCount * CELL_BYTES),
+    ordered: region(rowCount * CELL_BYTES),
+    histograms: region(slots * groups * GROUP_SIZE * FEATURE_BYTES),
+    goesLeft: region(BIN_LIMIT),
+    get sizeBytes() {
+      return next;
+    },
+  };
+}
+
+/** The kernel's addresses are 32 bits wide. */
+const MEMORY_LIMIT_BYTES = 2 ** 32 - 2 ** 16;
+
+/**
+ * Grows trees leaf by leaf, best gain first (Shi 2007; Ke et al. 2017), on gradients the caller writes into `pairs`.
+ * One instance serves all trees of a training and owns the memory of its rows.
+ */
+export class TreeGrower {
+  /** (gradient, hessian) of each row, interleaved; the caller fills it before `grow`. */
+  readonly pairs: Float64Array;
+  readonly #data: BinnedMatrix;
+  readonly #parameters: TreeParameters;
+  readonly #layout: Layout;
+  readonly #kernel: Kernel;
+  readonly #rows: Int32Array;
+  readonly #histograms: Float64Array;
+  readonly #goesLeft: Uint8Array;
+  readonly #finder: SplitFinder;
+  readonly #groups: number;
+  #features: readonly number[] = [];
+  #usedGroups: readonly number[] = [];
+  #leaves: Leaf[] = [];
+  #freeSlots: number[] = [];
+  #nodes: NodeList = emptyNodes();
+
+  /** @throws {TreeSpaceError} when the histograms or the table exceed their named limits. */
+  constructor(data: BinnedMatrix, parameters: TreeParameters) {
+    this.#data = data;
+    this.#parameters = parameters;
+    this.#groups = groupCount(data.features.length);
+    const slots = parameters.leafLimit + 1;
+    const histogramBytes = slots * this.#groups * GROUP_SIZE * FEATURE_BYTES;
+    if (histogramBytes > HISTOGRAM_LIMIT_BYTES) {
+      throw new TreeSpaceError(
+        `${data.features.length} features with ${parameters.leafLimit} leaves need ${histogramBytes} bytes of histograms.`,
+        {
+          details: { histogramBytes, limitBytes: HISTOGRAM_LIMIT_BYTES },
+          help: 'Use fewer leaves, or exclude columns.',
+        },
+      );
+    }
+    this.#layout = planLayout(data.rowCount, this.#groups, slots);
+    if (this.#layout.sizeBytes > MEMORY_LIMIT_BYTES) {
+      throw new TreeSpaceError(`${data.rowCount} rows of ${data.features.length} features do not fit the trainer's memory.`, {
+        details: { sizeBytes: this.#layout.sizeBytes, limitBytes: MEMORY_LIMIT_BYTES },
+        help: 'Train on a sample of the rows, or exclude columns.',
+      });
+    }
+    const { kernel, buffer } = createKernel(this.#layout.sizeBytes);
+    this.#kernel = kernel;
+    new Uint8Array(buffer, this.#layout.bins, data.bins.length).set(data.bins);
+    this.pairs = new Float64Array(buffer, this.#layout.pairs, data.rowCount * 2);
+    this.#rows = new Int32Array(buffer, this.#layout.rows, data.rowCount);
+    this.#histograms = new Float64Array(buffer, this.#layout.histograms, (histogramBytes / CELL_BYTES) * 2);
+    this.#goesLeft = new Uint8Array(buffer, this.#layout.goesLeft, BIN_LIMIT);
+    this.#finder = new SplitFinder(parameters);
+  }
+
+  /**
+   * Grows one tree on the given rows (ascending; all rows when undefined) and features.
+   * @returns undefined when no split improves the objective.
+   */
+  grow(rows: Int32Array | undefined, features: readonly number[]): Tree | undefined {
+    this.#start(rows, features);
+    while (this.#leaves.length < this.#parameters.leafLimit) {
+      const leaf = this.#bestLeaf();
+      if (leaf === undefined) break;
+      this.#apply(leaf);
+    }
+    return this.#leaves.length > 1 ? this.#finish() : undefined;
+  }
+
+  /** Adds the outputs of the tree just grown to the scores of the rows it was grown on. */
+  addToScores(scores: Float64Array): void {
+    const rows = this.#rows;
+    for (const leaf of this.#leaves) {
+      const { value } = leaf;
+      const end = leaf.begin + leaf.rows;
+      for (let index = leaf.begin; index < end; index += 1) {
+        const row = rows[index] as number;
+        scores[row] = (scores[row] as number) + value;
+      }
+    }
+  }
+
+  #start(rows: Int32Array | undefined, features: readonly number[]): void {
+    const count = rows ? rows.length : this.#data.rowCount;
+    if (rows) this.#rows.set(rows);
+    else for (let row = 0; row < count; row += 1) this.#rows[row] = row;
+    this.#features = features;
+    this.#usedGroups = [...new Set(features.map((feature) => Math.floor(feature / GROUP_SIZE)))];
+    this.#nodes = emptyNodes();
+    this.#freeSlots = Array.from({ length: this.#parameters.leafLimit + 1 }, (_, slot) => this.#parameters.leafLimit - slot);
+    let gradient = 0;
+    let hessian = 0;
+    for (let index = 0; index < count; index += 1) {
+      const row = this.#rows[index] as number;
+      gradient += this.pairs[2 * row] as number;
+      hessian += this.pairs[2 * row + 1] as number;
+    }
+    const root: Leaf = { begin: 0, rows: count, depth: 0, gradient, hessian, slot: -1, value: 0, link: -1, split: emptySplit() };
+    this.#leaves = [root];
+    if (this.#mayBeSplit(root)) {
+      this.#fill(root);
+      this.#search(root);
+    }
+  }
+
+  #mayBeSplit(leaf: Leaf): boolean {
+    const { depthLimit, leafRowsMin, leafHessianMin } = this.#parameters;
+    return (depthLimit === 0 || leaf.depth < depthLimit) && leaf.rows >= 2 * leafRowsMin && leaf.hessian >= 2 * leafHessianMin;
+  }
+
+  #bestLeaf(): Leaf | undefined {
+    let best: Leaf | undefined;
+    for (const leaf of this.#leaves) if (leaf.split.feature >= 0 && (!best || leaf.split.gain > best.split.gain)) best = leaf;
+    return best;
+  }
+
+  #slotDoubles(slot: number): number {
+    return slot * this.#groups * GROUP_SIZE * FEATURE_DOUBLES;
+  }
+
+  #slotAddress(slot: number): number {
+    return this.#layout.histograms + slot * this.#groups * GROUP_SIZE * FEATURE_BYTES;
+  }
+
+  #takeSlot(): number {
+    const slot = this.#freeSlots.pop();
+    invariant(slot !== undefined, 'a tree has at most one histogram a leaf');
+    return slot;
+  }
+
+  /** Fills a leaf's histogram from its rows. */
+  #fill(leaf: Leaf): void {
+    leaf.slot = this.#takeSlot();
+    const { bins, rows, pairs, ordered } = this.#layout;
+    const groupBytes = GROUP_SIZE * FEATURE_BYTES;
+    const groupDoubles = GROUP_SIZE * FEATURE_DOUBLES;
+    const first = rows + leaf.begin * 4;
+    // The root's rows are in order already, unless it is a sample.
+    const isWhole = leaf.rows === this.#data.rowCount;
+    if (!isWhole) this.#kernel.gather(pairs, first, leaf.rows, ordered);
+    for (const group of this.#usedGroups) {
+      const start = this.#slotDoubles(leaf.slot) + group * groupDoubles;
+      this.#histograms.fill(0, start, start + groupDoubles);
+      this.#kernel.fill(
+        bins + group * this.#data.rowCount * GROUP_SIZE,
+        first,
+        leaf.rows,
+        isWhole ? pairs : ordered,
+        this.#slotAddress(leaf.slot) + group * groupBytes,
+      );
+    }
+  }
+
+  #search(leaf: Leaf): void {
+    const base = this.#slotDoubles(leaf.slot);
+    leaf.split.feature = -1;
+    leaf.split.gain = 0;
+    for (const feature of this.#features) {
+      const bins = this.#data.features[feature];
+      if (bins) this.#finder.search(this.#histograms, base + feature * FEATURE_DOUBLES, feature, bins, leaf, leaf.split);
+    }
+  }
+
+  /** Splits a leaf: partition its rows, make the children, give them histograms while a further split is possible. */
+  #apply(leaf: Leaf): void {
+    const { split } = leaf;
+    const leftRows = this.#partition(leaf);
+    if (leftRows === 0 || leftRows === leaf.rows) {
+      // Row counts are estimated from hessians during the search, so a side may turn out empty.
+      split.feature = -1;
+      return;
+    }
+    const node = this.#addNode(leaf);
+    const right: Leaf = {
+      begin: leaf.begin + leftRows,
+      rows: leaf.rows - leftRows,
+      depth: leaf.depth + 1,
+      gradient: leaf.gradient - split.leftGradient,
+      hessian: leaf.hessian - split.leftHessian,
+      slot: -1,
+      value: 0,
+      link: node * 2 + 1,
+      split: emptySplit(),
+    };
+    const parentSlot = leaf.slot;
+    leaf.rows = leftRows;
+    leaf.depth += 1;
+    leaf.gradient = split.leftGradient;
+    leaf.hessian = split.leftHessian;
+    leaf.link = node * 2;
+    const { learningRate, l1 } = this.#parameters;
+    leaf.value = learningRate * leafOutput(leaf.gradient, leaf.hessian, l1, split.l2);
+    right.value = learningRate * leafOutput(right.gradient, right.hessian, l1, split.l2);
+    split.feature = -1;
+    this.#leaves.push(right);
+    this.#fillChildren(leaf, right, parentSlot);
+  }
+
+  /** The smaller child is counted, the larger one is its parent minus that. */
+  #fillChildren(left: Leaf, right: Leaf, parentSlot: number): void {
+    const [smaller, larger] = left.rows <= right.rows ? [left, right] : [right, left];
+    const mayGoOn = this.#leaves.length < this.#parameters.leafLimit;
+    const largerCounts = mayGoOn && this.#mayBeSplit(larger);
+    const smallerCounts = mayGoOn && this.#mayBeSplit(smaller);
+    smaller.slot = -1;
+    larger.slot = -1;
+    if (largerCounts || smallerCounts) {
+      this.#fill(smaller);
+      larger.slot = parentSlot;
+    } else this.#freeSlots.push(parentSlot);
+    if (largerCounts) this.#subtract(larger.slot, smaller.slot);
+    for (const [leaf, counts] of [
+      [smaller, smallerCounts],
+      [larger, largerCounts],
+    ] as const) {
+      if (counts) this.#search(leaf);
+      if (leaf.slot >= 0 && leaf.split.feature < 0) this.#freeSlot(leaf);
+    }
+  }
+
+  #freeSlot(leaf: Leaf): void {
+    this.#freeSlots.push(leaf.slot);
+    leaf.slot = -1;
+  }
+
+  #subtract(slot: number, other: number): void {
+    const groupBytes = GROUP_SIZE * FEATURE_BYTES;
+    for (const group of this.#usedGroups) {
+      const offset = group * groupBytes;
+      this.#kernel.subtract(this.#slotAddress(slot) + offset, this.#slotAddress(other) + offset, GROUP_SIZE * BIN_LIMIT);
+    }
+  }
+
+  #partition(leaf: Leaf): number {
+    const { split } = leaf;
+    const table = this.#goesLeft;
+    table.fill(0);
+    if (split.isCategorical) for (let index = 0; index < split.setSize; index += 1) table[split.set[index] as number] = 1;
+    else {
+      table.fill(1, 1, split.bin + 1);
+      table[0] = split.missingLeft ? 1 : 0;
+    }
+    const group = Math.floor(split.feature / GROUP_SIZE);
+    const bins = this.#layout.bins + group * this.#data.rowCount * GROUP_SIZE + (split.feature % GROUP_SIZE);
+    return this.#kernel.partition(bins, this.#layout.rows + leaf.begin * 4, leaf.rows, this.#layout.scratch, this.#layout.goesLeft);
+  }
+
+  #addNode(leaf: Leaf): number {
+    const { split } = leaf;
+    const nodes = this.#nodes;
+    const node = nodes.feature.length;
+    if (leaf.link >= 0) (leaf.link % 2 === 0 ? nodes.left : nodes.right)[leaf.link >> 1] = node;
+    nodes.feature.push(split.feature);
+    nodes.bin.push(split.bin);
+    nodes.missingLeft.push(split.missingLeft ? 1 : 0);
+    nodes.gain.push(split.gain);
+    nodes.left.push(0);
+    nodes.right.push(0);
+    const bins = this.#data.features[split.feature];
+    nodes.threshold.push(split.isCategorical ? 0 : (bins?.upper[split.bin - 1] ?? Number.POSITIVE_INFINITY));
+    nodes.set.push(split.isCategorical ? nodes.sets.length / SET_WORDS : -1);
+    if (split.isCategorical) {
+      const words = new Uint32Array(SET_WORDS);
+      for (const code of split.set.subarray(0, split.setSize)) words[code >>> 5] = (words[code >>> 5] as number) | (1 << (code & 31));
+      nodes.sets.push(...words);
+    }
+    return node;
+  }
+
+  #finish(): Tree {
+    const nodes = this.#nodes;
+    this.#leaves.forEach((leaf, index) => {
+      (leaf.link % 2 === 0 ? nodes.left : nodes.right)[leaf.link >> 1] = ~index;
+    });
+    return {
+      feature: Int32Array.from(nodes.feature),
+      threshold: Float64Array.from(nodes.threshold),
+      missingLeft: Uint8Array.from(nodes.missingLeft),
+      bin: Int32Array.from(nodes.bin),
+      set: Int32Array.from(nodes.set),
+      left: Int32Array.from(nodes.left),
+      right: Int32Array.from(nodes.right),
+      gain: Float64Array.from(nodes.gain),
+      sets: Uint32Array.from(nodes.sets),
+      value: Float64Array.from(this.#leaves, (leaf) => leaf.value),
+    };
+  }
+}
+
+interface NodeList {
+  readonly feature: number[];
+  readonly threshold: number[];
+  readonly missingLeft: number[];
+  readonly bin: number[];
+  readonly set: number[];
+  readonly left: number[];
+  readonly right: number[];
+  readonly gain: number[];
+  readonly sets: number[];
+}
+
+function emptyNodes(): NodeList {
+  return { feature: [], threshold: [], missingLeft: [], bin: [], set: [], left: [], right: [], gain: [], sets: [] };
+}
