@@ -61,6 +61,8 @@ export interface Route {
   readonly successStatus?: 200 | 201 | 202;
   /** Set on POSTs that create: an Idempotency-Key makes a repeated call return the first reply. */
   readonly idempotent?: boolean;
+  /** Answered straight from node:http, past the general router: for the prediction path. JSON in and out, not idempotent. */
+  readonly fast?: boolean;
   readonly handle: (call: RouteCall<never, never, never>) => Promise<unknown>;
 }
 

@@ -5,6 +5,8 @@ export type Role = z.infer<typeof Role>;
 
 /** What a route asks for. `public` is the only one that needs no key. */
 export const PERMISSIONS = {
+  /** What a key may ask about itself; every role has it. */
+  'self.read': ['admin', 'engineer', 'reviewer', 'viewer', 'service'],
   'project.read': ['admin', 'engineer', 'reviewer', 'viewer'],
   'data.write': ['admin', 'engineer'],
   'run.write': ['admin', 'engineer'],
