@@ -41,7 +41,9 @@ export const SplitDefinition = z.strictObject({
 
 /** Everything that decides what a table launch makes. Plain JSON: the CLI, the API and `slipway.config.ts` all come down to it. */
 export const LaunchDefinition = z.strictObject({
+  /** Name of the model; also of its release, unless that has one of its own. */
   name: Name,
+  release: Name.optional(),
   dataset: Name,
   read: ReadOptions.default({}),
   target: columnName,

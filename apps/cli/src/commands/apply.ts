@@ -1,0 +1,31 @@
+import { resolve } from 'node:path';
+import type { Command } from 'commander';
+import { withClient } from '../connect.ts';
+import { launchFiles } from '../launch-file.ts';
+import { loadConfig } from '../load-config.ts';
+import { globalOptions } from '../options.ts';
+import { createOutput, printResult } from '../output.ts';
+import { showLaunch } from '../show-launch.ts';
+
+/** `apply`: make what a project definition says, and nothing that exists already. */
+export function addApply(program: Command): void {
+  program
+    .command('apply')
+    .description('make what slipway.config.ts says; what exists already is left alone')
+    .argument('[file]', 'the definition', 'slipway.config.ts')
+    .option('--force', 'release although a gate failed; recorded with your name')
+    .action(async (file: string, flags: { force?: boolean }, command: Command) => {
+      const options = globalOptions(command);
+      const output = createOutput(options.json);
+      const config = await loadConfig(resolve(file));
+      const results = await withClient(options, output, async (client) => {
+        const made = [];
+        for (const { definition, dataPath, testPath } of config.launches) {
+          made.push(await launchFiles(client, { definition, dataPath, testPath, force: flags.force === true, mode: 'when-changed' }, output));
+        }
+        return made;
+      });
+      printResult(output, { project: config.project, applied: results }, () => results.map(showLaunch).join('\n\n'));
+      if (results.some((result) => !result.release)) process.exitCode = 3;
+    });
+}

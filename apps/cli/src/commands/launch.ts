@@ -1,0 +1,132 @@
+import { basename, extname, resolve } from 'node:path';
+import { FieldRole, InvalidError, toName } from '@slipway/kernel';
+import { LaunchDefinition, TRAIN_SECONDS_DEFAULT, TRAIN_SECONDS_MAX } from '@slipway/project/contract';
+import type { Command } from 'commander';
+import { withClient } from '../connect.ts';
+import { launchFiles } from '../launch-file.ts';
+import { globalOptions, parseList, parseNumber } from '../options.ts';
+import { createOutput, printResult } from '../output.ts';
+import { saveConfig } from '../save-config.ts';
+import { showLaunch } from '../show-launch.ts';
+
+interface LaunchFlags {
+  readonly target?: string;
+  readonly test?: string;
+  readonly columns?: string;
+  readonly header?: boolean;
+  readonly delimiter?: string;
+  readonly encoding?: string;
+  readonly format?: string;
+  readonly exclude?: string;
+  readonly as?: readonly string[];
+  readonly name?: string;
+  readonly dataset?: string;
+  readonly positive?: string;
+  readonly time?: string;
+  readonly group?: string;
+  readonly sensitive?: string;
+  readonly subject?: string;
+  readonly split?: string;
+  readonly testRatio?: string;
+  readonly seconds?: string;
+  readonly seed?: string;
+  readonly acceptLeak?: string;
+  readonly environment?: string;
+  readonly recording?: string;
+  readonly force?: boolean;
+  readonly save?: string | boolean;
+}
+
+export function addLaunch(program: Command): void {
+  program
+    .command('launch')
+    .description('from a table to a gated, released, recorded prediction API')
+    .argument('<file>', 'CSV, Parquet, JSON or NDJSON; gzip is fine')
+    .requiredOption('--target <column>', 'the column to predict')
+    .option('--test <file>', 'judge by this file instead of a split')
+    .option('--name <name>', 'name of the model and its release (default: the file name)')
+    .option('--dataset <name>', 'name of the dataset (default: the name)')
+    .option('--columns <a,b,c>', 'column names of a file without a header line')
+    .option('--delimiter <character>', 'column separator (default: found by looking)')
+    .option('--encoding <name>', 'utf-8, latin1, utf-16le, utf-16be (default: found by looking)')
+    .option('--format <name>', 'csv, parquet, json, ndjson (default: found by looking)')
+    .option('--exclude <a,b>', 'columns not to learn from')
+    .option('--as <column=role>', 'role of a column: numeric, categorical, boolean, time, text, identifier, ignored', collect, [])
+    .option('--positive <label>', 'the label that counts as positive')
+    .option('--time <column>', 'split by this time: the last rows are the test')
+    .option('--group <column>', 'keep rows of one group on one side of the split')
+    .option('--sensitive <a,b>', 'columns that fairness is measured by')
+    .option('--subject <column>', 'the column that says whose data a row is; erasure goes by it')
+    .option('--split <strategy>', 'stratified, random, group, time (default: found by task and columns)')
+    .option('--test-ratio <share>', 'share of rows to judge by (default: 0.2)')
+    .option('--seconds <n>', `time for the search (default: ${TRAIN_SECONDS_DEFAULT})`)
+    .option('--seed <n>', 'seed of split and training')
+    .option('--accept-leak <a,b>', 'columns that look like leaks and are not')
+    .option('--environment <label>', 'label of the release (default: production)')
+    .option('--recording <policy>', 'full, redacted or none (default: full)')
+    .option('--force', 'release although a gate failed; recorded with your name')
+    .option('--save [file]', 'write what was launched as slipway.config.ts')
+    .action(async (file: string, flags: LaunchFlags, command: Command) => {
+      const options = globalOptions(command);
+      const output = createOutput(options.json);
+      const definition = definitionOf(file, flags);
+      const result = await withClient(options, output, async (client) => {
+        const launched = await launchFiles(
+          client,
+          { definition, dataPath: file, testPath: flags.test, force: flags.force === true, mode: 'always' },
+          output,
+        );
+        if (flags.save !== undefined && flags.save !== false) {
+          const target = resolve(typeof flags.save === 'string' ? flags.save : 'slipway.config.ts');
+          await saveConfig(target, await client.launches.resolved(launched.run), { dataPath: file, testPath: flags.test });
+          output.note(`saved ${target}`);
+        }
+        return launched;
+      });
+      printResult(output, result, () => showLaunch(result));
+      if (!result.release) process.exitCode = 3;
+    });
+}
+
+function collect(value: string, before: readonly string[]): readonly string[] {
+  return [...before, value];
+}
+
+/** The definition that the flags mean. @throws {InvalidError} naming the flag. */
+export function definitionOf(file: string, flags: LaunchFlags): LaunchDefinition {
+  const name = flags.name ?? toName(basename(file).replace(/\.gz$/i, '').slice(0, -extname(file.replace(/\.gz$/i, '')).length || undefined), 'model');
+  const seed = parseNumber('--seed', flags.seed, { min: 0, max: 2 ** 31, whole: true });
+  const seconds = parseNumber('--seconds', flags.seconds, { min: 0.1, max: TRAIN_SECONDS_MAX }) ?? TRAIN_SECONDS_DEFAULT;
+  const testRatio = parseNumber('--test-ratio', flags.testRatio, { min: 0.01, max: 0.99 });
+  const columns = parseList(flags.columns);
+  const given = {
+    name,
+    dataset: flags.dataset ?? name,
+    read: defined({ format: flags.format, delimiter: flags.delimiter, encoding: flags.encoding, columns: columns.length > 0 ? columns : undefined }),
+    target: flags.target,
+    exclude: parseList(flags.exclude),
+    as: Object.fromEntries((flags.as ?? []).flatMap(parseList).map(parseRole)),
+    sensitive: parseList(flags.sensitive),
+    acceptLeak: parseList(flags.acceptLeak),
+    train: { kind: 'auto', seconds },
+    split: defined({ strategy: flags.split, testRatio, seed }),
+    ...defined({ positive: flags.positive, time: flags.time, group: flags.group, subject: flags.subject, seed }),
+    ...defined({ environment: flags.environment, recording: flags.recording }),
+  };
+  const parsed = LaunchDefinition.safeParse(given);
+  if (parsed.success) return parsed.data;
+  const issue = parsed.error.issues[0];
+  const field = issue?.path.join('.') ?? '';
+  throw new InvalidError(`--${field.replace(/^read\.|^split\./, '')}: ${issue?.message ?? 'is not valid'}.`, { help: 'slipway launch --help' });
+}
+
+function parseRole(text: string): [string, FieldRole] {
+  const at = text.lastIndexOf('=');
+  const role = FieldRole.safeParse(text.slice(at + 1));
+  if (at < 1 || !role.success) throw new InvalidError(`--as wants column=role, got "${text}".`, { help: `Roles: ${FieldRole.options.join(', ')}` });
+  return [text.slice(0, at), role.data];
+}
+
+function defined<T extends Record<string, unknown>>(values: T): Partial<T> {
+  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as Partial<T>;
+}

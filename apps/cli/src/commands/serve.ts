@@ -1,0 +1,83 @@
+import type { RunningServer } from '@slipway/server';
+import type { Command } from 'commander';
+import { createClient } from '@slipway/client';
+import { findHolder } from '@slipway/records';
+import { serverOptions, showFirstKey } from '../connect.ts';
+import { launchFiles } from '../launch-file.ts';
+import { type GlobalOptions, globalOptions } from '../options.ts';
+import { type Output, createOutput } from '../output.ts';
+import { curlFor, showLaunch } from '../show-launch.ts';
+
+/** The commands that stay: `up`, and `quickstart`, which is `up` with a first launch. */
+export function addServe(program: Command): void {
+  program
+    .command('up')
+    .description('start the server with everything in it')
+    .action(async (_flags: object, command: Command) => {
+      const options = globalOptions(command);
+      const output = createOutput(options.json);
+      const server = await start(options, output);
+      announce(server, output);
+      await untilStopped(server, output);
+    });
+  program
+    .command('quickstart')
+    .description('start the server and launch a first model on a data set that comes with Slipway')
+    .action(async (_flags: object, command: Command) => {
+      const options = globalOptions(command);
+      const output = createOutput(options.json);
+      const server = await start(options, output);
+      await launchQuickstart(server, options, output);
+      announce(server, output);
+      await untilStopped(server, output);
+    });
+}
+
+async function start(options: GlobalOptions, output: Output): Promise<RunningServer> {
+  const holder = await findHolder(options.home);
+  if (holder?.url) output.note(`A server for ${options.home} runs already at ${holder.url}.`);
+  const { startServer } = await import('@slipway/server');
+  return startServer({ ...serverOptions(options), listen: true });
+}
+
+function announce(server: RunningServer, output: Output): void {
+  if (output.json) output.data(JSON.stringify({ url: server.url, home: server.home, adminKey: server.createdKey?.reveal() ?? null }));
+  else output.data(`\nSlipway ${server.version} is up at ${server.url ?? ''}   (home ${server.home}; stop with Ctrl-C)`);
+  showFirstKey(output, server.createdKey);
+}
+
+const QUICKSTART_NAME = 'breast-cancer';
+const QUICKSTART_SECONDS = 5;
+
+async function launchQuickstart(server: RunningServer, options: GlobalOptions, output: Output): Promise<void> {
+  const client = createClient({ url: server.url ?? 'http://127.0.0.1', key: options.key ?? server.localToken.reveal(), fetch: server.fetch });
+  const releases = await client.releases.list({ limit: 500 });
+  if (releases.items.some((release) => release.name === QUICKSTART_NAME)) {
+    output.data(`The release "${QUICKSTART_NAME}" is live already; try:\n${curlFor(`${server.url ?? ''}/v1/releases/${QUICKSTART_NAME}/predict`, await exampleRow())}`);
+    return;
+  }
+  const { LaunchDefinition } = await import('@slipway/project/contract');
+  const { quickstartFile } = await import('@slipway/project/quickstart');
+  const definition = LaunchDefinition.parse({ name: QUICKSTART_NAME, dataset: QUICKSTART_NAME, target: 'diagnosis', positive: 'malignant', train: { kind: 'auto', seconds: QUICKSTART_SECONDS } });
+  const result = await launchFiles(client, { definition, dataPath: quickstartFile(), force: false, mode: 'always' }, output);
+  output.data(showLaunch(result));
+}
+
+async function exampleRow(): Promise<Record<string, unknown>> {
+  const { quickstartExample } = await import('@slipway/project/quickstart');
+  return quickstartExample();
+}
+
+/** Waits for Ctrl-C or SIGTERM, then lets calls in flight finish. A second signal ends at once. */
+async function untilStopped(server: RunningServer, output: Output): Promise<void> {
+  await new Promise<void>((resolve) => {
+    const stop = () => {
+      process.once('SIGINT', () => process.exit(130));
+      resolve();
+    };
+    process.once('SIGINT', stop);
+    process.once('SIGTERM', stop);
+  });
+  output.note('stopping …');
+  await server.close();
+}

@@ -1,0 +1,39 @@
+import { stat } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { InvalidError, NotFoundError } from '@slipway/kernel';
+import { type PlannedLaunch, type ProjectDefinition, isProjectDefinition, planLaunches } from '@slipway/project/define';
+
+export interface LoadedConfig {
+  readonly project: string;
+  readonly launches: readonly PlannedLaunch[];
+}
+
+/** Imports a project definition. Paths in it are relative to its folder. */
+export async function loadConfig(path: string): Promise<LoadedConfig> {
+  if (!(await stat(path).catch(() => undefined))?.isFile()) {
+    throw new NotFoundError(`There is no definition "${path}".`, { help: 'Write one with: slipway launch FILE --target COLUMN --save' });
+  }
+  const definition = await importDefinition(path);
+  const folder = dirname(path);
+  const launches = planLaunches(definition).map((launch) => ({
+    ...launch,
+    dataPath: resolve(folder, launch.dataPath),
+    testPath: launch.testPath === undefined ? undefined : resolve(folder, launch.testPath),
+  }));
+  return { project: definition.name, launches };
+}
+
+async function importDefinition(path: string): Promise<ProjectDefinition> {
+  let module: { default?: unknown };
+  try {
+    module = (await import(pathToFileURL(path).href)) as { default?: unknown };
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new InvalidError(`"${path}" cannot be loaded: ${reason}`, { cause });
+  }
+  if (!isProjectDefinition(module.default)) {
+    throw new InvalidError(`"${path}" has no project as its default export.`, { help: "End it with: export default defineProject('name', [ … ])" });
+  }
+  return module.default;
+}

@@ -1,0 +1,40 @@
+import { InvalidError } from '@slipway/kernel';
+import type { Command } from 'commander';
+import { settings } from '@slipway/server/settings';
+
+/** What every command accepts, after flags, environment and defaults have been joined in that order. */
+export interface GlobalOptions {
+  readonly home: string;
+  readonly port: number;
+  readonly url: string | undefined;
+  readonly key: string | undefined;
+  readonly project: string | undefined;
+  readonly databaseUrl: string | undefined;
+  readonly json: boolean;
+}
+
+/** Reads the global options of a command: flag, then environment, then default, by the table in the server's settings. */
+export function globalOptions(command: Command): GlobalOptions {
+  const flags = command.optsWithGlobals<Record<string, string | boolean | undefined>>();
+  const text = (name: string) => (typeof flags[name] === 'string' ? flags[name] : undefined);
+  const resolved = settings.resolve({ home: text('home'), port: text('port'), url: text('url'), project: text('project') }, process.env);
+  return { ...resolved, json: flags['json'] === true };
+}
+
+/** A comma-separated list; empty entries are ignored. */
+export function parseList(text: string | undefined): string[] {
+  return (text ?? '')
+    .split(',')
+    .map((entry) => entry.trim())
+    .filter((entry) => entry !== '');
+}
+
+/** A number given as text. @throws {InvalidError} naming the flag. */
+export function parseNumber(flag: string, text: string | undefined, limits: { min: number; max: number; whole?: boolean }): number | undefined {
+  if (text === undefined) return undefined;
+  const value = Number(text);
+  if (text.trim() === '' || !Number.isFinite(value) || value < limits.min || value > limits.max || (limits.whole && !Number.isInteger(value))) {
+    throw new InvalidError(`${flag} must be a ${limits.whole ? 'whole ' : ''}number from ${limits.min} to ${limits.max}, got "${text}".`);
+  }
+  return value;
+}

@@ -1,0 +1,51 @@
+import type { LaunchResult } from '@slipway/project/contract';
+import { short, table } from './output.ts';
+
+/** A launch for people: what was made, how good it is, what stood in its way, and the call that uses it. */
+export function showLaunch(result: LaunchResult): string {
+  return [heading(result), metricsTable(result), leakageLines(result), gatesTable(result), ending(result)].filter((part) => part !== '').join('\n\n');
+}
+
+function heading(result: LaunchResult): string {
+  const { trainer, task, rows, split, version, seconds } = result;
+  return [
+    `${task} model by ${trainer}: ${rows.train} rows to learn from, ${rows.test} to judge by (${split.strategy} split, seed ${split.seed})`,
+    `version ${version}${result.created ? '' : ' (already there: same recipe)'}, ${short(seconds.total)} s`,
+  ].join('\n');
+}
+
+function metricsTable({ metrics, baseline }: LaunchResult): string {
+  const rows = Object.entries(metrics).map(([name, { value, low, high }]) => [name, short(value), `${short(low)} … ${short(high)}`, short(baseline[name])]);
+  return rows.length === 0 ? '' : table(rows, ['metric', 'value', '95 % interval', 'baseline']);
+}
+
+function leakageLines({ leakage, notes }: LaunchResult): string {
+  const lines = [
+    ...leakage.map((leak) => `leak: ${leak.column} (${leak.kind}): ${leak.reason} [${leak.action}]`),
+    ...notes.map(({ column, note }) => `note: ${column}: ${note}`),
+  ];
+  return lines.join('\n');
+}
+
+function gatesTable({ gates }: LaunchResult): string {
+  const rows = gates.map((gate) => [gate.passed ? '✓' : '✗', gate.name, shown(gate.value), shown(gate.threshold)]);
+  const advice = gates.filter((gate) => !gate.passed && gate.message).map((gate) => `✗ ${gate.name}: ${gate.message ?? ''}`);
+  return [table(rows, ['', 'gate', 'value', 'needs']), ...advice].join('\n');
+}
+
+function shown(value: unknown): string {
+  if (typeof value === 'number') return short(value);
+  return value === null || value === undefined ? '-' : typeof value === 'string' ? value : JSON.stringify(value);
+}
+
+function ending(result: LaunchResult): string {
+  if (!result.release) return 'Not released: a gate failed. Mend what the gate says, or release it all the same with --force (recorded with your name).';
+  const { name, revision, url } = result.release;
+  return [`live: ${name}, revision ${revision}${result.forced ? ' (a failed gate was overridden)' : ''}`, curlFor(url, result.example)].join('\n');
+}
+
+/** A command that works as it stands, given the key in SLIPWAY_KEY. */
+export function curlFor(url: string, example: Readonly<Record<string, unknown>>): string {
+  const body = JSON.stringify({ rows: [example] }).replaceAll("'", "'\\''");
+  return `curl -s ${url} -H "authorization: Bearer $SLIPWAY_KEY" -H 'content-type: application/json' \\\n  -d '${body}'`;
+}

@@ -1,0 +1,100 @@
+import { resolve } from 'node:path';
+import { InvalidError } from '@slipway/kernel';
+import { z } from 'zod';
+
+/** One setting: where it may be given, what it must look like, and what it is when nobody says. */
+interface Setting<S extends z.ZodType = z.ZodType> {
+  readonly flag: string | null;
+  readonly env: string;
+  readonly shape: S;
+  readonly summary: string;
+  readonly secret?: boolean;
+}
+
+function setting<S extends z.ZodType>(definition: Setting<S>): Setting<S> {
+  return definition;
+}
+
+export const DEFAULT_PORT = 7700;
+
+/** The settings of a Slipway process. Flags win over the environment, the environment over defaults; docs come from here. */
+export const SETTINGS = {
+  home: setting({
+    flag: '--home',
+    env: 'SLIPWAY_HOME',
+    shape: z.string().min(1).default('.slipway'),
+    summary: 'Folder of the embedded stores, made when missing.',
+  }),
+  port: setting({
+    flag: '--port',
+    env: 'SLIPWAY_PORT',
+    shape: z.coerce.number().int().min(0).max(65_535).default(DEFAULT_PORT),
+    summary: 'Port on 127.0.0.1; 0 takes a free one.',
+  }),
+  url: setting({
+    flag: '--url',
+    env: 'SLIPWAY_URL',
+    shape: z.url({ protocol: /^https?$/ }).optional(),
+    summary: 'Address of a server to talk to instead of the home.',
+  }),
+  key: setting({
+    flag: null,
+    env: 'SLIPWAY_KEY',
+    shape: z.string().min(32, 'needs 32 characters or more').max(256).optional(),
+    summary: 'Key of the CLI; on the very first start it becomes the admin key. 32 characters or more.',
+    secret: true,
+  }),
+  project: setting({
+    flag: '--project',
+    env: 'SLIPWAY_PROJECT',
+    shape: z.string().min(1).optional(),
+    summary: "Project to act in, when it is not the key's own.",
+  }),
+  databaseUrl: setting({
+    flag: null,
+    env: 'DATABASE_URL',
+    shape: z.url({ protocol: /^postgres(ql)?$/ }).optional(),
+    summary: 'A PostgreSQL server for the records instead of the embedded one.',
+    secret: true,
+  }),
+  durability: setting({
+    flag: null,
+    env: 'SLIPWAY_DURABILITY',
+    shape: z.enum(['process', 'host']).default('process'),
+    summary: 'What an answered invocation survives: a killed process, or (with fsync) a host that loses power.',
+  }),
+} as const;
+
+type Values = { readonly [Name in keyof typeof SETTINGS]: z.output<(typeof SETTINGS)[Name]['shape']> };
+export type SettingValues = { readonly [Name in keyof Values]: Values[Name] };
+
+/** Joins flags, environment and defaults. @throws {InvalidError} that names the flag or variable and never shows a secret. */
+function resolveSettings(flags: Readonly<Partial<Record<keyof typeof SETTINGS, string | undefined>>>, env: NodeJS.ProcessEnv): SettingValues {
+  const values: Record<string, unknown> = {};
+  for (const [name, definition] of Object.entries(SETTINGS) as [keyof typeof SETTINGS, Setting][]) {
+    const flagged = flags[name];
+    const fromEnv = env[definition.env];
+    const given = flagged ?? (fromEnv === undefined || fromEnv === '' ? undefined : fromEnv);
+    const parsed = definition.shape.safeParse(given);
+    if (!parsed.success) {
+      const where = flagged === undefined ? definition.env : (definition.flag ?? definition.env);
+      const got = definition.secret ? '' : `, got "${given ?? ''}"`;
+      throw new InvalidError(`${where} ${parsed.error.issues[0]?.message.toLowerCase() ?? 'is not valid'}${got}.`, { help: definition.summary });
+    }
+    values[name] = parsed.data;
+  }
+  const typed = values as Values;
+  return { ...typed, home: resolve(typed.home) };
+}
+
+/** The settings as a Markdown table, for docs/reference/configuration.md. */
+function renderSettings(): string {
+  const rows = Object.values(SETTINGS).map((each: Setting) => {
+    const fallback = each.shape.safeParse(undefined);
+    const shown = fallback.success && fallback.data !== undefined ? `\`${String(fallback.data)}\`` : '';
+    return `| ${each.flag ? `\`${each.flag}\`` : ''} | \`${each.env}\` | ${shown} | ${each.summary} |`;
+  });
+  return ['| flag | environment | default | meaning |', '|---|---|---|---|', ...rows].join('\n');
+}
+
+export const settings = { resolve: resolveSettings, render: renderSettings };

@@ -1,0 +1,163 @@
+import type { FieldRole, RecordingPolicy } from '@slipway/kernel';
+import { InvalidError } from '@slipway/kernel';
+import type { GateDefinition } from '@slipway/evaluation/contract';
+import { LaunchDefinition, type ReadOptions, type TrainerDefinition } from './contract.ts';
+
+/**
+ * The public definition API: plain immutable descriptions, interpreted by `slipway apply`. Nothing here reads a file or
+ * talks to a server, so a definition can be imported anywhere.
+ */
+export interface SourceDefinition {
+  readonly type: 'source';
+  readonly path: string;
+  readonly read: ReadOptions;
+}
+
+type FormatOptions = Omit<ReadOptions, 'format'>;
+
+/** A CSV file, path relative to the definition. Delimiter, encoding and header are found by looking unless given. */
+export const csv = (path: string, options: FormatOptions = {}): SourceDefinition => ({ type: 'source', path, read: { ...options, format: 'csv' } });
+/** A Parquet file. */
+export const parquet = (path: string): SourceDefinition => ({ type: 'source', path, read: { format: 'parquet' } });
+/** A JSON file with an array of objects. */
+export const json = (path: string): SourceDefinition => ({ type: 'source', path, read: { format: 'json' } });
+/** A file with one JSON object a line. */
+export const ndjson = (path: string): SourceDefinition => ({ type: 'source', path, read: { format: 'ndjson' } });
+/** A table file whose format is found by looking. */
+export const file = (path: string, options: ReadOptions = {}): SourceDefinition => ({ type: 'source', path, read: options });
+
+export interface DatasetOptions {
+  readonly source: SourceDefinition;
+  readonly exclude?: readonly string[];
+  /** Roles that override what the profile says. */
+  readonly as?: Readonly<Record<string, FieldRole>>;
+  readonly time?: string;
+  readonly group?: string;
+  /** The column that says whose data a row is. */
+  readonly subject?: string;
+}
+
+export interface DatasetDefinition extends DatasetOptions {
+  readonly type: 'dataset';
+  readonly name: string;
+}
+
+/** Named data with a contract; each ingestion of changed data makes a new immutable version. */
+export const dataset = (name: string, options: DatasetOptions): DatasetDefinition => ({ type: 'dataset', name, ...options });
+
+/** Tries trainers and parameters for so many seconds and keeps the best. */
+export const auto = (options: { readonly seconds?: number } = {}): TrainerDefinition => ({ kind: 'auto', seconds: options.seconds ?? 30 });
+/** Gradient-boosted trees with exactly these parameters. */
+export const gbdt = (params: Readonly<Record<string, unknown>> = {}): TrainerDefinition => ({ kind: 'gbdt', params: { ...params } });
+/** Logistic or linear regression with exactly these parameters. */
+export const linear = (params: Readonly<Record<string, unknown>> = {}): TrainerDefinition => ({ kind: 'linear', params: { ...params } });
+
+/** A gate on a metric of the test rows: `metric('roc_auc').atLeast(0.8)`, `.atMost(…)`, `.betterThan('baseline')`. */
+export function metric(name: string) {
+  return {
+    atLeast: (value: number): GateDefinition => ({ kind: 'metric', metric: name, atLeast: value }) as GateDefinition,
+    atMost: (value: number): GateDefinition => ({ kind: 'metric', metric: name, atMost: value }) as GateDefinition,
+    betterThan: (_reference: 'baseline'): GateDefinition => ({ kind: 'betterThanBaseline', metric: name }) as GateDefinition,
+  };
+}
+
+export interface ModelOptions {
+  readonly from: DatasetDefinition;
+  readonly target: string;
+  readonly positive?: string;
+  /** Rows to judge by, instead of a split. */
+  readonly test?: SourceDefinition;
+  readonly train?: TrainerDefinition;
+  readonly seed?: number;
+  readonly split?: Partial<LaunchDefinition['split']>;
+  readonly gates?: readonly GateDefinition[];
+  readonly sensitive?: readonly string[];
+  readonly acceptLeak?: readonly string[];
+}
+
+export interface ModelDefinition extends ModelOptions {
+  readonly type: 'model';
+  readonly name: string;
+}
+
+/** A predictive model learned from a dataset. */
+export const model = (name: string, options: ModelOptions): ModelDefinition => ({ type: 'model', name, ...options });
+
+export interface ReleaseOptions {
+  readonly serve: ModelDefinition;
+  readonly recording?: RecordingPolicy;
+  readonly environment?: string;
+}
+
+export interface ReleaseDefinition extends ReleaseOptions {
+  readonly type: 'release';
+  readonly name: string;
+}
+
+/** A named production endpoint that serves a model. */
+export const release = (name: string, options: ReleaseOptions): ReleaseDefinition => ({ type: 'release', name, ...options });
+
+export type Definition = DatasetDefinition | ModelDefinition | ReleaseDefinition;
+
+export interface ProjectDefinition {
+  readonly type: 'project';
+  readonly name: string;
+  readonly definitions: readonly Definition[];
+}
+
+/** A project: the default export of `slipway.config.ts`. */
+export const defineProject = (name: string, definitions: readonly Definition[]): ProjectDefinition => ({ type: 'project', name, definitions });
+
+export function isProjectDefinition(value: unknown): value is ProjectDefinition {
+  return value !== null && typeof value === 'object' && 'type' in value && value.type === 'project' && 'definitions' in value && Array.isArray(value.definitions);
+}
+
+/** One launch that a project asks for, with the paths of its files as written. */
+export interface PlannedLaunch {
+  readonly definition: LaunchDefinition;
+  readonly dataPath: string;
+  readonly testPath: string | undefined;
+}
+
+/** The launches a project comes down to, one a release. @throws {InvalidError} naming the definition and field that is wrong. */
+export function planLaunches(project: ProjectDefinition): PlannedLaunch[] {
+  const releases = project.definitions.filter((each) => each.type === 'release');
+  if (releases.length === 0) throw new InvalidError(`Project "${project.name}" has no release, so there is nothing to make.`, { help: "Add release('name', { serve: model })." });
+  return releases.map((each) => {
+    const { serve } = each;
+    const { from } = serve;
+    const parsed = LaunchDefinition.safeParse(
+      withoutUndefined({
+        name: serve.name,
+        release: each.name === serve.name ? undefined : each.name,
+        dataset: from.name,
+        read: from.source.read,
+        target: serve.target,
+        positive: serve.positive,
+        exclude: from.exclude,
+        as: from.as,
+        time: from.time,
+        group: from.group,
+        subject: from.subject,
+        sensitive: serve.sensitive,
+        train: serve.train,
+        seed: serve.seed,
+        split: serve.split,
+        gates: serve.gates,
+        acceptLeak: serve.acceptLeak,
+        recording: each.recording,
+        environment: each.environment,
+      }),
+    );
+    if (!parsed.success) {
+      const issue = parsed.error.issues[0];
+      throw new InvalidError(`Release "${each.name}": ${issue?.path.join('.') ?? ''}: ${issue?.message ?? 'is not valid'}.`);
+    }
+    return { definition: parsed.data, dataPath: from.source.path, testPath: serve.test?.path };
+  });
+}
+
+function withoutUndefined(values: Record<string, unknown>): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined));
+}
+export { renderConfig } from './render-config.ts';

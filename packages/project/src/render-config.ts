@@ -1,0 +1,83 @@
+import type { GateDefinition } from '@slipway/evaluation/contract';
+import type { LaunchDefinition } from './contract.ts';
+
+/** TypeScript that, applied, makes exactly what a resolved launch made. */
+export function renderConfig(definition: LaunchDefinition, files: { readonly dataPath: string; readonly testPath: string | undefined }): string {
+  const { read, train, gates, split } = definition;
+  const { format, ...readRest } = read;
+  const reader = format ?? 'file';
+  const source = (path: string) => `${reader}(${literal(path)}${Object.keys(readRest).length > 0 ? `, ${literal(readRest)}` : ''})`;
+  const metrics = (gates ?? []).map(renderGate);
+  const uses = new Set(['dataset', 'defineProject', 'model', 'release', reader, train.kind, ...(metrics.some((gate) => gate.startsWith('metric(')) ? ['metric'] : [])]);
+  const data = fields({
+    source: raw(source(files.dataPath)),
+    exclude: nonEmpty(definition.exclude),
+    as: Object.keys(definition.as).length > 0 ? definition.as : undefined,
+    time: definition.time,
+    group: definition.group,
+    subject: definition.subject,
+  });
+  const trained = fields({
+    from: raw('data'),
+    target: definition.target,
+    positive: definition.positive,
+    test: files.testPath === undefined ? undefined : raw(source(files.testPath)),
+    train: raw(train.kind === 'auto' ? `auto(${literal({ seconds: train.seconds })})` : `${train.kind}(${literal(train.params)})`),
+    seed: definition.seed,
+    split,
+    gates: metrics.length > 0 ? raw(`[${metrics.join(', ')}]`) : undefined,
+    sensitive: nonEmpty(definition.sensitive),
+    acceptLeak: nonEmpty(definition.acceptLeak),
+  });
+  const served = fields({
+    serve: raw('trained'),
+    recording: definition.recording === 'full' ? undefined : definition.recording,
+    environment: definition.environment === 'production' ? undefined : definition.environment,
+  });
+  return `import { ${[...uses].toSorted().join(', ')} } from 'slipway';
+
+const data = dataset(${literal(definition.dataset)}, ${data});
+
+const trained = model(${literal(definition.name)}, ${trained});
+
+export default defineProject('default', [data, trained, release(${literal(definition.release ?? definition.name)}, ${served})]);
+`;
+}
+
+function renderGate(gate: GateDefinition): string {
+  if (gate.kind === 'betterThanBaseline') return `metric(${literal(gate.metric)}).betterThan('baseline')`;
+  if (gate.kind === 'metric' && gate.atLeast !== undefined && gate.atMost === undefined) return `metric(${literal(gate.metric)}).atLeast(${gate.atLeast})`;
+  if (gate.kind === 'metric' && gate.atMost !== undefined && gate.atLeast === undefined) return `metric(${literal(gate.metric)}).atMost(${gate.atMost})`;
+  return literal(gate);
+}
+
+class Raw {
+  readonly code: string;
+  constructor(code: string) {
+    this.code = code;
+  }
+}
+
+const raw = (code: string) => new Raw(code);
+
+function fields(values: Readonly<Record<string, unknown>>): string {
+  const lines = Object.entries(values)
+    .filter(([, value]) => value !== undefined)
+    .map(([name, value]) => `  ${name}: ${value instanceof Raw ? value.code : literal(value)},`);
+  return `{\n${lines.join('\n')}\n}`;
+}
+
+function nonEmpty(list: readonly string[]): readonly string[] | undefined {
+  return list.length > 0 ? list : undefined;
+}
+
+/** A value as TypeScript source: single quotes, bare keys where they may be. */
+function literal(value: unknown): string {
+  if (typeof value === 'string') return `'${JSON.stringify(value).slice(1, -1).replaceAll('\\"', '"').replaceAll("'", "\\'")}'`;
+  if (Array.isArray(value)) return `[${value.map(literal).join(', ')}]`;
+  if (value !== null && typeof value === 'object') {
+    const entries = Object.entries(value).map(([key, item]) => `${/^[A-Za-z_$][\w$]*$/.test(key) ? key : literal(key)}: ${literal(item)}`);
+    return entries.length === 0 ? '{}' : `{ ${entries.join(', ')} }`;
+  }
+  return JSON.stringify(value);
+}
