@@ -122,10 +122,11 @@ test('OB5 a link put into the folder is not followed', async () => {
   assert.deepEqual((await objects.list('alpha', { limit: 5 })).items, []);
 });
 
+const modeOf = async (path: string) => ((await stat(path)).mode & 0o777).toString(8);
+
 test('OB9 folders are private and objects read-only', async () => {
   const objects = await openFolderObjects(join(home, 'objects'));
   const { sha256 } = await objects.put('alpha', noise(10, 1));
-  const modeOf = async (path: string) => ((await stat(path)).mode & 0o777).toString(8);
   assert.equal(await modeOf(join(home, 'objects')), '700');
   assert.equal(await modeOf(join(home, 'objects', 'alpha')), '700');
   assert.equal(await modeOf(join(home, 'objects', 'alpha', sha256.slice(0, 2))), '700');

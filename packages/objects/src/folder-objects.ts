@@ -151,7 +151,7 @@ async function statFile(path: string): Promise<{ size: number } | undefined> {
 
 async function names(folder: string): Promise<string[]> {
   try {
-    return (await readdir(folder)).sort();
+    return (await readdir(folder)).toSorted();
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
     throw error;

@@ -37,6 +37,11 @@ export function noise(sizeBytes: number, seed: number): Uint8Array {
   return bytes;
 }
 
+async function* failing(): AsyncGenerator<Uint8Array> {
+  yield noise(300_000, 5);
+  throw new Error('the source broke');
+}
+
 const storing: ObjectsRule[] = [
   {
     name: 'OB1 bytes come back as they were put, under their SHA-256, whatever the sizes of the pieces',
@@ -94,10 +99,6 @@ const storing: ObjectsRule[] = [
   {
     name: 'OB2 a source that fails half-way leaves nothing behind',
     async run(objects) {
-      async function* failing(): AsyncGenerator<Uint8Array> {
-        yield noise(300_000, 5);
-        throw new Error('the source broke');
-      }
       await assert.rejects(objects.put('alpha', failing()), /the source broke/);
       assert.deepEqual((await objects.list('alpha', { limit: 10 })).items, []);
     },
