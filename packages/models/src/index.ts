@@ -25,3 +25,20 @@ export { MODEL_LIMITS, type ModelLimits } from './onnx/scan.ts';
 export { ELEMENT_TYPES, elementTypeName, type ElementType } from './onnx/schema.ts';
 export { numbersOf, stringsOf, tensorOf, type ConstantValues } from './onnx/tensor.ts';
 export type { GraphMessage, ModelMessage, NodeMessage, TensorMessage, ValueInfoMessage } from './onnx/messages.ts';
+export { ALLOWED_DOMAINS, checkModel } from './onnx/check.ts';
+export { ModelAnswer, ModelMetadata, ModelTask } from './contract.ts';
+export { checkSignature, signatureOf, type ModelSignature, type TensorSignature } from './signature.ts';
+export { packInputs, type PackedModel } from './pack.ts';
+export {
+  BATCH_ROW_LIMIT,
+  ROW_QUEUE_LIMIT,
+  openModel,
+  type Features,
+  type ModelFacts,
+  type OnnxModel,
+  type OpenModelOptions,
+  type Predictions,
+} from './model.ts';
+export { INLINE_LIMIT_MS, type LaneKind } from './lane.ts';
+export { PARITY_LIMITS, maxParityError, type ParityResult } from './parity.ts';
+export { measureLatency, type LatencyResult } from './latency.ts';

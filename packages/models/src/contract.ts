@@ -1,0 +1,48 @@
+import { Contract, JsonShape } from '@slipway/kernel';
+import { z } from 'zod';
+
+/** Most classes a classifier may have; each costs a number in every answer. */
+export const CLASS_LIMIT = 1_000;
+/** Most encoded features that metadata names. */
+export const FEATURE_LIMIT = 100_000;
+
+export const ModelTask = z.enum(['binary', 'multiclass', 'regression']);
+export type ModelTask = z.infer<typeof ModelTask>;
+
+/** What stands next to an ONNX file: which columns it takes, and what its numbers mean. Stored as canonical JSON. */
+export const ModelMetadata = z
+  .strictObject({
+    format: z.literal('slipway.model/1'),
+    task: ModelTask,
+    /** The column that was learnt. */
+    target: z.string().min(1).max(256),
+    /** Labels in the order of the graph's probabilities; null for regression. */
+    classes: z.array(z.string()).min(2).max(CLASS_LIMIT).nullable(),
+    /** The label that counts as positive: the last of two classes; null unless binary. */
+    positive: z.string().nullable(),
+    /** What callers send. Fields whose role feeds a model are inputs of the graph, under the same names. */
+    contract: Contract,
+    /** Names of the encoded features, in the order of the graph's `features` output. */
+    features: z.array(z.string()).max(FEATURE_LIMIT),
+    trainer: z.string().min(1),
+    params: z.record(z.string(), JsonShape),
+    seed: z.union([z.int(), z.string()]),
+    /** Whatever else the maker wants to keep: rows, split, parity, versions. */
+    notes: z.record(z.string(), JsonShape).optional(),
+  })
+  .superRefine((metadata, context) => {
+    const { task, classes, positive } = metadata;
+    const fail = (path: string, message: string) => context.addIssue({ code: 'custom', path: [path], message });
+    if ((task === 'regression') !== (classes === null)) fail('classes', 'a classifier has classes and a regression has none');
+    if (classes !== null && new Set(classes).size !== classes.length) fail('classes', 'labels are distinct');
+    if (task === 'binary' && classes?.length !== 2) fail('classes', 'a binary model has two classes');
+    if (task === 'binary' ? positive !== classes?.at(-1) : positive !== null) fail('positive', 'the positive class is the last of two');
+  });
+export type ModelMetadata = z.infer<typeof ModelMetadata>;
+
+/** What a call of a model answers. `prediction` is a label, or a number for regression. */
+export const ModelAnswer = z.strictObject({
+  prediction: z.union([z.string(), z.number()]),
+  probabilities: z.record(z.string(), z.number()).optional(),
+});
+export type ModelAnswer = z.infer<typeof ModelAnswer>;

@@ -1,0 +1,124 @@
+import type * as Ort from 'onnxruntime-node';
+import { InferenceError, ModelClosedError, ModelFormatError } from './errors.ts';
+import { type EncodedRows, type InputPlan, type NamedTensor, NUMBERS_INPUT, TEXTS_INPUT } from './input-plan.ts';
+
+/** Numbers that a graph gave, row-major [rowCount, width]. */
+export type Numbers = Float32Array | Float64Array;
+
+/** A loaded graph; `run` occupies the calling thread while it computes. */
+export interface Engine {
+  /** @returns one array per asked output, in order. @throws {InferenceError | ModelClosedError} */
+  run(rows: EncodedRows, outputs: readonly string[]): Promise<Numbers[]>;
+  close(): Promise<void>;
+}
+
+export interface EngineOptions {
+  /** Threads inside one run; 1 keeps latency steady on shared machines. */
+  readonly threads?: number;
+}
+
+let library: Promise<typeof Ort> | undefined;
+
+/** ONNX Runtime, loaded when the first model is (it costs ~40 MB). */
+async function loadLibrary(): Promise<typeof Ort> {
+  library ??= import('onnxruntime-node');
+  return library;
+}
+
+/** Loads a graph that has passed `checkModel`. @throws {ModelFormatError} with the engine's words when it refuses it. */
+export async function openEngine(source: string | Uint8Array, plan: InputPlan, { threads = 1 }: EngineOptions = {}): Promise<Engine> {
+  const ort = await loadLibrary();
+  const session = await createSession(ort, source, threads);
+  const feed = plan.layout === 'packed' ? packedFeed(ort, plan) : namedFeed(ort, plan);
+  let isClosed = false;
+  return {
+    async run(rows, outputs) {
+      if (isClosed) throw new ModelClosedError('The model was closed.');
+      const result = await runSession(session, feed(rows), outputs);
+      return outputs.map((name) => numbersIn(result[name], name));
+    },
+    async close() {
+      if (isClosed) return;
+      isClosed = true;
+      await session.release();
+    },
+  };
+}
+
+async function createSession(ort: typeof Ort, source: string | Uint8Array, threads: number): Promise<Ort.InferenceSession> {
+  const options: Ort.InferenceSession.SessionOptions = {
+    executionProviders: ['cpu'],
+    intraOpNumThreads: threads,
+    interOpNumThreads: 1,
+    executionMode: 'sequential',
+    graphOptimizationLevel: 'all',
+    logSeverityLevel: 3,
+    // Waiting threads would otherwise burn a core between calls.
+    extra: { session: { intra_op: { allow_spinning: '0' } } },
+  };
+  try {
+    // The overloads take a path or bytes, never their union.
+    return typeof source === 'string'
+      ? await ort.InferenceSession.create(source, options)
+      : await ort.InferenceSession.create(source, options);
+  } catch (cause) {
+    throw new ModelFormatError(`ONNX Runtime does not accept the model: ${shorten(cause)}`, { cause });
+  }
+}
+
+async function runSession(session: Ort.InferenceSession, feeds: Ort.InferenceSession.FeedsType, outputs: readonly string[]) {
+  try {
+    return await session.run(feeds, outputs);
+  } catch (cause) {
+    throw new InferenceError(`The model failed on its input: ${shorten(cause)}`, { cause });
+  }
+}
+
+/** The first line of the engine's message without the paths of its build machine. */
+function shorten(cause: unknown): string {
+  const text = cause instanceof Error ? cause.message : String(cause);
+  return (text.split('\n')[0] ?? '').replaceAll(/\/[\w./-]+:\d+\s*/g, '').slice(0, 400);
+}
+
+function numbersIn(tensor: Ort.Tensor | undefined, name: string): Numbers {
+  const data = tensor?.data;
+  if (data instanceof Float32Array || data instanceof Float64Array) return data;
+  throw new InferenceError(`The output "${name}" holds no floating-point numbers.`);
+}
+
+type Feed = (rows: EncodedRows) => Record<string, Ort.Tensor>;
+
+function packedFeed(ort: typeof Ort, plan: InputPlan): Feed {
+  const width = plan.columns.length;
+  const textWidth = plan.texts.length;
+  return ({ rowCount, numbers, texts }) => {
+    const feeds: Record<string, Ort.Tensor> = { [NUMBERS_INPUT]: new ort.Tensor('float64', numbers, [rowCount, width]) };
+    if (textWidth > 0) feeds[TEXTS_INPUT] = new ort.Tensor('string', texts, [rowCount, textWidth]);
+    return feeds;
+  };
+}
+
+function namedFeed(ort: typeof Ort, plan: InputPlan): Feed {
+  const width = plan.columns.length;
+  return (rows) => {
+    const feeds: Record<string, Ort.Tensor> = {};
+    plan.tensors.forEach((tensor, position) => {
+      const dims = tensor.rank === 2 ? [rows.rowCount, 1] : [rows.rowCount];
+      feeds[tensor.name] =
+        tensor.elementType === 'string'
+          ? new ort.Tensor('string', textsAt(rows, position - width, plan.texts.length), dims)
+          : numberTensor(ort, tensor, Float64Array.from({ length: rows.rowCount }, (_, row) => rows.numbers[row * width + position] as number), dims);
+    });
+    return feeds;
+  };
+}
+
+function textsAt(rows: EncodedRows, position: number, width: number): string[] {
+  return Array.from({ length: rows.rowCount }, (_, row) => rows.texts[row * width + position] as string);
+}
+
+function numberTensor(ort: typeof Ort, tensor: NamedTensor, values: Float64Array, dims: number[]): Ort.Tensor {
+  if (tensor.elementType === 'double') return new ort.Tensor('float64', values, dims);
+  if (tensor.elementType === 'float') return new ort.Tensor('float32', Float32Array.from(values), dims);
+  return new ort.Tensor('int64', BigInt64Array.from(values, (value) => BigInt(Math.trunc(value))), dims);
+}

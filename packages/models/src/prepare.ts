@@ -1,0 +1,163 @@
+import { readFile, stat } from 'node:fs/promises';
+import type { ModelMetadata } from './contract.ts';
+import { openEngine, type Engine, type Numbers } from './engine.ts';
+import { createEncoder, namedPlan, type EncodedRows, type InputPlan, type NamedTensor } from './input-plan.ts';
+import { checkModel } from './onnx/check.ts';
+import { decodeModel } from './onnx/codec.ts';
+import { MODEL_LIMITS, type ModelLimits } from './onnx/scan.ts';
+import { ModelTooLargeError } from './errors.ts';
+import { packInputs } from './pack.ts';
+import { compileSample } from './sample-rows.ts';
+import { checkSignature, signatureOf, type ModelSignature } from './signature.ts';
+
+/** A local file, or the bytes. */
+export type ModelSource = string | Uint8Array;
+
+export interface PrepareOptions {
+  readonly threads: number;
+  readonly limits?: Partial<ModelLimits>;
+  /** False leaves the graph as it is and feeds its inputs one by one. */
+  readonly pack: boolean;
+}
+
+/** What loading found out about a model. Plain data: a worker makes it, the main thread uses it. */
+export interface PreparedModel {
+  readonly signature: ModelSignature;
+  readonly plan: InputPlan;
+  /** The derived graph; undefined when the original is served as it is. */
+  readonly packedBytes: Uint8Array | undefined;
+  /** Why the original is served, when it is. */
+  readonly unpackedReason: string | undefined;
+  /** Median time of one row, in milliseconds, and of one row within a batch. */
+  readonly rowMs: number;
+  readonly batchRowMs: number;
+  readonly hasFeatures: boolean;
+}
+
+/** Differences between the packed and the original graph above this, relative to max(1, |value|), refuse the packed one. */
+const PACK_TOLERANCE = 1e-6;
+const PARITY_ROWS = 64;
+const MEASURE_REPEATS = 15;
+const MEASURE_BUDGET_MS = 200;
+
+/**
+ * Reads, checks, packs and measures a model: everything that needs time or meets untrusted bytes.
+ * @returns the description and the engine that would serve it; close the engine when it is not used.
+ */
+export async function prepareModel(
+  source: ModelSource,
+  metadata: ModelMetadata,
+  options: PrepareOptions,
+): Promise<{ prepared: PreparedModel; engine: Engine }> {
+  const bytes = typeof source === 'string' ? await readModelFile(source, options.limits) : source;
+  const model = decodeModel(bytes, options.limits);
+  checkModel(model);
+  const signature = signatureOf(model);
+  checkSignature(signature, metadata);
+  const original = namedPlan(signature.inputs.map(namedTensor));
+  const engine = await openEngine(bytes, original, options);
+  const shared = { signature, hasFeatures: signature.outputs.some((output) => output.name === 'features') };
+  const named: Candidate = { plan: original, bytes: undefined, engine };
+  const choice = options.pack ? await choosePacked(named, metadata, () => packInputs(model, keptOutputs(metadata))) : { ...named, reason: 'asked to' };
+  const times = await measure(choice, metadata);
+  return {
+    prepared: { ...shared, plan: choice.plan, packedBytes: choice.bytes, unpackedReason: choice.reason, ...times },
+    engine: choice.engine,
+  };
+}
+
+async function readModelFile(path: string, limits: Partial<ModelLimits> | undefined): Promise<Uint8Array> {
+  const limitBytes = limits?.sizeBytes ?? MODEL_LIMITS.sizeBytes;
+  const { size } = await stat(path);
+  if (size > limitBytes) throw new ModelTooLargeError(`The model has ${size} bytes; at most ${limitBytes} are accepted.`);
+  return readFile(path);
+}
+
+/** The output that holds a task's answer. */
+export function answerOutput(metadata: ModelMetadata): 'prediction' | 'probabilities' {
+  return metadata.task === 'regression' ? 'prediction' : 'probabilities';
+}
+
+function keptOutputs(metadata: ModelMetadata): string[] {
+  return [answerOutput(metadata), 'features'];
+}
+
+function namedTensor({ name, elementType, shape }: ModelSignature['inputs'][number]): NamedTensor {
+  // checkSignature has restricted the types to these.
+  return { name, elementType: elementType as NamedTensor['elementType'], rank: shape.length === 1 ? 1 : 2 };
+}
+
+interface Candidate {
+  readonly plan: InputPlan;
+  readonly bytes: Uint8Array | undefined;
+  readonly engine: Engine;
+  readonly reason?: string | undefined;
+}
+
+async function choosePacked(
+  named: Candidate,
+  metadata: ModelMetadata,
+  pack: () => ReturnType<typeof packInputs>,
+): Promise<Candidate & { reason: string | undefined }> {
+  const packed = pack();
+  if (!packed) return { ...named, reason: 'the graph has inputs or subgraphs that cannot be packed' };
+  const engine = await openEngine(packed.bytes, packed.plan);
+  const candidate = { plan: packed.plan, bytes: packed.bytes, engine };
+  const difference = await largestDifference(named, candidate, metadata);
+  if (difference <= PACK_TOLERANCE) {
+    await named.engine.close();
+    return { ...candidate, reason: undefined };
+  }
+  await engine.close();
+  return { ...named, reason: `the packed graph differs by ${difference}` };
+}
+
+/** Largest relative difference of the answers of two graphs over sample rows; NaN on one side only is infinite. */
+async function largestDifference(left: Candidate, right: Candidate, metadata: ModelMetadata): Promise<number> {
+  const sample = compileSample(metadata.contract, right.plan, PARITY_ROWS);
+  const answers = [answerOutput(metadata)];
+  const [expected, got] = await Promise.all(
+    [left, right].map(async ({ plan, engine }) => {
+      const [numbers] = await engine.run(createEncoder(plan, metadata.contract).encodeRows(sample), answers);
+      return numbers as Numbers;
+    }),
+  );
+  return relativeDifference(expected as Numbers, got as Numbers);
+}
+
+function relativeDifference(expected: Numbers, got: Numbers): number {
+  if (expected.length !== got.length) return Number.POSITIVE_INFINITY;
+  let largest = 0;
+  for (let index = 0; index < expected.length; index += 1) {
+    const left = expected[index] as number;
+    const right = got[index] as number;
+    if (Object.is(left, right) || left === right) continue;
+    const difference = Math.abs(left - right) / Math.max(1, Math.abs(left));
+    largest = Number.isNaN(difference) ? Number.POSITIVE_INFINITY : Math.max(largest, difference);
+  }
+  return largest;
+}
+
+async function measure({ plan, engine }: Candidate, metadata: ModelMetadata): Promise<{ rowMs: number; batchRowMs: number }> {
+  const encoder = createEncoder(plan, metadata.contract);
+  const sample = compileSample(metadata.contract, plan, PARITY_ROWS);
+  const outputs = [answerOutput(metadata)];
+  const single = encoder.encodeRows(sample.slice(0, 1));
+  return {
+    rowMs: await medianMs(engine, single, outputs),
+    batchRowMs: (await medianMs(engine, encoder.encodeRows(sample), outputs)) / sample.length,
+  };
+}
+
+async function medianMs(engine: Engine, rows: EncodedRows, outputs: readonly string[]): Promise<number> {
+  const times: number[] = [];
+  const startedMs = performance.now();
+  while (times.length < MEASURE_REPEATS && (times.length < 2 || performance.now() - startedMs < MEASURE_BUDGET_MS)) {
+    const beforeMs = performance.now();
+    await engine.run(rows, outputs);
+    times.push(performance.now() - beforeMs);
+  }
+  // The first run also builds arenas; it is no measure of the later ones.
+  const later = times.slice(1).sort((left, right) => left - right);
+  return later[Math.floor(later.length / 2)] ?? (times[0] as number);
+}

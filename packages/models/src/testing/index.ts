@@ -1,0 +1,1 @@
+export { seededRandom, syntheticModel, type SyntheticModel, type SyntheticOptions } from './synthetic-model.ts';
