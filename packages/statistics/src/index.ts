@@ -32,3 +32,19 @@ export {
 } from './field-sketch.ts';
 export { QUANTILE_SKETCH_K, RANK_ERROR_RATIO } from './sketch/quantile-sketch.ts';
 export { RARE_COUNT_LIMIT, TOP_VALUE_LIMIT, VALUE_LENGTH_LIMIT, type TopValue } from './sketch/top-values.ts';
+export { equalWidthEdges, histogram, quantile, quantileEdges } from './quantile.ts';
+export { chiSquareTail, kolmogorovTail, normalCdf, normalQuantile } from './distributions.ts';
+export { PSI_SHARE_MIN, chiSquareTest, jensenShannon, kolmogorovSmirnovTest, psi } from './distance.ts';
+export {
+  Bootstrap,
+  LEVEL_DEFAULT,
+  RESAMPLES_DEFAULT,
+  bootstrapDifference,
+  bootstrapInterval,
+  bootstrapPlan,
+  type BootstrapOptions,
+  type Interval,
+  type ResamplePlan,
+} from './bootstrap.ts';
+export { BINARY_METRICS, MULTICLASS_METRICS, REGRESSION_METRICS, binaryPlan, multiclassPlan, regressionPlan } from './resample-plans.ts';
+export { compareSketches, type ComparisonBin, type SketchComparison } from './compare-sketches.ts';

@@ -1,4 +1,7 @@
-/** Count, mean, spread and range of numbers, updatable one by one and mergeable (Welford; Chan, Golub & LeVeque). */
+/**
+ * Count, mean, spread and range of numbers, updatable one by one and mergeable (Welford; Chan, Golub & LeVeque).
+ * Squares of values beyond 1e154 overflow; they saturate at the largest double, so that a moment is always a number.
+ */
 export class Moments {
   count = 0;
   mean = 0;
@@ -10,9 +13,9 @@ export class Moments {
   /** Counts a finite number, `times` times. */
   add(value: number, times = 1): void {
     this.count += times;
-    const step = value - this.mean;
-    this.mean += (step * times) / this.count;
-    this.squares += times * step * (value - this.mean);
+    const step = saturate(value - this.mean);
+    this.mean += step * (times / this.count);
+    this.squares = saturate(this.squares + times * step * (value - this.mean));
     if (value < this.minimum) this.minimum = value;
     if (value > this.maximum) this.maximum = value;
   }
@@ -20,9 +23,9 @@ export class Moments {
   merge(other: Moments): void {
     if (other.count === 0) return;
     const total = this.count + other.count;
-    const step = other.mean - this.mean;
-    this.mean += (step * other.count) / total;
-    this.squares += other.squares + (step * step * this.count * other.count) / total;
+    const step = saturate(other.mean - this.mean);
+    this.mean += step * (other.count / total);
+    this.squares = saturate(this.squares + other.squares + step * step * this.count * (other.count / total));
     this.count = total;
     this.minimum = Math.min(this.minimum, other.minimum);
     this.maximum = Math.max(this.maximum, other.maximum);
@@ -32,6 +35,10 @@ export class Moments {
   get variance(): number {
     return this.count < 2 ? Number.NaN : this.squares / (this.count - 1);
   }
+}
+
+function saturate(value: number): number {
+  return Math.max(-Number.MAX_VALUE, Math.min(Number.MAX_VALUE, value));
 }
 
 /** Mean of the numbers; NaN of none. */
