@@ -1,0 +1,64 @@
+import { GraphBuilder, ML_DOMAIN } from '@slipway/models';
+import { TrainRequestError } from '../errors.ts';
+import type { FittedModel } from '../fitted-model.ts';
+import { usedFields } from '../preparation.ts';
+import { exportForest } from './export-trees.ts';
+import { exportLinear } from './export-linear.ts';
+import { exportPreparation, FLOAT, OUTPUT_NAMES } from './export-preparation.ts';
+
+/** `ai.onnx.ml` 5 brings TreeEnsemble, the one operator with double sums and category sets. */
+const ML_OPSET = 5;
+
+/**
+ * The whole model as one ONNX graph: one input [N, 1] per used field (double with NaN, int64 milliseconds with
+ * INT64_MIN, string with "" for missing), outputs `features` float [N, F] and either `probabilities` float [N, K] with
+ * `prediction` string [N], or `prediction` double [N, 1]. Equal models give equal bytes.
+ * @throws {TrainRequestError} when a column has the name of an output.
+ */
+export function exportModel(model: FittedModel, metadata: Readonly<Record<string, string>> = {}): Uint8Array {
+  checkNames(model);
+  const graph = new GraphBuilder('slipway');
+  const features = exportPreparation(graph, model.preparation);
+  graph.output(features, 'float', ['N', model.preparation.features.length]);
+  const margins =
+    model.predictor.kind === 'trees'
+      ? exportForest(graph, model.predictor.forest, features)
+      : exportLinear(graph, model.predictor.linear, features);
+  if (model.classes) exportClasses(graph, margins, model.task === 'binary', model.classes);
+  else exportNumber(graph, margins, model.scale);
+  return graph.build({ mlOpset: ML_OPSET, metadata });
+}
+
+function checkNames(model: FittedModel): void {
+  const reserved = usedFields(model.preparation).filter((field) => OUTPUT_NAMES.has(field));
+  if (reserved.length === 0) return;
+  throw new TrainRequestError(`A column may not be called ${reserved.map((name) => `"${name}"`).join(' or ')}: the model's outputs are.`, {
+    details: { columns: reserved },
+    help: 'Rename the column, or leave it out with --exclude.',
+  });
+}
+
+function exportClasses(graph: GraphBuilder, margins: string, isBinary: boolean, classes: readonly string[]): void {
+  let shares: string;
+  if (isBinary) {
+    const positive = graph.op('Sigmoid', [margins]);
+    const one = graph.constant(Float64Array.of(1), [1]);
+    shares = graph.op('Concat', [graph.op('Sub', [one, positive]), positive], { axis: 1 });
+  } else shares = graph.op('Softmax', [margins], { axis: 1 });
+  const probabilities = graph.op('Cast', [shares], { to: FLOAT }, { output: 'probabilities' });
+  const best = graph.op('ArgMax', [probabilities], { axis: 1, keepdims: 0, select_last_index: 0 });
+  graph.op(
+    'LabelEncoder',
+    [best],
+    { keys_int64s: classes.map((_, index) => index), values_strings: classes, default_string: '' },
+    { domain: ML_DOMAIN, output: 'prediction' },
+  );
+  graph.output('probabilities', 'float', ['N', classes.length]);
+  graph.output('prediction', 'string', ['N']);
+}
+
+function exportNumber(graph: GraphBuilder, margins: string, scale: FittedModel['scale']): void {
+  const scaled = graph.op('Mul', [margins, graph.constant(Float64Array.of(scale.deviation), [1])]);
+  graph.op('Add', [scaled, graph.constant(Float64Array.of(scale.mean), [1])], {}, { output: 'prediction' });
+  graph.output('prediction', 'double', ['N', 1]);
+}

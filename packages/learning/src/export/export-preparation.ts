@@ -1,0 +1,72 @@
+import { GraphBuilder, ML_DOMAIN } from '@slipway/models';
+import {
+  type CategoryPlan,
+  DAY_MS,
+  FIRST_LEVEL_CODE,
+  type FeaturePlan,
+  MISSING_CODE,
+  type NumberPlan,
+  OTHER_CODE,
+  type Preparation,
+  type TimePlan,
+} from '../preparation.ts';
+
+/** ONNX element types used in Cast. */
+export const FLOAT = 1;
+export const DOUBLE = 11;
+
+/** int64 stand-in for a missing time. */
+const MISSING_TIME = -(2n ** 63n);
+
+/** Names of the graph's outputs; no column may have one of them. */
+export const OUTPUT_NAMES: ReadonlySet<string> = new Set(['features', 'probabilities', 'prediction']);
+
+/** Declares one input per used field and computes `features` [N, F]. @returns its name. */
+export function exportPreparation(graph: GraphBuilder, preparation: Preparation): string {
+  const inputs = new Map<string, string>();
+  for (const plan of preparation.features) {
+    if (!inputs.has(plan.field)) inputs.set(plan.field, graph.input(plan.field, inputType(plan), ['N', 1]));
+  }
+  const encoded = preparation.features.map((plan) => exportFeature(graph, plan, inputs.get(plan.field) as string));
+  return graph.op('Concat', encoded, { axis: 1 }, { output: 'features' });
+}
+
+function inputType(plan: FeaturePlan): 'double' | 'int64' | 'string' {
+  if (plan.kind === 'category') return 'string';
+  return plan.kind === 'time' ? 'int64' : 'double';
+}
+
+function exportFeature(graph: GraphBuilder, plan: FeaturePlan, input: string): string {
+  if (plan.kind === 'category') return exportCategory(graph, plan, input);
+  return plan.kind === 'time' ? exportTime(graph, plan, input) : exportNumber(graph, plan, input);
+}
+
+const doubleOf = (graph: GraphBuilder, value: number) => graph.constant(Float64Array.of(value), [1]);
+
+function exportNumber(graph: GraphBuilder, plan: NumberPlan, input: string): string {
+  const shifted = plan.shift === 0 ? input : graph.op('Sub', [input, doubleOf(graph, plan.shift)]);
+  return graph.op('Cast', [shifted], { to: FLOAT });
+}
+
+/** Subtraction and remainder in int64, division in double, then one rounding: as encodeFrame does. */
+function exportTime(graph: GraphBuilder, plan: TimePlan, input: string): string {
+  const reference = graph.constant(BigInt64Array.of(BigInt(plan.referenceMs)), [1]);
+  const since = plan.referenceMs === 0 ? input : graph.op('Sub', [input, reference]);
+  const moment = plan.periodMs === 0 ? since : graph.op('Mod', [since, graph.constant(BigInt64Array.of(BigInt(plan.periodMs)), [1])]);
+  const days = graph.op('Div', [graph.op('Cast', [moment], { to: DOUBLE }), doubleOf(graph, DAY_MS)]);
+  const isMissing = graph.op('Equal', [input, graph.constant(BigInt64Array.of(MISSING_TIME), [1])]);
+  return graph.op('Cast', [graph.op('Where', [isMissing, doubleOf(graph, Number.NaN), days])], { to: FLOAT });
+}
+
+function exportCategory(graph: GraphBuilder, plan: CategoryPlan, input: string): string {
+  return graph.op(
+    'LabelEncoder',
+    [input],
+    {
+      keys_strings: ['', ...plan.levels],
+      values_floats: [MISSING_CODE, ...plan.levels.map((_, index) => FIRST_LEVEL_CODE + index)],
+      default_float: OTHER_CODE,
+    },
+    { domain: ML_DOMAIN },
+  );
+}

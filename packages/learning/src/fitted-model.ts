@@ -1,0 +1,94 @@
+import type { Frame } from '@slipway/kernel';
+import { type LinearModel, predictLinear } from './linear/linear-model.ts';
+import type { EncodedMatrix } from './matrix.ts';
+import { encodeFrame, type Preparation } from './preparation.ts';
+import type { Objective } from './trees/objective.ts';
+import { type Forest, predictForest } from './trees/tree.ts';
+
+export type Task = 'binary' | 'multiclass' | 'regression';
+
+export type Predictor = { readonly kind: 'trees'; readonly forest: Forest } | { readonly kind: 'linear'; readonly linear: LinearModel };
+
+/** A trained model as plain data: what the exported graph computes, and what parity is checked against. */
+export interface FittedModel {
+  readonly task: Task;
+  /** In the order of the probabilities; for `binary` the positive class is last. Null for regression. */
+  readonly classes: readonly string[] | null;
+  readonly preparation: Preparation;
+  readonly predictor: Predictor;
+  /** Regression: the target was (y - mean) / deviation while learning. */
+  readonly scale: { readonly mean: number; readonly deviation: number };
+}
+
+/** What a model says about rows. Row-major matrices. */
+export interface TrainerOutputs {
+  readonly rowCount: number;
+  /** [rowCount × classes], in the order of `classes`; null for regression. */
+  readonly probabilities: Float32Array | null;
+  /** Label of the largest probability, the first of equals; null for regression. */
+  readonly labels: readonly string[] | null;
+  /** Predicted numbers; null for classification. */
+  readonly values: Float64Array | null;
+  /** [rowCount × features]. */
+  readonly features: Float32Array;
+}
+
+export function objectiveOf(task: Task): Objective {
+  return task === 'regression' ? 'squared' : task;
+}
+
+/** Raw margins [rowCount × outputs]: log-odds, class scores, or standardised predictions. */
+export function predictMargins(predictor: Predictor, matrix: EncodedMatrix): Float64Array {
+  return predictor.kind === 'trees' ? predictForest(predictor.forest, matrix) : predictLinear(predictor.linear, matrix);
+}
+
+/** Probabilities [rowCount × classCount] from margins, computed in double and rounded once. */
+export function probabilitiesOf(task: Task, margins: Float64Array, classCount: number): Float32Array {
+  if (task === 'binary') {
+    const probabilities = new Float32Array(margins.length * 2);
+    margins.forEach((margin, row) => {
+      const positive = 1 / (1 + Math.exp(-margin));
+      probabilities[2 * row] = 1 - positive;
+      probabilities[2 * row + 1] = positive;
+    });
+    return probabilities;
+  }
+  const probabilities = new Float32Array(margins.length);
+  for (let from = 0; from < margins.length; from += classCount) {
+    const row = margins.subarray(from, from + classCount);
+    const largest = row.reduce((most, margin) => Math.max(most, margin), Number.NEGATIVE_INFINITY);
+    const powers = row.map((margin) => Math.exp(margin - largest));
+    const sum = powers.reduce((total, power) => total + power, 0);
+    for (let index = 0; index < classCount; index += 1) probabilities[from + index] = (powers[index] as number) / sum;
+  }
+  return probabilities;
+}
+
+/** The trainer's own predictions on a frame, without ONNX: the reference for parity. */
+export function predictFitted(model: FittedModel, frame: Frame): TrainerOutputs {
+  const matrix = encodeFrame(model.preparation, frame);
+  const margins = predictMargins(model.predictor, matrix);
+  const features = rowMajor(matrix);
+  if (!model.classes) {
+    const values = margins.map((margin) => margin * model.scale.deviation + model.scale.mean);
+    return { rowCount: frame.rowCount, probabilities: null, labels: null, values, features };
+  }
+  const classCount = model.classes.length;
+  const probabilities = probabilitiesOf(model.task, margins, classCount);
+  const labels = Array.from({ length: frame.rowCount }, (_, row) => {
+    let best = row * classCount;
+    for (let at = best + 1; at < (row + 1) * classCount; at += 1)
+      if ((probabilities[at] as number) > (probabilities[best] as number)) best = at;
+    return model.classes?.[best - row * classCount] ?? '';
+  });
+  return { rowCount: frame.rowCount, probabilities, labels, values: null, features };
+}
+
+function rowMajor(matrix: EncodedMatrix): Float32Array {
+  const width = matrix.columns.length;
+  const values = new Float32Array(matrix.rowCount * width);
+  matrix.columns.forEach((column, at) => {
+    for (let row = 0; row < matrix.rowCount; row += 1) values[row * width + at] = column[row] as number;
+  });
+  return values;
+}

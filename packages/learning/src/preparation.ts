@@ -1,0 +1,250 @@
+import { type Column, columnKind, type Contract, type Field, type Frame, INPUT_ROLES, invariant } from '@slipway/kernel';
+import { NoFeatureError } from './errors.ts';
+import type { EncodedFeature, EncodedMatrix } from './matrix.ts';
+
+/** Code of a missing category. */
+export const MISSING_CODE = 0;
+/** Code of rare and unseen categories. */
+export const OTHER_CODE = 1;
+/** First code of the levels a feature keeps. */
+export const FIRST_LEVEL_CODE = 2;
+/** Levels one categorical feature keeps, most frequent first; codes must fit a histogram's 256 bins. */
+export const LEVEL_LIMIT = 253;
+/** A level seen on fewer training rows becomes `other` (on small tables the bound falls to 2). */
+export const RARE_LEVEL_ROWS = 5;
+
+export const DAY_MS = 86_400_000;
+
+/** float32(value - shift), subtracted in double. */
+export interface NumberPlan {
+  readonly kind: 'number';
+  readonly name: string;
+  readonly field: string;
+  readonly shift: number;
+}
+
+/** float32(days since the reference), or float32(days into the period) for a calendar part. */
+export interface TimePlan {
+  readonly kind: 'time';
+  readonly name: string;
+  readonly field: string;
+  readonly referenceMs: number;
+  /** 0 = elapsed time without period. */
+  readonly periodMs: number;
+}
+
+/** Code of a level: FIRST_LEVEL_CODE + its position, OTHER_CODE when unknown, MISSING_CODE when empty. */
+export interface CategoryPlan {
+  readonly kind: 'category';
+  readonly name: string;
+  readonly field: string;
+  readonly levels: readonly string[];
+}
+
+export type FeaturePlan = NumberPlan | TimePlan | CategoryPlan;
+
+/** Why a field of the contract feeds no feature. */
+export interface ExcludedField {
+  readonly field: string;
+  readonly reason: 'role' | 'text' | 'constant' | 'absent';
+}
+
+/** How raw columns become features. Fitted on training rows only; plain JSON; the exported graph does exactly this. */
+export interface Preparation {
+  readonly features: readonly FeaturePlan[];
+  readonly excluded: readonly ExcludedField[];
+}
+
+/** Periods whose parts are added when the training times differ within them. References are Thursday, 1 January 1970 and a Monday. */
+const CALENDAR_PARTS = [
+  { part: 'dayTime', periodMs: DAY_MS, referenceMs: 0 },
+  { part: 'weekTime', periodMs: 7 * DAY_MS, referenceMs: 4 * DAY_MS },
+  { part: 'yearTime', periodMs: 365.2425 * DAY_MS, referenceMs: 0 },
+] as const;
+
+/**
+ * Fits the preparation of a contract's input fields on the training rows.
+ * @throws {NoFeatureError} when no field can feed a trainer.
+ */
+export function fitPreparation(contract: Contract, frame: Frame): Preparation {
+  const features: FeaturePlan[] = [];
+  const excluded: ExcludedField[] = [];
+  for (const field of contract.fields) {
+    const plans = planField(field, frame);
+    if (typeof plans === 'string') excluded.push({ field: field.name, reason: plans });
+    else features.push(...plans);
+  }
+  if (features.length === 0) {
+    throw new NoFeatureError('No column is left to learn from: every one is excluded, constant, free text or an identifier.', {
+      details: { excluded: excluded.map(({ field, reason }) => `${field}: ${reason}`) },
+      help: 'Check the roles of the columns, for example with --as column=numeric or --as column=categorical.',
+    });
+  }
+  return { features: withUniqueNames(features), excluded };
+}
+
+function planField(field: Field, frame: Frame): FeaturePlan[] | ExcludedField['reason'] {
+  if (!INPUT_ROLES.has(field.role)) return 'role';
+  if (field.role === 'text') return 'text';
+  const column = frame.columns.get(field.name);
+  if (!column) return 'absent';
+  const { name } = field;
+  if (columnKind(field) === 'text') return planCategory(name, column, frame.rowCount);
+  invariant(column.kind === 'number', `column ${name} holds numbers, as its field says`);
+  if (isConstant(column.values)) return 'constant';
+  if (field.role === 'time') return planTime(name, column.values);
+  return [{ kind: 'number', name, field: name, shift: planShift(column.values) }];
+}
+
+function isConstant(values: Float64Array): boolean {
+  const first = values[0] ?? Number.NaN;
+  return values.every((value) => Object.is(value, first) || value === first);
+}
+
+function planCategory(name: string, column: Column, rowCount: number): FeaturePlan[] | 'constant' {
+  invariant(column.kind === 'text', `column ${name} holds text, as its field says`);
+  const counts = new Int32Array(column.levels.length);
+  let missing = 0;
+  for (const code of column.codes) {
+    // An empty text is a missing one: the graph's string tensors cannot tell them apart.
+    if (code < 0 || column.levels[code] === '') missing += 1;
+    else counts[code] = (counts[code] as number) + 1;
+  }
+  const rare = Math.max(2, Math.min(RARE_LEVEL_ROWS, Math.floor(rowCount / 200)));
+  const kept = [...counts.keys()].filter((code) => (counts[code] as number) >= rare);
+  const byFrequency = kept.toSorted((left, right) => (counts[right] as number) - (counts[left] as number) || left - right);
+  const levels = byFrequency.slice(0, LEVEL_LIMIT).map((code) => column.levels[code] as string);
+  const keptRows = byFrequency.slice(0, LEVEL_LIMIT).reduce((sum, code) => sum + (counts[code] as number), 0);
+  const groups = levels.length + (missing > 0 ? 1 : 0) + (keptRows + missing < rowCount ? 1 : 0);
+  return groups < 2 ? 'constant' : [{ kind: 'category', name, field: name, levels }];
+}
+
+function planTime(name: string, values: Float64Array): FeaturePlan[] {
+  const referenceMs = Math.floor(smallest(values));
+  const elapsed: TimePlan = { kind: 'time', name, field: name, referenceMs, periodMs: 0 };
+  const parts = CALENDAR_PARTS.filter((part) => variesWithin(values, part.periodMs, part.referenceMs)).map((part): TimePlan => ({
+    kind: 'time',
+    name: `${name}.${part.part}`,
+    field: name,
+    referenceMs: part.referenceMs,
+    periodMs: part.periodMs,
+  }));
+  return [elapsed, ...parts];
+}
+
+/** Whether the times span the period several times over and lie at different moments within it. */
+function variesWithin(values: Float64Array, periodMs: number, referenceMs: number): boolean {
+  const first = smallest(values);
+  const span = values.reduce((most, value) => (value - first > most ? value - first : most), 0);
+  if (span < 2 * periodMs) return false;
+  const moments = new Set<number>();
+  for (const value of values) {
+    if (value === value) moments.add(modulo(value - referenceMs, periodMs));
+    if (moments.size > 1) return true;
+  }
+  return false;
+}
+
+function smallest(values: Float64Array): number {
+  return values.reduce((least, value) => (value < least ? value : least), Number.POSITIVE_INFINITY);
+}
+
+/** Remainder with the sign of the divisor, as ONNX's Mod on integers; never -0, which integers do not have. */
+export function modulo(value: number, period: number): number {
+  const rest = value % period;
+  return rest < 0 ? rest + period : rest + 0;
+}
+
+/** Distinct values looked at to decide whether float32 keeps them apart. */
+const SHIFT_SAMPLE_LIMIT = 20_000;
+/** A share of distinct values lost to float32 below this is harmless. */
+const LOST_RATIO_MAX = 0.001;
+
+/** Zero, unless float32 would merge values that lie far from zero and close together (times, years with fractions, ids). */
+function planShift(values: Float64Array): number {
+  const stride = Math.max(1, Math.ceil(values.length / SHIFT_SAMPLE_LIMIT));
+  const distinct = new Set<number>();
+  for (let row = 0; row < values.length; row += stride) {
+    const value = values[row] as number;
+    if (Number.isFinite(value)) distinct.add(value);
+  }
+  const lostWith = (shift: number) => {
+    const rounded = new Set<number>();
+    for (const value of distinct) rounded.add(Math.fround(value - shift));
+    return distinct.size - rounded.size;
+  };
+  const lost = lostWith(0);
+  if (lost <= distinct.size * LOST_RATIO_MAX) return 0;
+  const shift = smallest(values);
+  return Number.isFinite(shift) && lostWith(shift) < lost / 2 ? shift : 0;
+}
+
+/** A calendar part may meet a column of the same name. */
+function withUniqueNames(plans: readonly FeaturePlan[]): FeaturePlan[] {
+  const taken = new Set(plans.filter((plan) => plan.name === plan.field).map((plan) => plan.name));
+  return plans.map((plan) => {
+    if (plan.name === plan.field) return plan;
+    let { name } = plan;
+    while (taken.has(name)) name += '_';
+    taken.add(name);
+    return { ...plan, name };
+  });
+}
+
+/** What the trainers are told about each feature. */
+export function describeFeatures(preparation: Preparation): EncodedFeature[] {
+  return preparation.features.map((plan) =>
+    plan.kind === 'category'
+      ? { name: plan.name, field: plan.field, kind: 'categorical', codeCount: FIRST_LEVEL_CODE + plan.levels.length }
+      : { name: plan.name, field: plan.field, kind: 'numeric', codeCount: 0 },
+  );
+}
+
+/** Fields whose columns the model reads, in the order of the contract. */
+export function usedFields(preparation: Preparation): string[] {
+  return [...new Set(preparation.features.map((plan) => plan.field))];
+}
+
+/**
+ * Encodes a frame: the same double arithmetic and the same rounding to float32 as the graph, bit for bit.
+ * @param allocate where the columns live, for example in shared memory.
+ */
+export function encodeFrame(
+  preparation: Preparation,
+  frame: Frame,
+  allocate: (length: number) => Float32Array = (length) => new Float32Array(length),
+): EncodedMatrix {
+  const columns = preparation.features.map((plan) => {
+    const column = frame.columns.get(plan.field);
+    invariant(column, `the frame has the column ${plan.field} the model was trained with`);
+    const encoded = allocate(frame.rowCount);
+    if (plan.kind === 'category') encodeCategory(plan, column, encoded);
+    else encodeNumber(plan, column, encoded);
+    return encoded;
+  });
+  return { rowCount: frame.rowCount, features: describeFeatures(preparation), columns };
+}
+
+function encodeNumber(plan: NumberPlan | TimePlan, column: Column, encoded: Float32Array): void {
+  invariant(column.kind === 'number', `column ${plan.field} holds numbers, as in training`);
+  const { values } = column;
+  if (plan.kind === 'number') {
+    // Storing in a Float32Array rounds exactly as ONNX's Cast from double to float does.
+    for (let row = 0; row < values.length; row += 1) encoded[row] = (values[row] as number) - plan.shift;
+    return;
+  }
+  for (let row = 0; row < values.length; row += 1) {
+    const sinceMs = (values[row] as number) - plan.referenceMs + 0;
+    encoded[row] = (plan.periodMs === 0 ? sinceMs : modulo(sinceMs, plan.periodMs)) / DAY_MS;
+  }
+}
+
+function encodeCategory(plan: CategoryPlan, column: Column, encoded: Float32Array): void {
+  invariant(column.kind === 'text', `column ${plan.field} holds text, as in training`);
+  const codes = new Map(plan.levels.map((level, index) => [level, FIRST_LEVEL_CODE + index]));
+  const codeOfLevel = Float32Array.from(column.levels, (level) => (level === '' ? MISSING_CODE : (codes.get(level) ?? OTHER_CODE)));
+  for (let row = 0; row < encoded.length; row += 1) {
+    const code = column.codes[row] as number;
+    encoded[row] = code < 0 ? MISSING_CODE : (codeOfLevel[code] as number);
+  }
+}
