@@ -1,1 +1,59 @@
-export {};
+export { dataCapability } from './capability.ts';
+export {
+  READING_VERSION,
+  createData,
+  metaOf,
+  toDatasetVersion,
+  type Data,
+  type DataDeps,
+  type IngestVersionRequest,
+  type IngestedVersion,
+  type VersionSource,
+} from './data-service.ts';
+export { ENGINE_MEMORY_MIB, ENGINE_THREADS, createEngine, type Engine, type EngineOptions } from './engine.ts';
+export { ingest, type IngestDeps, type IngestRequest, type IngestResult, type SourceOptions } from './ingest.ts';
+export { INGEST_LIMITS, PREVIEW_ROW_LIMIT, UPLOAD_LIMIT_BYTES, type IngestLimits } from './limits.ts';
+export { inferRoles, type RoleWishes, type Roles } from './infer-roles.ts';
+export { inferContract } from './infer-contract.ts';
+export { concatFrames } from './load-frame.ts';
+export { planSplit, type Split, type SplitRequest, type SplitStrategy, type SplitTask } from './plan-split.ts';
+export { eraseSubjectRows, type ErasedRows } from './erase-rows.ts';
+export { QUANTILE_SHARES, RARE_VALUE_MIN } from './profile-table.ts';
+export type {
+  ColumnProblem,
+  ColumnProfile,
+  DatasetMeta,
+  DatasetVersion,
+  Encoding,
+  Enforcement,
+  Note,
+  Profile,
+  Reading,
+  SourceFormat,
+  Violation,
+} from './contract.ts';
+export {
+  BrokenGzipError,
+  ColumnCountError,
+  ColumnNameError,
+  DataContractError,
+  DatasetNotFoundError,
+  DuplicateColumnError,
+  EmptySourceError,
+  FieldTooLargeError,
+  InvalidEncodingError,
+  JsonRowError,
+  NoHeaderError,
+  NoRowsError,
+  NulByteError,
+  ParquetError,
+  QuoteError,
+  RaggedRowsError,
+  RoleError,
+  SourceTooLargeError,
+  SplitError,
+  TooManyColumnsError,
+  TooManyRowsError,
+  UnknownColumnError,
+  UnknownFormatError,
+} from './errors.ts';

@@ -1,0 +1,175 @@
+import { type ErrorDetails, InvalidError, NotFoundError, TooLargeError } from '@slipway/kernel';
+
+/** The source holds no bytes, or only blanks. */
+export class EmptySourceError extends InvalidError {
+  override readonly code = 'data/empty';
+  constructor() {
+    super('The file is empty.', { help: 'Give a file with column names and at least one row.' });
+  }
+}
+
+/** Column names, but nothing under them. */
+export class NoRowsError extends InvalidError {
+  override readonly code = 'data/no-rows';
+  constructor(details: ErrorDetails = {}) {
+    super('The file has column names but no rows.', { details, help: 'Add at least one row of values.' });
+  }
+}
+
+/** Rows whose number of values is not the number of columns; the first line numbers are named. */
+export class RaggedRowsError extends InvalidError {
+  override readonly code = 'data/ragged-rows';
+  constructor(details: { readonly columns: number; readonly count: number; readonly lines: readonly { line: number; values: number }[] }) {
+    const listed = details.lines.map(({ line, values }) => `line ${line} (${values})`).join(', ');
+    const more = details.count > details.lines.length ? ` and ${details.count - details.lines.length} more` : '';
+    super(`${details.count} ${details.count === 1 ? 'row does' : 'rows do'} not have ${details.columns} values: ${listed}${more}.`, {
+      details,
+      help: 'Mend those lines; a value that holds the delimiter or a line break must be quoted.',
+    });
+  }
+}
+
+export class TooManyColumnsError extends InvalidError {
+  override readonly code = 'data/too-many-columns';
+  constructor(columns: number, limit: number) {
+    super(`The file has ${columns > limit ? `more than ${limit}` : columns} columns; the limit is ${limit}.`, {
+      details: { limit },
+      help: 'Leave out columns before ingestion, or turn wide measurements into rows.',
+    });
+  }
+}
+
+export class TooManyRowsError extends InvalidError {
+  override readonly code = 'data/too-many-rows';
+  constructor(limit: number) {
+    super(`The file has more than ${limit} rows.`, { details: { limit }, help: 'Ingest a sample or a part of the file.' });
+  }
+}
+
+/** One value, or one row, past its limit. */
+export class FieldTooLargeError extends InvalidError {
+  override readonly code = 'data/field-too-large';
+  constructor(details: { readonly line: number; readonly column: string; readonly limitBytes: number }) {
+    super(`The value at line ${details.line}, ${details.column}, is larger than ${details.limitBytes} bytes.`, {
+      details,
+      help: 'Shorten it, or close a quote that was left open before this line.',
+    });
+  }
+}
+
+export class NulByteError extends InvalidError {
+  override readonly code = 'data/nul-byte';
+  constructor(line: number) {
+    super(`Line ${line} holds a NUL byte.`, { details: { line }, help: 'Export the file again as plain text, or remove the NUL bytes.' });
+  }
+}
+
+/** Not one of the formats we read; says what it seems to be where that is known. */
+export class UnknownFormatError extends InvalidError {
+  override readonly code = 'data/unknown-format';
+  constructor(seems: string | undefined, help?: string) {
+    super(seems ? `The file is ${seems}, not a table we can read.` : 'The file is neither text nor Parquet.', {
+      details: seems ? { seems } : {},
+      help: help ?? 'Use CSV, TSV, JSON, NDJSON (each may be gzipped) or Parquet.',
+    });
+  }
+}
+
+export class DuplicateColumnError extends InvalidError {
+  override readonly code = 'data/duplicate-column';
+  constructor(duplicates: readonly string[]) {
+    super(`Column names repeat: ${duplicates.map((name) => `"${name}"`).join(', ')} (upper and lower case count as the same).`, {
+      details: { columns: duplicates },
+      help: 'Rename them, or replace the header: give one name a column with `columns` and `header: true`.',
+    });
+  }
+}
+
+export class ColumnNameError extends InvalidError {
+  override readonly code = 'data/column-name';
+}
+
+/** The first line looks like values, so nobody has named the columns. */
+export class NoHeaderError extends InvalidError {
+  override readonly code = 'data/no-header';
+  constructor(first: readonly string[]) {
+    const shown = first.slice(0, 4).join(', ');
+    super(`The first line looks like data, not like column names: ${shown}${first.length > 4 ? ', …' : ''}.`, {
+      details: { columns: first.length },
+      help: `Name the ${first.length} columns (--columns a,b,c / \`columns\`), or say \`header: true\` if these are names.`,
+    });
+  }
+}
+
+export class ColumnCountError extends InvalidError {
+  override readonly code = 'data/column-count';
+  constructor(named: number, found: number) {
+    super(`${named} column names were given, but the rows have ${found} values.`, {
+      details: { named, found },
+      help: 'Give exactly one name a column, in the order of the file.',
+    });
+  }
+}
+
+export class InvalidEncodingError extends InvalidError {
+  override readonly code = 'data/invalid-encoding';
+}
+
+/** A compressed file that ends early or is damaged. */
+export class BrokenGzipError extends InvalidError {
+  override readonly code = 'data/broken-gzip';
+  constructor(truncated: boolean, cause: unknown) {
+    super(truncated ? 'The gzip file is cut off: it ends before its data does.' : 'The gzip file is damaged.', {
+      cause,
+      help: 'Copy or download the file again; `gzip -t FILE` checks it.',
+    });
+  }
+}
+
+export class SourceTooLargeError extends TooLargeError {
+  override readonly code = 'data/source-too-large';
+  constructor(limitBytes: number, decompressed: boolean) {
+    super(`The file is larger than ${limitBytes} bytes${decompressed ? ' after decompression' : ''}.`, {
+      details: { limitBytes, decompressed },
+      help: 'Split the file, or ingest it as Parquet.',
+    });
+  }
+}
+
+/** Quotes that do not match. */
+export class QuoteError extends InvalidError {
+  override readonly code = 'data/quote';
+}
+
+/** A row of a JSON source that is not an object of values. */
+export class JsonRowError extends InvalidError {
+  override readonly code = 'data/json-row';
+}
+
+export class ParquetError extends InvalidError {
+  override readonly code = 'data/parquet';
+}
+
+/** A column was named that the data do not have. */
+export class UnknownColumnError extends InvalidError {
+  override readonly code = 'data/unknown-column';
+}
+
+/** A role that the column's values do not allow. */
+export class RoleError extends InvalidError {
+  override readonly code = 'data/role';
+}
+
+/** Data that break their contract; `details` names columns, rows and counts. */
+export class DataContractError extends InvalidError {
+  override readonly code = 'data/contract';
+}
+
+export class SplitError extends InvalidError {
+  override readonly code = 'data/split';
+}
+
+/** No dataset, version or subject of that name here. */
+export class DatasetNotFoundError extends NotFoundError {
+  override readonly code = 'data/not-found';
+}
