@@ -5,8 +5,10 @@ import { CHANGE_CHANNEL } from './event-store.ts';
 
 /** Callers that may wait for changes in one process. */
 export const CHANGES_WAITERS_LIMIT = 1_000;
-/** A waiting caller looks again this often even unnotified, so that a lost connection costs a second, not the whole wait. */
-const LOOK_AGAIN_MS = 1_000;
+/** A waiting caller looks again this often even unnotified, because a lost listening connection tells nobody. */
+const LOOK_AGAIN_MS = 5_000;
+/** The same while there is no listening connection. */
+const LOOK_AGAIN_DEAF_MS = 1_000;
 /** The listening connection is given back when nobody has waited for this long. */
 const LINGER_MS = 500;
 
@@ -35,7 +37,7 @@ export class ChangeFeed {
       for (;;) {
         const events = await read();
         if (events.length > 0 || leftMs <= 0 || options.signal?.aborted) return events;
-        const sliceMs = Math.min(leftMs, LOOK_AGAIN_MS);
+        const sliceMs = Math.min(leftMs, this.#stopListening ? LOOK_AGAIN_MS : LOOK_AGAIN_DEAF_MS);
         const startedMs = performance.now();
         await waiter.sleep(sliceMs, options.signal);
         leftMs -= Math.max(1, performance.now() - startedMs);

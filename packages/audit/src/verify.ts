@@ -5,7 +5,7 @@ import { ERASED_TYPE, ErasedPayloads, rangesInclude } from './erasure.ts';
 import { listOrphans, listProjects, readEnds, readPage, toLeafFields, type StoredEvent } from './event-store.ts';
 
 /** Rows a page: enough to hide the trip to the database, few enough to hash in some 5 ms on the event loop. */
-export const VERIFY_PAGE_ROWS = 500;
+export const VERIFY_PAGE_ROWS = 200;
 /** Erasure events kept at hand while payloads that they erased are checked. */
 const ERASURE_CACHE_LIMIT = 16;
 const ORPHANS_LISTED_LIMIT = 100;

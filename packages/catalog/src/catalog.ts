@@ -96,8 +96,8 @@ export interface Catalog {
   aliases(project: string, ids: readonly string[]): Promise<ReadonlyMap<string, readonly string[]>>;
   /** Points an alias at a living version of that kind and name; moving it is the same call. Audited. */
   setAlias(tx: Tx, project: string, change: AliasTarget & { readonly version: string; readonly principal: string }): Promise<void>;
-  /** @returns false when there was no such alias. Audited. */
-  removeAlias(tx: Tx, project: string, change: AliasTarget & { readonly principal: string }): Promise<boolean>;
+  /** Removes an alias; with `version` only if it points there. @returns false when there was nothing to remove. Audited. */
+  removeAlias(tx: Tx, project: string, change: AliasTarget & { readonly version?: string; readonly principal: string }): Promise<boolean>;
   /** Everything a version was made from (`up`) or that was made from it (`down`). @param options.depthLimit default and most {@link LINEAGE_DEPTH_MAX}. */
   lineage(project: string, id: string, direction: 'up' | 'down', options?: { readonly depthLimit?: number }): Promise<Lineage>;
   /**

@@ -15,3 +15,4 @@ export {
 } from './catalog.ts';
 export { createCatalog, type CatalogDeps } from './catalog-service.ts';
 export { catalogCapability, catalogSchema } from './capability.ts';
+export { InvalidReferenceError, InvalidVersionError, ParentNotFoundError, VersionNotFoundError, VersionRetiredError } from './errors.ts';
