@@ -60,8 +60,8 @@ export class RunContext implements WorkflowContext {
 
   async step<T extends Json | void>(name: string, work: () => Promise<T>, options: { readonly retries?: number } = {}): Promise<T> {
     const retries = checkStep(name, options.retries ?? 0);
-    const stored = await this.#durable(1, (position) =>
-      this.#deps.engine.step(name, () => this.#attempts({ name, position, retries }, work)),
+    const stored = await this.#durable(1, (_position, abandon) =>
+      this.#deps.engine.step(name, () => this.#attempts({ name, retries, abandon }, work)),
     );
     return (stored as { value?: T }).value as T;
   }
@@ -104,35 +104,41 @@ export class RunContext implements WorkflowContext {
   }
 
   /** Takes the next positions and translates what the engine throws. */
-  async #durable(positions: number, run: (position: number) => Promise<unknown>): Promise<unknown> {
+  async #durable(positions: number, run: (position: number, abandon: () => void) => Promise<unknown>): Promise<unknown> {
     if (this.#deps.stopping()) return standStill();
     const position = this.#nextPosition;
     this.#nextPosition += positions;
     this.#reported = 0;
-    const running = run(position);
-    const settled = running.catch(() => {});
-    this.#deps.activeSteps.add(settled);
+    const active = Promise.withResolvers<void>();
+    this.#deps.activeSteps.add(active.promise);
     try {
-      const result = await running;
-      return this.#deps.stopping() ? await standStill() : result;
+      const result = await run(position, active.resolve);
+      return this.#deps.stopping() ? await this.#leave(active.resolve) : result;
     } catch (thrown) {
-      if (this.#deps.stopping()) return await standStill();
+      if (this.#deps.stopping()) return await this.#leave(active.resolve);
       if (this.#deps.engine.isChanged(thrown)) throw changed(this.#execution.run, thrown);
       throw decodeFailure(thrown, position) ?? thrown;
     } finally {
-      this.#deps.activeSteps.delete(settled);
+      active.resolve();
+      this.#deps.activeSteps.delete(active.promise);
     }
   }
 
+  /** The process is shutting down: nothing more of this step is worth waiting for. */
+  #leave(abandon: () => void): Promise<never> {
+    abandon();
+    return standStill();
+  }
+
   /** Runs the work, again if it failed and may succeed; its outcome, good or bad, is what the engine stores. */
-  async #attempts(step: { name: string; position: number; retries: number }, work: () => Promise<Json | void>): Promise<unknown> {
+  async #attempts(step: { name: string; retries: number; abandon: () => void }, work: () => Promise<Json | void>): Promise<unknown> {
     for (let attempt = 0; ; attempt += 1) {
       try {
         this.signal.throwIfAborted();
         const value = await work();
         return value === undefined ? {} : { value: asJson(value, `step "${step.name}"`) };
       } catch (thrown) {
-        if (this.#deps.stopping()) return standStill();
+        if (this.#deps.stopping()) return this.#leave(step.abandon);
         if (this.signal.aborted || this.#deps.engine.isParked(thrown)) throw thrown;
         if (attempt >= step.retries || !worthRepeating(thrown)) {
           this.#logFailure(step.name, thrown);
