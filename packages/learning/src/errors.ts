@@ -1,4 +1,5 @@
 import { CancelledError, InvalidError, TooLargeError } from '@slipway/kernel';
+import type { PlainError } from './worker-protocol.ts';
 
 /** The target cannot be learnt: constant, one class, missing everywhere, or not what the task needs. */
 export class TargetError extends InvalidError {
@@ -28,4 +29,19 @@ export class TreeSpaceError extends TooLargeError {
 /** Training was cancelled. */
 export class TrainingCancelledError extends CancelledError {
   override readonly code = 'learning/cancelled';
+}
+
+const REVIVABLE = {
+  'learning/no-feature': NoFeatureError,
+  'learning/tree-space': TreeSpaceError,
+  'learning/request': TrainRequestError,
+} as const;
+
+/** The error a training thread reported; unknown ones become plain errors with the thread's stack. */
+export function reviveError(error: PlainError): Error {
+  const known = Object.entries(REVIVABLE).find(([code]) => code === error.code);
+  if (known) return new known[1](error.message, { details: error.details, ...(error.help === undefined ? {} : { help: error.help }) });
+  const revived = new Error(error.message);
+  if (error.stack !== undefined) revived.stack = error.stack;
+  return revived;
 }

@@ -32,7 +32,6 @@ interface Ensemble {
 export function exportForest(graph: GraphBuilder, forest: Forest, features: string): string {
   const doubles = graph.op('Cast', [features], { to: DOUBLE });
   const ensemble = collect(forest);
-  const double = (values: readonly number[]) => attribute.tensor(tensorOf(Float64Array.from(values)));
   const sums = graph.op(
     'TreeEnsemble',
     [doubles],
@@ -57,6 +56,8 @@ export function exportForest(graph: GraphBuilder, forest: Forest, features: stri
   );
   return graph.op('Add', [sums, graph.constant(forest.base, [1, forest.outputCount])]);
 }
+
+const double = (values: readonly number[]) => attribute.tensor(tensorOf(Float64Array.from(values)));
 
 function collect(forest: Forest): Ensemble {
   const ensemble: Ensemble = {

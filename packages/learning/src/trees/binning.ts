@@ -155,3 +155,16 @@ function writeNumeric(column: Float32Array, bins: Uint8Array, start: number, upp
     bins[start + row * GROUP_SIZE] = position + 1;
   }
 }
+
+/** The rows at the given positions, in that order. */
+export function takeBinnedRows(data: BinnedMatrix, positions: Int32Array): BinnedMatrix {
+  const groups = groupCount(data.features.length);
+  const words = new Uint32Array(data.bins.buffer, data.bins.byteOffset, groups * data.rowCount);
+  const taken = new Uint32Array(groups * positions.length);
+  for (let group = 0; group < groups; group += 1) {
+    const from = group * data.rowCount;
+    const to = group * positions.length;
+    for (let i = 0; i < positions.length; i += 1) taken[to + i] = words[from + (positions[i] as number)] as number;
+  }
+  return { rowCount: positions.length, features: data.features, bins: new Uint8Array(taken.buffer) };
+}

@@ -1,7 +1,7 @@
 import { createRandom, type Random } from '@slipway/statistics';
 import type { BinnedMatrix } from './binning.ts';
 import { TreeGrower } from './grower.ts';
-import { baseScores, meanLoss, type Objective, type Targets, writeGradients } from './objective.ts';
+import { baseScores, meanLoss, type Objective, softmaxShares, type Targets, writeGradients } from './objective.ts';
 import { TREE_LIMIT, type TreeParameters } from './parameters.ts';
 import { addBinned, type Forest, type Tree } from './tree.ts';
 
@@ -23,13 +23,19 @@ export interface BoostRequest {
 }
 
 export interface BoostResult {
-  /** Cut back to the best round when a validation part was given. */
+  /** Every tree grown; see `cutForest`. */
   readonly forest: Forest;
   readonly rounds: number;
-  readonly validationLoss: number | undefined;
-  /** Margins of the validation rows after the best round, one array per output. */
-  readonly validationScores: readonly Float64Array[] | undefined;
+  /** Mean loss on the validation part after 0, 1, … rounds; empty without one. */
+  readonly losses: readonly number[];
+  /** Round of the lowest loss; all rounds without a validation part. */
+  readonly bestRound: number;
   readonly stoppedBy: 'rounds' | 'patience' | 'caller' | 'no-split';
+}
+
+/** The first rounds of a forest. */
+export function cutForest(forest: Forest, rounds: number): Forest {
+  return { ...forest, trees: forest.trees.slice(0, rounds * forest.outputCount) };
 }
 
 const PATIENCE_DEFAULT = 50;
@@ -49,9 +55,8 @@ class Boosting {
   readonly #scores: Float64Array[];
   readonly #validationScores: Float64Array[] | undefined;
   readonly #trees: Tree[] = [];
-  #bestLoss = Number.POSITIVE_INFINITY;
+  readonly #losses: number[] = [];
   #bestRound = 0;
-  #bestScores: Float64Array[] | undefined;
 
   constructor(request: BoostRequest) {
     this.#request = request;
@@ -91,12 +96,11 @@ class Boosting {
 
   #result(round: number, stoppedBy: BoostResult['stoppedBy']): BoostResult {
     const { outputCount, validation } = this.#request;
-    const rounds = validation ? this.#bestRound : round;
     return {
-      forest: { outputCount, base: this.#base, trees: this.#trees.slice(0, rounds * outputCount) },
-      rounds,
-      validationLoss: validation ? this.#bestLoss : undefined,
-      validationScores: this.#bestScores,
+      forest: { outputCount, base: this.#base, trees: this.#trees },
+      rounds: round,
+      losses: this.#losses,
+      bestRound: validation ? this.#bestRound : round,
       stoppedBy,
     };
   }
@@ -106,11 +110,8 @@ class Boosting {
     const { validation, objective } = this.#request;
     if (!validation || !this.#validationScores) return undefined;
     const loss = meanLoss(objective, validation.targets, this.#validationScores);
-    if (round === 0 || loss < this.#bestLoss * (1 - IMPROVEMENT_RATIO_MIN)) {
-      this.#bestLoss = loss;
-      this.#bestRound = round;
-      this.#bestScores = this.#validationScores.map((scores) => scores.slice());
-    }
+    this.#losses.push(loss);
+    if (loss < (this.#losses[this.#bestRound] as number) * (1 - IMPROVEMENT_RATIO_MIN)) this.#bestRound = round;
     return loss;
   }
 
@@ -118,10 +119,11 @@ class Boosting {
   #growRound(): boolean {
     const { objective, targets, outputCount } = this.#request;
     const rows = this.#sampleRows();
-    const before = outputCount > 1 ? this.#scores.map((scores) => scores.slice()) : this.#scores;
+    // All trees of a round follow the gradients at its start.
+    const shares = objective === 'multiclass' ? softmaxShares(this.#scores) : this.#scores;
     let grown = 0;
     for (let output = 0; output < outputCount; output += 1) {
-      writeGradients(objective, targets, before, output, this.#grower.pairs);
+      writeGradients(objective, targets, shares, output, this.#grower.pairs);
       const tree = this.#grower.grow(rows, this.#sampleFeatures());
       if (tree) {
         grown += 1;

@@ -26,7 +26,25 @@ export function baseScores(objective: Objective, { target, weights }: Targets, o
   return Float64Array.from({ length: outputCount }, (_, index) => Math.log(share(index)));
 }
 
-/** Writes the (gradient, hessian) pairs of output `output` at the given scores (one array per output). */
+/** Probabilities of the classes from their scores, one array each. */
+export function softmaxShares(scores: readonly Float64Array[]): Float64Array[] {
+  const rowCount = scores[0]?.length ?? 0;
+  const shares = scores.map(() => new Float64Array(rowCount));
+  for (let row = 0; row < rowCount; row += 1) {
+    let largest = Number.NEGATIVE_INFINITY;
+    for (const each of scores) largest = Math.max(largest, each[row] as number);
+    let sum = 0;
+    for (let index = 0; index < scores.length; index += 1) {
+      const power = Math.exp(((scores[index] as Float64Array)[row] as number) - largest);
+      (shares[index] as Float64Array)[row] = power;
+      sum += power;
+    }
+    for (const each of shares) each[row] = (each[row] as number) / sum;
+  }
+  return shares;
+}
+
+/** Writes the (gradient, hessian) pairs of an output at the given scores; for `multiclass`, at the given softmax shares. */
 export function writeGradients(
   objective: Objective,
   targets: Targets,
@@ -36,7 +54,7 @@ export function writeGradients(
 ): void {
   if (objective === 'binary') binaryGradients(targets.target, scores[0] as Float64Array, pairs);
   else if (objective === 'squared') squaredGradients(targets.target, scores[0] as Float64Array, pairs);
-  else multiclassGradients(targets.target, scores, output, pairs);
+  else multiclassGradients(targets.target, scores[output] as Float64Array, scores.length, output, pairs);
   const { weights } = targets;
   if (!weights) return;
   for (let row = 0; row < weights.length; row += 1) {
@@ -62,15 +80,10 @@ function squaredGradients(target: Float64Array, scores: Float64Array, pairs: Flo
 }
 
 /** Softmax; the factor K/(K-1) on the hessian is the one of Friedman 2001. */
-function multiclassGradients(target: Float64Array, scores: readonly Float64Array[], output: number, pairs: Float64Array): void {
-  const classCount = scores.length;
+function multiclassGradients(target: Float64Array, shares: Float64Array, classCount: number, output: number, pairs: Float64Array): void {
   const factor = classCount / (classCount - 1);
-  const own = scores[output] as Float64Array;
   for (let row = 0; row < target.length; row += 1) {
-    const mine = own[row] as number;
-    let sum = 0;
-    for (let index = 0; index < classCount; index += 1) sum += Math.exp(((scores[index] as Float64Array)[row] as number) - mine);
-    const probability = 1 / sum;
+    const probability = shares[row] as number;
     pairs[2 * row] = probability - (target[row] === output ? 1 : 0);
     pairs[2 * row + 1] = factor * probability * (1 - probability);
   }
@@ -88,7 +101,8 @@ export function meanLoss(objective: Objective, { target, weights }: Targets, sco
   return loss / total;
 }
 
-function rowLoss(objective: Objective, target: number, scores: readonly Float64Array[], row: number): number {
+/** Loss of one row at the given margins, one array per output. */
+export function rowLoss(objective: Objective, target: number, scores: readonly Float64Array[], row: number): number {
   const own = (scores[0] as Float64Array)[row] as number;
   if (objective === 'squared') return (own - target) ** 2;
   if (objective === 'binary') {

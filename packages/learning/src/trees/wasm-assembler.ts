@@ -96,6 +96,9 @@ function functionBody(definition: WasmFunction): number[] {
   return [...unsigned(content.length), ...content];
 }
 
+/** The magic number and version 1. */
+const HEADER: Code = [0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00];
+
 /** The bytes of a module that imports one memory (`env.memory`) and exports the functions by name. */
 export function assembleModule(functions: readonly WasmFunction[]): Uint8Array<ArrayBuffer> {
   const types = functions.map((item) => [
@@ -105,7 +108,7 @@ export function assembleModule(functions: readonly WasmFunction[]): Uint8Array<A
     ...(item.result ? [1, I32] : [0]),
   ]);
   return Uint8Array.from([
-    ...[0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00],
+    ...HEADER,
     ...section(1, types),
     ...section(2, [[...text('env'), ...text('memory'), 0x02, 0x00, 0x01]]),
     ...section(

@@ -1,0 +1,61 @@
+import { createRandom } from '@slipway/statistics';
+
+/** One division of the training rows; positions are ascending. */
+export interface Fold {
+  readonly train: Int32Array;
+  readonly test: Int32Array;
+}
+
+export interface FoldPlan {
+  readonly strategy: 'cross-validation' | 'holdout';
+  readonly folds: readonly Fold[];
+  readonly repeats: number;
+}
+
+interface Scheme {
+  readonly rowsBelow: number;
+  readonly parts: number;
+  readonly repeats: number;
+}
+
+/** Small tables need repeats for a steady choice; on large ones a single fifth is steady enough. */
+const SCHEMES: readonly Scheme[] = [
+  { rowsBelow: 500, parts: 5, repeats: 3 },
+  { rowsBelow: 2_000, parts: 5, repeats: 2 },
+  { rowsBelow: 20_000, parts: 5, repeats: 1 },
+  { rowsBelow: 100_000, parts: 3, repeats: 1 },
+];
+const HOLDOUT_RATIO = 0.2;
+
+/** Divides rows for choosing a model; classes keep their shares. Deterministic by seed. */
+export function planFolds(target: Float64Array, isClasses: boolean, seed: number | string): FoldPlan {
+  const scheme = SCHEMES.find((each) => target.length < each.rowsBelow);
+  const folds: Fold[] = [];
+  if (!scheme) {
+    const parts = assignParts(target, isClasses, Math.round(1 / HOLDOUT_RATIO), `${seed}/0`);
+    return { strategy: 'holdout', folds: [foldOf(parts, 0)], repeats: 1 };
+  }
+  for (let repeat = 0; repeat < scheme.repeats; repeat += 1) {
+    const parts = assignParts(target, isClasses, scheme.parts, `${seed}/${repeat}`);
+    for (let part = 0; part < scheme.parts; part += 1) folds.push(foldOf(parts, part));
+  }
+  return { strategy: 'cross-validation', folds, repeats: scheme.repeats };
+}
+
+/** The part of each row: shuffled, dealt out in turn, class by class when stratified. */
+function assignParts(target: Float64Array, isClasses: boolean, partCount: number, seed: string): Uint8Array {
+  const order = createRandom(seed).shuffle(Int32Array.from(target, (_, row) => row));
+  if (isClasses) order.sort((left, right) => (target[left] as number) - (target[right] as number));
+  const parts = new Uint8Array(target.length);
+  order.forEach((row, position) => {
+    parts[row] = position % partCount;
+  });
+  return parts;
+}
+
+function foldOf(parts: Uint8Array, part: number): Fold {
+  const train: number[] = [];
+  const test: number[] = [];
+  parts.forEach((each, row) => (each === part ? test : train).push(row));
+  return { train: Int32Array.from(train), test: Int32Array.from(test) };
+}

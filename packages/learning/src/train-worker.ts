@@ -1,0 +1,92 @@
+import { parentPort } from 'node:worker_threads';
+import { PlatformError } from '@slipway/kernel';
+import { exportModel } from './export/export-model.ts';
+import { objectiveOf } from './fitted-model.ts';
+import { encodeFrame, fitPreparation } from './preparation.ts';
+import { Evaluator, type LearningTask } from './search/evaluate.ts';
+import { planFolds } from './search/folds.ts';
+import { refit, refitRounds } from './search/refit.ts';
+import type { PlainError, TrainReplies, TrainReplyMessage, TrainRequestMessage } from './worker-protocol.ts';
+
+/** The thread that trains: everything that computes for long happens here, one request at a time. */
+
+type Loaded = {
+  readonly message: Extract<TrainRequestMessage, { kind: 'load' }>;
+  readonly task: LearningTask;
+  readonly evaluator: Evaluator;
+};
+let loaded: Loaded | undefined;
+
+/** Progress of a request goes out at most this often. */
+const PROGRESS_INTERVAL_MS = 200;
+let lastProgressMs = 0;
+
+function reply(message: TrainReplyMessage): void {
+  // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread's port, not a window
+  parentPort?.postMessage(message);
+}
+
+function progress(ratio: number): void {
+  const now = Date.now();
+  if (now - lastProgressMs < PROGRESS_INTERVAL_MS) return;
+  lastProgressMs = now;
+  reply({ type: 'progress', ratio });
+}
+
+parentPort?.on('message', (request: TrainRequestMessage) => {
+  try {
+    reply({ type: 'done', value: answer(request) });
+  } catch (thrown) {
+    reply({ type: 'failed', error: plainError(thrown) });
+  }
+});
+
+function answer(request: TrainRequestMessage): TrainReplies[keyof TrainReplies] {
+  if (request.kind === 'prepare') return prepare(request);
+  if (request.kind === 'load') return load(request);
+  if (!loaded) throw new Error('The training thread was asked to work before it had data.');
+  return request.kind === 'evaluate'
+    ? { evaluations: loaded.evaluator.evaluate(request.candidates, { ...request, onProgress: progress }) }
+    : fit(loaded, request);
+}
+
+function prepare({ contract, frame }: Extract<TrainRequestMessage, { kind: 'prepare' }>): TrainReplies['prepare'] {
+  const preparation = fitPreparation(contract, frame);
+  return { preparation, matrix: encodeFrame(preparation, frame, sharedFloats) };
+}
+
+function sharedFloats(length: number): Float32Array {
+  return new Float32Array(new SharedArrayBuffer(length * Float32Array.BYTES_PER_ELEMENT));
+}
+
+function load(message: Extract<TrainRequestMessage, { kind: 'load' }>): TrainReplies['load'] {
+  const { task, outputCount, matrix, target, weights, seed } = message;
+  const plan = planFolds(target, task !== 'regression', seed);
+  const learning: LearningTask = {
+    objective: objectiveOf(task),
+    outputCount,
+    matrix,
+    targets: { target, weights },
+    folds: plan.folds,
+    seed,
+  };
+  loaded = { message, task: learning, evaluator: new Evaluator(learning) };
+  return { folds: plan.folds.length, strategy: plan.strategy, repeats: plan.repeats, foldRowCount: plan.folds[0]?.train.length ?? 0 };
+}
+
+function fit({ message, task, evaluator }: Loaded, request: Extract<TrainRequestMessage, { kind: 'refit' }>): TrainReplies['refit'] {
+  const foldRowCount = task.folds[0]?.train.length ?? task.matrix.rowCount;
+  const rounds = request.candidate.trainer === 'gbdt' ? refitRounds(request.rounds, task.matrix.rowCount, foldRowCount) : 0;
+  const predictor = refit(task, evaluator, request.candidate, rounds, (round) => progress(round / rounds));
+  const { preparation, classes, scale, metadata } = request;
+  const fitted = { task: message.task, classes, preparation, predictor, scale };
+  return { fitted, bytes: exportModel(fitted, metadata), rounds };
+}
+
+function plainError(thrown: unknown): PlainError {
+  if (thrown instanceof PlatformError) {
+    return { code: thrown.code, message: thrown.message, details: thrown.details, help: thrown.help, stack: thrown.stack };
+  }
+  const error = thrown instanceof Error ? thrown : new Error(String(thrown));
+  return { code: null, message: error.message, details: {}, help: undefined, stack: error.stack };
+}
