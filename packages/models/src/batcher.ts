@@ -19,15 +19,15 @@ interface Item {
 }
 
 /**
- * Merges calls into runs. Calls of one event-loop turn share a run, and calls that arrive while a run computes share the
- * next one; a lone call never waits. When a merged run fails, its calls are tried one by one, so that one bad call
+ * Merges calls into runs: one that finds the model idle starts at once, those that arrive until it is answered (the
+ * rest of this event-loop turn, and while a worker computes) share the next run. When a merged run fails, its calls are tried one by one, so that one bad call
  * cannot fail its neighbours.
  */
 export class Batcher {
   readonly #options: BatcherOptions;
   #queue: Item[] = [];
   #queuedRows = 0;
-  #isScheduled = false;
+  #isRunning = false;
   #isClosed = false;
 
   constructor(options: BatcherOptions) {
@@ -46,7 +46,7 @@ export class Batcher {
     return new Promise((resolve, reject) => {
       this.#queue.push({ rows, resolve, reject });
       this.#queuedRows += rows.length;
-      this.#schedule();
+      if (!this.#isRunning) void this.#drain();
     });
   }
 
@@ -57,16 +57,10 @@ export class Batcher {
     this.#queuedRows = 0;
   }
 
-  #schedule(): void {
-    if (this.#isScheduled) return;
-    this.#isScheduled = true;
-    // The check phase follows the phase in which this turn's requests were read, so all of them are here by then.
-    setImmediate(() => void this.#drain());
-  }
-
   async #drain(): Promise<void> {
+    this.#isRunning = true;
     while (this.#queue.length > 0) await this.#runItems(this.#takeItems());
-    this.#isScheduled = false;
+    this.#isRunning = false;
   }
 
   /** The longest head of the queue that fits one run; a call larger than that goes alone. */

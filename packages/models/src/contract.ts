@@ -46,3 +46,26 @@ export const ModelAnswer = z.strictObject({
   probabilities: z.record(z.string(), z.number()).optional(),
 });
 export type ModelAnswer = z.infer<typeof ModelAnswer>;
+
+const Sha256 = z.string().regex(/^[0-9a-f]{64}$/);
+
+/** What the catalog keeps of a model version: where its bytes lie, and its metadata (an object's hash, or the value itself). */
+export const ModelVersionMeta = z.object({ onnx: Sha256, metadata: z.union([Sha256, ModelMetadata]) });
+export type ModelVersionMeta = z.infer<typeof ModelVersionMeta>;
+
+/** The contract of a model's answers, for monitors and clients. */
+export function answerContract(metadata: ModelMetadata): Contract {
+  const shared = { nullable: false, expect: {}, severity: 'error' } as const;
+  if (metadata.classes === null) {
+    return { format: 'slipway.contract/1', fields: [{ name: 'prediction', type: 'float64', role: 'numeric', ...shared }], ignored: [] };
+  }
+  const expect = { allowedValues: metadata.classes };
+  return {
+    format: 'slipway.contract/1',
+    fields: [
+      { name: 'prediction', type: 'string', role: 'categorical', ...shared, expect },
+      { name: 'probabilities', type: 'json', role: 'ignored', ...shared },
+    ],
+    ignored: [],
+  };
+}

@@ -107,7 +107,12 @@ function namedFeed(ort: typeof Ort, plan: InputPlan): Feed {
       feeds[tensor.name] =
         tensor.elementType === 'string'
           ? new ort.Tensor('string', textsAt(rows, position - width, plan.texts.length), dims)
-          : numberTensor(ort, tensor, Float64Array.from({ length: rows.rowCount }, (_, row) => rows.numbers[row * width + position] as number), dims);
+          : numberTensor(
+              ort,
+              tensor,
+              Float64Array.from({ length: rows.rowCount }, (_, row) => rows.numbers[row * width + position] as number),
+              dims,
+            );
     });
     return feeds;
   };
@@ -120,5 +125,9 @@ function textsAt(rows: EncodedRows, position: number, width: number): string[] {
 function numberTensor(ort: typeof Ort, tensor: NamedTensor, values: Float64Array, dims: number[]): Ort.Tensor {
   if (tensor.elementType === 'double') return new ort.Tensor('float64', values, dims);
   if (tensor.elementType === 'float') return new ort.Tensor('float32', Float32Array.from(values), dims);
-  return new ort.Tensor('int64', BigInt64Array.from(values, (value) => BigInt(Math.trunc(value))), dims);
+  return new ort.Tensor(
+    'int64',
+    BigInt64Array.from(values, (value) => BigInt(Math.trunc(value))),
+    dims,
+  );
 }

@@ -42,3 +42,15 @@ export class InferenceError extends PlatformError {
   override readonly kind = 'internal' as const;
   override readonly remedy: Remedy = 'report';
 }
+
+/** The call's deadline had passed before the model could answer. */
+export class ModelTimeoutError extends PlatformError {
+  override readonly code = 'models/timeout';
+  override readonly kind = 'timeout' as const;
+  override readonly remedy: Remedy = 'retry';
+}
+
+/** What the catalog or the objects hold is not a model version. */
+export class ModelVersionError extends InvalidError {
+  override readonly code = 'models/version';
+}

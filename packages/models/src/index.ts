@@ -5,7 +5,9 @@ export {
   ModelClosedError,
   ModelFormatError,
   ModelRefusedError,
+  ModelTimeoutError,
   ModelTooLargeError,
+  ModelVersionError,
   SignatureError,
 } from './errors.ts';
 export {
@@ -26,7 +28,7 @@ export { ELEMENT_TYPES, elementTypeName, type ElementType } from './onnx/schema.
 export { numbersOf, stringsOf, tensorOf, type ConstantValues } from './onnx/tensor.ts';
 export type { GraphMessage, ModelMessage, NodeMessage, TensorMessage, ValueInfoMessage } from './onnx/messages.ts';
 export { ALLOWED_DOMAINS, checkModel } from './onnx/check.ts';
-export { ModelAnswer, ModelMetadata, ModelTask } from './contract.ts';
+export { CLASS_LIMIT, FEATURE_LIMIT, ModelAnswer, ModelMetadata, ModelTask, ModelVersionMeta, answerContract } from './contract.ts';
 export { checkSignature, signatureOf, type ModelSignature, type TensorSignature } from './signature.ts';
 export { packInputs, type PackedModel } from './pack.ts';
 export {
@@ -42,3 +44,4 @@ export {
 export { INLINE_LIMIT_MS, type LaneKind } from './lane.ts';
 export { PARITY_LIMITS, maxParityError, type ParityResult } from './parity.ts';
 export { measureLatency, type LatencyResult } from './latency.ts';
+export { METADATA_LIMIT_BYTES, createModelServable, locateModel, modelLoader, type ModelLoaderDeps } from './servable.ts';

@@ -132,7 +132,7 @@ function encodeFrame(columns: readonly CompiledColumn[], textNames: readonly str
   const rowCount = end - start;
   const numbers = new Float64Array(rowCount * columns.length);
   columns.forEach((column, position) => fillFromFrame(numbers, { column, position, width: columns.length }, frame, { start, end }));
-  const texts = new Array<string>(textNames.length * rowCount);
+  const texts = Array.from({ length: textNames.length * rowCount }, () => '');
   textNames.forEach((name, position) => {
     const column = textColumnOf(frame, name);
     for (let row = 0; row < rowCount; row += 1) {

@@ -1,5 +1,6 @@
 import { Worker } from 'node:worker_threads';
 import { workerUrl } from '@slipway/kernel';
+import { createGate, holdExitFor, releaseExit } from './exit-gate.ts';
 import type { ModelMetadata } from './contract.ts';
 import { openEngine, type Numbers } from './engine.ts';
 import { InferenceError, ModelClosedError, ModelTooLargeError } from './errors.ts';
@@ -69,14 +70,29 @@ class ModelWorker implements Lane {
   readonly kind = 'worker';
   readonly #worker: Worker;
   readonly #waiting = new Map<number, Waiting>();
+  readonly #gate: Int32Array;
+  readonly #exited: Promise<void>;
   #next = 0;
   #ended: Error | undefined;
 
   constructor() {
-    this.#worker = new Worker(workerUrl('model-worker', import.meta.url), { resourceLimits: { maxOldGenerationSizeMb: WORKER_HEAP_MB } });
+    this.#gate = createGate();
+    this.#worker = new Worker(workerUrl('model-worker', import.meta.url), {
+      workerData: this.#gate,
+      // Flags such as --input-type make sense for the caller's entry only.
+      execArgv: [],
+      resourceLimits: { maxOldGenerationSizeMb: WORKER_HEAP_MB },
+    });
+    holdExitFor(this.#gate);
     this.#worker.on('message', (reply: WorkerReply) => this.#settle(reply));
     this.#worker.on('error', (cause) => this.#end(workerFailure(cause)));
-    this.#worker.on('exit', () => this.#end(new ModelClosedError('The model was closed.')));
+    this.#exited = new Promise((resolve) => {
+      this.#worker.on('exit', () => {
+        releaseExit(this.#gate);
+        this.#end(new ModelClosedError('The model was closed.'));
+        resolve();
+      });
+    });
     // A server that is shutting down is not held up by an idle model.
     this.#worker.unref();
   }
@@ -95,9 +111,15 @@ class ModelWorker implements Lane {
     return [...reply.numbers];
   }
 
+  /**
+   * Asks the worker to end after the run it is in. It is never terminated: the engine's binding aborts the whole
+   * process when its thread is stopped in the middle of a run (onnxruntime-node 1.30, 2026-11).
+   */
   async close(): Promise<void> {
     this.#end(new ModelClosedError('The model was closed.'));
-    await this.#worker.terminate();
+    this.#worker.ref();
+    this.#worker.postMessage({ id: 0, request: { type: 'close' } satisfies WorkerRequest }, []);
+    await this.#exited;
   }
 
   async #ask(request: WorkerRequest, transfer: ArrayBuffer[]): Promise<WorkerReply> {

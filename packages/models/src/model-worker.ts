@@ -1,29 +1,55 @@
-import { parentPort } from 'node:worker_threads';
+import { parentPort, workerData } from 'node:worker_threads';
 import type { Engine } from './engine.ts';
 import { InferenceError } from './errors.ts';
+import { enterGate, leaveGate } from './exit-gate.ts';
 import { prepareModel } from './prepare.ts';
 import { plainError, type WorkerReply, type WorkerRequest } from './worker-messages.ts';
 
-let engine: Engine | undefined;
+interface Message {
+  readonly id: number;
+  readonly request: WorkerRequest;
+}
 
-parentPort?.on('message', async ({ id, request }: { id: number; request: WorkerRequest }) => {
-  let reply: WorkerReply;
-  try {
-    reply = await answer(id, request);
-  } catch (thrown) {
-    reply = { id, type: 'failed', error: plainError(thrown) };
-  }
-  parentPort?.postMessage(reply, reply.type === 'ran' ? reply.numbers.map((numbers) => numbers.buffer as ArrayBuffer) : []);
+const gate = workerData as Int32Array;
+let engine: Engine | undefined;
+/** Messages are answered one after the other, so that closing waits for the run before it. */
+let last: Promise<void> = Promise.resolve();
+
+parentPort?.on('message', (message: Message) => {
+  last = serveAfter(last, message);
 });
 
-async function answer(id: number, request: WorkerRequest): Promise<WorkerReply> {
-  if (request.type === 'prepare') {
-    const result = await prepareModel(request.source, request.metadata, request.options);
-    engine = result.engine;
-    return { id, type: 'prepared', prepared: result.prepared };
+async function serveAfter(earlier: Promise<void>, message: Message): Promise<void> {
+  await earlier;
+  if (!enterGate(gate)) return;
+  await handle(message);
+  leaveGate(gate);
+}
+
+async function handle({ id, request }: Message): Promise<void> {
+  if (request.type === 'close') {
+    await engine?.close();
+    // Nothing else holds the thread, so it ends.
+    parentPort?.close();
+    return;
   }
+  try {
+    const reply = request.type === 'prepare' ? await prepare(id, request) : await run(id, request);
+    parentPort?.postMessage(reply, reply.type === 'ran' ? reply.numbers.map((numbers) => numbers.buffer as ArrayBuffer) : []);
+  } catch (thrown) {
+    parentPort?.postMessage({ id, type: 'failed', error: plainError(thrown) } satisfies WorkerReply, []);
+  }
+}
+
+async function prepare(id: number, request: Extract<WorkerRequest, { type: 'prepare' }>): Promise<WorkerReply> {
+  const result = await prepareModel(request.source, request.metadata, request.options);
+  engine = result.engine;
+  return { id, type: 'prepared', prepared: result.prepared };
+}
+
+async function run(id: number, request: Extract<WorkerRequest, { type: 'run' }>): Promise<WorkerReply> {
   if (!engine) throw new InferenceError('The worker was asked to run before it had a model.');
   const numbers = await engine.run(request.rows, request.outputs);
-  // The engine's arrays may share one buffer or belong to it; what is transferred must be ours.
+  // The engine's arrays may belong to it; what is transferred must be ours.
   return { id, type: 'ran', numbers: numbers.map((values) => values.slice()) };
 }

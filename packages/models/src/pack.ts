@@ -37,7 +37,7 @@ const DEFAULT_KEEP = ['probabilities', 'features'];
 const PREFIX = 'slipway:';
 
 function isPackable(model: ModelMessage): boolean {
-  const hasSubgraph = model.graph.node.some((node) => node.attribute.some((item) => item.g != null || (item.graphs?.length ?? 0) > 0));
+  const hasSubgraph = model.graph.node.some((node) => node.attribute.some((item) => Boolean(item.g) || (item.graphs?.length ?? 0) > 0));
   if (hasSubgraph || (model.functions?.length ?? 0) > 0) return false;
   const named = [...model.graph.input, ...model.graph.initializer].some((item) => item.name?.startsWith(PREFIX));
   const columns = signatureOf(model).inputs.every((input) => input.shape.length === 2 && input.shape[1] === 1);
@@ -53,7 +53,7 @@ function aliveNodes(graph: GraphMessage): NodeMessage[] {
     node.input.forEach((name) => needed.add(name));
     kept.push(node);
   }
-  return kept.reverse();
+  return kept.toReversed();
 }
 
 /** A value that is one packed column, after zero or more casts (element type codes). */
@@ -141,7 +141,13 @@ class Packer {
     const parts: string[] = [];
     let run: Source[] = [];
     const flush = () => {
-      if (run.length > 0) parts.push(this.#chunk(run.map((source) => source.column), (run[0] as Source).casts));
+      if (run.length > 0)
+        parts.push(
+          this.#chunk(
+            run.map((source) => source.column),
+            (run[0] as Source).casts,
+          ),
+        );
       run = [];
     };
     for (const name of names) {
@@ -174,14 +180,22 @@ class Packer {
     const initializer = [...this.#graph.initializer];
     const head: NodeMessage[] = [];
     const raw = this.#chunks.map((chunk) => (chunk.casts.length === 0 ? chunk.name : `${chunk.name}:raw`));
-    head.push(...this.#split({ input: NUMBERS_INPUT, outputs: raw, sizes: this.#chunks.map((chunk) => chunk.columns.length) }, initializer));
+    head.push(
+      ...this.#split({ input: NUMBERS_INPUT, outputs: raw, sizes: this.#chunks.map((chunk) => chunk.columns.length) }, initializer),
+    );
     this.#chunks.forEach((chunk, index) => head.push(...castNodes(chunk, raw[index] as string)));
     if (this.#texts.length > 0) {
       head.push(...this.#split({ input: TEXTS_INPUT, outputs: this.#texts, sizes: this.#texts.map(() => 1) }, initializer));
     }
     const input = [valueInfo(NUMBERS_INPUT, 'double', ['N', width])];
     if (this.#texts.length > 0) input.push(valueInfo(TEXTS_INPUT, 'string', ['N', this.#texts.length]));
-    return { ...this.#graph, input, node: [...head, ...this.#nodes], initializer: this.#used(initializer, [...head, ...this.#nodes]), valueInfo: [] };
+    return {
+      ...this.#graph,
+      input,
+      node: [...head, ...this.#nodes],
+      initializer: this.#used(initializer, [...head, ...this.#nodes]),
+      valueInfo: [],
+    };
   }
 
   #used(initializers: readonly TensorMessage[], nodes: readonly NodeMessage[]): TensorMessage[] {
@@ -224,7 +238,9 @@ function readEncoder(node: NodeMessage, field: string): Source | undefined {
   const keys = stringKeys(node);
   const mapping = numericValues(node);
   if (!keys || !mapping || keys.length !== mapping.values.length) return undefined;
-  const exact = [...mapping.values, mapping.otherwise].every((value) => mapping.type !== ELEMENT_TYPES.int64 || Number.isSafeInteger(value));
+  const exact = [...mapping.values, mapping.otherwise].every(
+    (value) => mapping.type !== ELEMENT_TYPES.int64 || Number.isSafeInteger(value),
+  );
   if (!exact) return undefined;
   const casts = mapping.type === ELEMENT_TYPES.double ? [] : [mapping.type];
   return { column: { kind: 'category', field, keys, values: mapping.values, otherwise: mapping.otherwise }, casts };
@@ -246,7 +262,11 @@ interface NumericMapping {
 function numericValues(node: NodeMessage): NumericMapping | undefined {
   const floats = readAttribute(node.attribute, 'values_floats');
   if (Array.isArray(floats)) {
-    return { type: ELEMENT_TYPES.float, values: floats.map(Number), otherwise: Number(readAttribute(node.attribute, 'default_float') ?? 0) };
+    return {
+      type: ELEMENT_TYPES.float,
+      values: floats.map(Number),
+      otherwise: Number(readAttribute(node.attribute, 'default_float') ?? 0),
+    };
   }
   const ints = readAttribute(node.attribute, 'values_int64s');
   if (Array.isArray(ints)) {

@@ -67,7 +67,9 @@ function checkInput(input: TensorSignature, field: Field): void {
   const fits = columnKind(field) === 'text' ? input.elementType === 'string' : NUMBER_TYPES.has(input.elementType);
   if (!fits) {
     const expected = columnKind(field) === 'text' ? 'string' : 'double, float or int64';
-    throw new SignatureError(`The input "${input.name}" is ${input.elementType}; its field (${field.type}, ${field.role}) needs ${expected}.`);
+    throw new SignatureError(
+      `The input "${input.name}" is ${input.elementType}; its field (${field.type}, ${field.role}) needs ${expected}.`,
+    );
   }
   const width = input.shape.slice(1).reduce<number>((product, size) => product * (size ?? 1), 1);
   if (width !== 1 || input.shape.length > 2) {
@@ -82,7 +84,8 @@ function checkOutputs(signature: ModelSignature, metadata: ModelMetadata): void 
   const wanted = metadata.task === 'regression' ? 'prediction' : 'probabilities';
   const output = signature.outputs.find((candidate) => candidate.name === wanted);
   const names = signature.outputs.map((candidate) => candidate.name);
-  if (!output) throw new SignatureError(`The graph has no output "${wanted}" (it has ${names.join(', ')}).`, { details: { outputs: names } });
+  if (!output)
+    throw new SignatureError(`The graph has no output "${wanted}" (it has ${names.join(', ')}).`, { details: { outputs: names } });
   if (output.elementType !== 'float' && output.elementType !== 'double') {
     throw new SignatureError(`The output "${wanted}" is ${output.elementType}; float or double is expected.`);
   }

@@ -7,7 +7,8 @@ import type { ModelSource, PreparedModel, PrepareOptions } from './prepare.ts';
 
 export type WorkerRequest =
   | { readonly type: 'prepare'; readonly source: ModelSource; readonly metadata: ModelMetadata; readonly options: PrepareOptions }
-  | { readonly type: 'run'; readonly rows: EncodedRows; readonly outputs: readonly string[] };
+  | { readonly type: 'run'; readonly rows: EncodedRows; readonly outputs: readonly string[] }
+  | { readonly type: 'close' };
 
 /** An error in the form that crosses threads: class instances do not. */
 export interface PlainError {
@@ -30,7 +31,10 @@ export function plainError(thrown: unknown): PlainError {
 }
 
 const CLASSES = new Map(
-  [ModelFormatError, ModelRefusedError, ModelTooLargeError, SignatureError, ModelClosedError].map((Class) => [new Class('').code as string, Class]),
+  [ModelFormatError, ModelRefusedError, ModelTooLargeError, SignatureError, ModelClosedError].map((Class) => [
+    new Class('').code as string,
+    Class,
+  ]),
 );
 
 /** The error as its own class again; what is no error of ours becomes an InferenceError. */

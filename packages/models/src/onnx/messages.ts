@@ -106,7 +106,7 @@ export interface FunctionMessage {
   opsetImport: OpsetMessage[];
 }
 
-/** An ONNX model in memory. Decoded repeated fields are always arrays; what we do not name is kept and written back. */
+/** An ONNX model in memory. Decoded repeated fields are always arrays; fields that the schema lacks are dropped. */
 export interface ModelMessage {
   irVersion: Int64;
   producerName?: string;

@@ -1,1 +1,2 @@
 export { seededRandom, syntheticModel, type SyntheticModel, type SyntheticOptions } from './synthetic-model.ts';
+export { heavyModel } from './heavy-model.ts';

@@ -54,13 +54,15 @@ export function syntheticModel(options: SyntheticOptions): SyntheticModel {
 }
 
 function fieldsOf({ numeric, categorical, times = 0 }: SyntheticOptions): Field[] {
-  const make = (count: number, prefix: string, type: Field['type'], role: Field['role']) =>
-    Array.from({ length: count }, (_, i): Field => ({ name: `${prefix}${i}`, type, role, nullable: true, expect: {}, severity: 'warn' }));
   return [
-    ...make(numeric, 'n', 'float64', 'numeric'),
-    ...make(categorical, 'c', 'string', 'categorical'),
-    ...make(times, 't', 'timestamp', 'time'),
+    ...fieldsLike(numeric, { name: 'n', type: 'float64', role: 'numeric' }),
+    ...fieldsLike(categorical, { name: 'c', type: 'string', role: 'categorical' }),
+    ...fieldsLike(times, { name: 't', type: 'timestamp', role: 'time' }),
   ];
+}
+
+function fieldsLike(count: number, { name, type, role }: Pick<Field, 'name' | 'type' | 'role'>): Field[] {
+  return Array.from({ length: count }, (_, i) => ({ name: `${name}${i}`, type, role, nullable: true, expect: {}, severity: 'warn' }));
 }
 
 function addFeature(graph: GraphBuilder, field: Field): string {
@@ -81,7 +83,13 @@ function addFeature(graph: GraphBuilder, field: Field): string {
 function randomTrees({ trees, depth }: SyntheticOptions, featureCount: number, targets: number, random: () => number) {
   const size = 2 ** (depth + 1) - 1;
   const inner = 2 ** depth - 1;
-  const nodes = { treeids: [] as number[], nodeids: [] as number[], featureids: [] as number[], modes: [] as string[], values: [] as number[] };
+  const nodes = {
+    treeids: [] as number[],
+    nodeids: [] as number[],
+    featureids: [] as number[],
+    modes: [] as string[],
+    values: [] as number[],
+  };
   const next = { yes: [] as number[], no: [] as number[], missing: [] as number[] };
   const leaves = { treeids: [] as number[], nodeids: [] as number[], ids: [] as number[], weights: [] as number[] };
   for (let tree = 0; tree < trees; tree += 1) {
