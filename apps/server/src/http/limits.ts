@@ -1,0 +1,48 @@
+/** Every named limit of the HTTP surface, in one place. */
+
+/** JSON bodies of routes that name no limit of their own. */
+export const BODY_LIMIT_DEFAULT_BYTES = 1_048_576;
+/** Byte streams of routes that name no limit of their own. */
+export const STREAM_LIMIT_DEFAULT_BYTES = 1_073_741_824;
+/** Routes without a body accept nothing, or an empty object. */
+export const EMPTY_BODY_LIMIT_BYTES = 1_024;
+
+export const PATH_PARAMETER_LENGTH_LIMIT = 256;
+export const QUERY_PARAMETERS_LIMIT = 100;
+export const QUERY_LENGTH_LIMIT = 8_192;
+
+/** A connection that has not sent its headers by then is closed. */
+export const HEADERS_TIMEOUT_MS = 8_000;
+/** The longest a whole request may take to arrive, for uploads that make progress. */
+export const REQUEST_TIMEOUT_MS = 3_600_000;
+/** How often slow connections are looked for. */
+export const CONNECTION_CHECK_MS = 1_000;
+/** A body must bring BODY_WINDOW_BYTES_MIN in each window of this length, or end. */
+export const BODY_WINDOW_MS = 5_000;
+export const BODY_WINDOW_BYTES_MIN = 5_120;
+/** Idle connections stay open longer than common proxies keep theirs, so that no proxy reuses one that just closed. */
+export const KEEP_ALIVE_MS = 75_000;
+export const CONNECTIONS_LIMIT = 10_000;
+export const HEADER_BYTES_LIMIT = 16_384;
+export const HEADERS_LIMIT = 100;
+
+/** A body refused unread: up to this size the connection is kept and the rest skipped; above it is closed. */
+export const SKIP_BODY_BYTES_MAX = 65_536;
+/** A connection closed early lingers so long, reading and dropping so much, so that the caller can read the reply. */
+export const LINGER_MS = 1_000;
+export const LINGER_BYTES_MAX = 4_194_304;
+/** A caller that does not take a streamed reply for this long is cut off. */
+export const STALLED_REPLY_MS = 30_000;
+
+/** How long a graceful close waits for requests in flight. */
+export const DRAIN_DEFAULT_MS = 10_000;
+
+/** Replies kept for Idempotency-Key. */
+export const IDEMPOTENCY_LIFETIME_MS = 24 * 3_600_000;
+/** A call that began and never ended (its process died) blocks its key this long. */
+export const IDEMPOTENCY_LEASE_MS = 300_000;
+export const IDEMPOTENCY_REPLY_BYTES_MAX = 262_144;
+export const IDEMPOTENCY_ROWS_PER_PROJECT_LIMIT = 10_000;
+export const IDEMPOTENCY_SWEEP_MS = 600_000;
+/** Deleted in one statement of the sweep. */
+export const IDEMPOTENCY_SWEEP_ROWS = 5_000;
