@@ -1,0 +1,196 @@
+import type { Invocation } from '@slipway/kernel';
+import type { Records, Tx } from '@slipway/records';
+import { FieldSketch, type SketchKind, type SketchValue } from '@slipway/statistics';
+import { WindowTooLongError } from './errors.ts';
+import { OPEN_MINUTES_LIMIT, SKETCH_MERGE_LIMIT } from './limits.ts';
+import { Mutex } from './project-lock.ts';
+import type { SegmentFile } from './segment-file.ts';
+import { readProgress, saveProgress } from './segment-store.ts';
+import { type SketchWindow, LEVEL_MS, countSketches, lockSlot, readSketches, saveSlot } from './sketch-store.ts';
+import { observeInput, observeOutput, type WatchedInput } from './sketch-values.ts';
+
+/** Sketches of one revision in one minute of event time. */
+interface Bucket {
+  readonly release: string;
+  readonly revision: number;
+  readonly startMs: number;
+  readonly sketches: Map<string, FieldSketch>;
+  /** Missing values of columns that nothing has said the kind of yet. */
+  readonly undecided: Map<string, number>;
+}
+
+/** What one save writes: all sketches up to a position in each segment, in one transaction. */
+interface Cut {
+  readonly buckets: readonly Bucket[];
+  readonly progress: ReadonlyMap<string, number>;
+}
+
+const MERGES_PER_TURN = 50;
+const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
+/**
+ * The sketches of one project that are not saved yet. Each save moves everything counted so far into the store together
+ * with how far each segment has been read, so that after a crash the rest of the segment is counted exactly once.
+ */
+export class SketchRecorder {
+  readonly #project: string;
+  readonly #records: Records;
+  readonly #replica: number;
+  readonly #saving = new Mutex();
+  #buckets = new Map<string, Bucket>();
+  #segments = new Map<string, SegmentFile>();
+  #lastKey = '';
+  #lastBucket: Bucket | undefined;
+  #failedCut: Cut | undefined;
+
+  constructor(options: { readonly project: string; readonly records: Records; readonly replica: number }) {
+    this.#project = options.project;
+    this.#records = options.records;
+    this.#replica = options.replica;
+  }
+
+  /** Event-time minutes that hold unsaved sketches. */
+  get openMinutes(): number {
+    return this.#buckets.size;
+  }
+
+  get isFull(): boolean {
+    return this.#buckets.size > OPEN_MINUTES_LIMIT;
+  }
+
+  /** Counts one call. Failed and pending ones have an input and no answer. */
+  observe(call: Invocation, inputs: readonly WatchedInput[] | undefined): void {
+    const bucket = this.#bucketOf(call);
+    const count = (field: string, kind: SketchKind | undefined, value: SketchValue): void => countValue(bucket, field, kind, value);
+    observeInput(inputs, call.input, count);
+    if (call.status === 'ok') observeOutput(call.output, count);
+  }
+
+  /** Notes that all lines of the segment below `endByte` have been observed. */
+  advance(segment: SegmentFile, endByte: number): void {
+    segment.observedBytes = endByte;
+    this.#segments.set(segment.id, segment);
+  }
+
+  /** Saves everything counted until now. A failed save is kept and tried again with the next one. */
+  save(): Promise<void> {
+    return this.#saving.run(async () => {
+      if (this.#failedCut) await this.#write(this.#failedCut);
+      this.#failedCut = undefined;
+      const cut = this.#cut();
+      if (cut.progress.size === 0) return;
+      this.#failedCut = cut;
+      await this.#write(cut);
+      this.#failedCut = undefined;
+    });
+  }
+
+  /** Saved and unsaved sketches of a window, merged by field. @throws {WindowTooLongError} */
+  read(window: SketchWindow): Promise<Map<string, FieldSketch>> {
+    return this.#saving.run(async () => {
+      const merged = new Map<string, FieldSketch>();
+      const db = this.#records.db;
+      for (const [field, count] of await countSketches(db, window)) {
+        if (count > SKETCH_MERGE_LIMIT) throw tooLong(window, field, count);
+        await mergeTexts(merged, field, await readSketches(db, window, field, SKETCH_MERGE_LIMIT));
+      }
+      for (const bucket of [...(this.#failedCut?.buckets ?? []), ...this.#buckets.values()]) {
+        if (isInWindow(bucket, window)) for (const [field, sketch] of bucket.sketches) mergeInto(merged, field, sketch);
+      }
+      return merged;
+    });
+  }
+
+  #bucketOf(call: Invocation): Bucket {
+    const startMs = Math.floor(call.eventTimeMs / LEVEL_MS.minute) * LEVEL_MS.minute;
+    const key = `${call.release} ${call.revision} ${startMs}`;
+    if (key === this.#lastKey && this.#lastBucket) return this.#lastBucket;
+    let bucket = this.#buckets.get(key);
+    if (bucket === undefined) {
+      bucket = { release: call.release, revision: call.revision, startMs, sketches: new Map(), undecided: new Map() };
+      this.#buckets.set(key, bucket);
+    }
+    this.#lastKey = key;
+    this.#lastBucket = bucket;
+    return bucket;
+  }
+
+  #cut(): Cut {
+    const progress = new Map([...this.#segments].map(([id, segment]) => [id, segment.observedBytes]));
+    const buckets = [...this.#buckets.values()];
+    this.#segments = new Map();
+    this.#buckets = new Map();
+    this.#lastBucket = undefined;
+    return { buckets, progress };
+  }
+
+  async #write(cut: Cut): Promise<void> {
+    await this.#records.transaction(async (tx) => {
+      // A commit whose reply was lost looks like a failure and comes here again.
+      const saved = await readProgress(tx, this.#project, [...cut.progress.keys()]);
+      if ([...cut.progress].every(([segment, bytes]) => saved.get(segment) === bytes)) return;
+      for (const bucket of cut.buckets) await this.#writeBucket(tx, bucket);
+      await saveProgress(tx, this.#project, this.#replica, cut.progress);
+    });
+  }
+
+  async #writeBucket(tx: Tx, bucket: Bucket): Promise<void> {
+    const { release, revision, startMs } = bucket;
+    const slot = { project: this.#project, release, revision, level: 'minute' as const, startMs, replica: this.#replica };
+    const stored = await lockSlot(tx, slot);
+    const texts = new Map<string, string>();
+    for (const [field, sketch] of bucket.sketches) {
+      const before = stored.get(field);
+      const merged = new Map<string, FieldSketch>();
+      if (before !== undefined) merged.set(field, FieldSketch.fromJson(JSON.parse(before)));
+      mergeInto(merged, field, sketch);
+      texts.set(field, JSON.stringify(merged.get(field)?.toJson()));
+    }
+    await saveSlot(tx, slot, texts);
+  }
+}
+
+function countValue(bucket: Bucket, field: string, kind: SketchKind | undefined, value: SketchValue): void {
+  let sketch = bucket.sketches.get(field);
+  if (sketch === undefined) {
+    if (kind === undefined) {
+      bucket.undecided.set(field, (bucket.undecided.get(field) ?? 0) + 1);
+      return;
+    }
+    sketch = new FieldSketch(kind);
+    bucket.sketches.set(field, sketch);
+    const missing = bucket.undecided.get(field);
+    if (missing !== undefined) sketch.update(null, missing);
+  }
+  sketch.update(value);
+}
+
+/** Adds a copy of a sketch to its field's; of two kinds under one name the one with more values stays. */
+export function mergeInto(merged: Map<string, FieldSketch>, field: string, sketch: FieldSketch): void {
+  let into = merged.get(field);
+  if (into === undefined || (into.kind !== sketch.kind && into.count < sketch.count)) {
+    into = new FieldSketch(sketch.kind);
+    merged.set(field, into);
+  }
+  if (into.kind === sketch.kind) into.merge(sketch);
+}
+
+/** Merges stored sketches without holding the event loop. */
+export async function mergeTexts(merged: Map<string, FieldSketch>, field: string, texts: readonly string[]): Promise<void> {
+  for (const [index, text] of texts.entries()) {
+    mergeInto(merged, field, FieldSketch.fromJson(JSON.parse(text)));
+    if (index % MERGES_PER_TURN === MERGES_PER_TURN - 1) await nextTurn();
+  }
+}
+
+function isInWindow(bucket: Bucket, window: SketchWindow): boolean {
+  if (bucket.release !== window.release || (window.revision !== undefined && bucket.revision !== window.revision)) return false;
+  return bucket.startMs < window.toMs && bucket.startMs + LEVEL_MS.minute > window.fromMs;
+}
+
+function tooLong(window: SketchWindow, field: string, count: number): WindowTooLongError {
+  return new WindowTooLongError(`The window holds ${count} sketches of "${field}"; one query merges at most ${SKETCH_MERGE_LIMIT}.`, {
+    details: { limit: SKETCH_MERGE_LIMIT, found: count, release: window.release },
+    help: 'Ask for a shorter window, or name one revision.',
+  });
+}

@@ -1,0 +1,75 @@
+import { type Contract, type Json, categoryText, columnKind, numberOf, type Field } from '@slipway/kernel';
+import type { SketchKind, SketchValue } from '@slipway/statistics';
+import { CATEGORY_LIMIT_CHARACTERS, PROBABILITY_FIELDS_LIMIT, SKETCH_FIELDS_LIMIT } from './limits.ts';
+
+/** The answer's own sketch; an input column of that name is kept apart as `input.prediction`. */
+export const PREDICTION_FIELD = 'prediction';
+
+/** Name of the sketch of a class's probability. */
+export function probabilityField(label: string): string {
+  return `probability:${label}`;
+}
+
+/** Name of the sketch of an input column. */
+export function inputField(name: string): string {
+  return name === PREDICTION_FIELD || name.startsWith('probability:') ? `input.${name}` : name;
+}
+
+/** How an input column is watched. */
+export interface WatchedInput {
+  readonly name: string;
+  readonly sketch: string;
+  readonly kind: SketchKind;
+  readonly field: Field;
+}
+
+/**
+ * The input columns of a contract that are sketched: categories as text; numbers, booleans (0/1) and times (ms) as
+ * numbers. Free text and identifiers are left out: their values are personal and their distribution says nothing.
+ */
+export function watchedInputs(contract: Pick<Contract, 'fields'>): WatchedInput[] {
+  return contract.fields
+    .filter((field) => field.role === 'numeric' || field.role === 'categorical' || field.role === 'boolean' || field.role === 'time')
+    .slice(0, SKETCH_FIELDS_LIMIT)
+    .map((field) => ({ name: field.name, sketch: inputField(field.name), kind: columnKind(field), field }));
+}
+
+/** Called with each watched value of a call; `kind` is undefined when nothing says what the column is and it is missing. */
+export type Observe = (sketch: string, kind: SketchKind | undefined, value: SketchValue) => void;
+
+/** Hands over the values of one call's input, the same way the training data was read. */
+export function observeInput(inputs: readonly WatchedInput[] | undefined, input: Json, observe: Observe): void {
+  if (input === null || typeof input !== 'object' || Array.isArray(input)) return;
+  const row = input as Readonly<Record<string, Json>>;
+  if (inputs === undefined) return observeUnknown(row, observe);
+  for (const { name, sketch, kind, field } of inputs) {
+    const value = Object.hasOwn(row, name) ? row[name] : null;
+    observe(sketch, kind, kind === 'text' ? categoryText(value) : numberOf(field, value));
+  }
+}
+
+function observeUnknown(row: Readonly<Record<string, Json>>, observe: Observe): void {
+  let fields = 0;
+  for (const name in row) {
+    if (fields >= SKETCH_FIELDS_LIMIT) return;
+    const value = row[name] as Json;
+    if (value !== null && typeof value === 'object') continue;
+    if (typeof value === 'string' && value.length > CATEGORY_LIMIT_CHARACTERS) continue;
+    fields += 1;
+    const kind = value === null ? undefined : typeof value === 'string' ? 'text' : 'number';
+    observe(inputField(name), kind, value as SketchValue);
+  }
+}
+
+/** Hands over the prediction and, with few classes, each class's probability. */
+export function observeOutput(output: Json, observe: Observe): void {
+  if (output === null || typeof output !== 'object' || Array.isArray(output)) return;
+  const { prediction, probabilities } = output as Readonly<Record<string, Json | undefined>>;
+  if (typeof prediction === 'number') observe(PREDICTION_FIELD, 'number', prediction);
+  else if (typeof prediction === 'boolean') observe(PREDICTION_FIELD, 'text', String(prediction));
+  else if (typeof prediction === 'string' && prediction.length <= CATEGORY_LIMIT_CHARACTERS) observe(PREDICTION_FIELD, 'text', prediction);
+  if (probabilities === null || typeof probabilities !== 'object' || Array.isArray(probabilities)) return;
+  const classes = Object.entries(probabilities as Readonly<Record<string, Json>>);
+  if (classes.length > PROBABILITY_FIELDS_LIMIT) return;
+  for (const [label, value] of classes) if (typeof value === 'number') observe(probabilityField(label), 'number', value);
+}

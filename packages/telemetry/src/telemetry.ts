@@ -1,0 +1,80 @@
+import type { Audit } from '@slipway/audit';
+import type { Clock, Contract, Invocation, Outcome, Page, RecordingPolicy } from '@slipway/kernel';
+import type { Objects } from '@slipway/objects';
+import type { Records } from '@slipway/records';
+import type { FieldSketch } from '@slipway/statistics';
+import type { OutcomeInput, OutcomesReply } from './contract.ts';
+import type { Erasure } from './erase-subject.ts';
+import type { MetricsRegistry } from './metrics-registry.ts';
+import type { InvocationFilter, Pair, PairsQuery } from './reader.ts';
+import type { Durability } from './segment-writer.ts';
+
+export interface TelemetryOptions {
+  /** Where the open segments lie; this process alone writes the files of its replica there. */
+  readonly directory: string;
+  readonly records: Records;
+  readonly objects: Objects;
+  readonly audit: Audit;
+  readonly clock: Clock;
+  /** This process's number, 0 to 4,095; no two that run at once may share one. */
+  readonly replica: number;
+  /** Default `process`. */
+  readonly durability?: Durability;
+  /** Told of what went wrong in the background; it is repeated by itself. */
+  readonly onProblem?: (error: Error) => void;
+  /** Default {@link SEGMENT_LIMIT_BYTES}. */
+  readonly segmentLimitBytes?: number;
+  /** Default {@link SEGMENT_LIMIT_AGE_MS}. */
+  readonly segmentLimitAgeMs?: number;
+}
+
+export interface AppendOptions {
+  /** Default `full`. `redacted` keeps the line without input and output, `none` keeps nothing of the call. */
+  readonly policy?: RecordingPolicy;
+  /** The input as `JSON.stringify` made it, if the caller has it already. */
+  readonly inputJson?: string;
+  readonly outputJson?: string;
+}
+
+/** Sketches of what window: of event times, from inclusive, to exclusive, widened to whole minutes, hours or days as kept. */
+export interface SketchQuery {
+  readonly release: string;
+  readonly revision?: number | undefined;
+  readonly fromMs: number;
+  readonly toMs: number;
+}
+
+/** Production calls, what became of them, and their distributions. Every method is of one project. */
+export interface Telemetry {
+  /**
+   * Records a call; resolves after the one write of this turn of the event loop that holds its line, so answer then.
+   * @throws {RecordingFailedError} {@link RecordingOverloadedError} {@link LineTooLongError} as rejections.
+   */
+  append(invocation: Invocation, options?: AppendOptions): Promise<void>;
+  /** Says what a version's inputs are, so that its sketches read values as training did. Call before its first call is recorded. */
+  describe(project: string, version: string, contract: Contract): Promise<void>;
+  /** Takes outcomes, also long after the call. @throws {OutcomesRefusedError} {@link OutcomeInvalidError} */
+  appendOutcomes(project: string, outcomes: readonly OutcomeInput[]): Promise<OutcomesReply>;
+  /** @throws {InvocationNotFoundError} */
+  getInvocation(project: string, id: string): Promise<{ invocation: Invocation; outcomes: Outcome[] }>;
+  listInvocations(
+    project: string,
+    options: InvocationFilter & { readonly cursor?: string | undefined; readonly limit: number },
+  ): Promise<Page<Invocation>>;
+  /** The sketches of a window by field, merged over minutes, revisions and replicas. @throws {WindowTooLongError} */
+  sketches(project: string, query: SketchQuery): Promise<Map<string, FieldSketch>>;
+  /** Predictions with the outcome that stands for each: what quality is computed from. */
+  pairs(project: string, query: PairsQuery): Promise<Pair[]>;
+  /**
+   * Removes a subject's invocations and their outcomes. Repeating it is harmless and finishes an interrupted one.
+   * Sketches stay: they hold no rare values and no link to a person.
+   */
+  eraseSubject(project: string, subject: string): Promise<Erasure>;
+  /** Closes the open segments (of one project, or all) and turns closed ones into Parquet. */
+  roll(project?: string): Promise<void>;
+  /** What the maintenance job does: saves sketches, rolls old segments, repeats what failed, and tidies up. */
+  maintain(signal?: AbortSignal): Promise<void>;
+  readonly metrics: MetricsRegistry;
+  /** Writes what waits and saves the sketches. Nothing may be appended afterwards. */
+  close(): Promise<void>;
+}
