@@ -1,1 +1,41 @@
-export {};
+export {
+  Baseline,
+  CURVE_POINT_LIMIT,
+  CalibrationBin,
+  ClassBalance,
+  ConfusionTable,
+  Curves,
+  EvaluationReport,
+  FieldImportance,
+  GateDefinition,
+  GateDefinitions,
+  GateResult,
+  Importances,
+  Improvement,
+  LATENCY_P95_MS_MAX_DEFAULT,
+  Leak,
+  LeakKind,
+  MetricName,
+  MetricValue,
+  MetricValues,
+  PARITY_PROBABILITY_ERROR_MAX,
+  PARITY_REGRESSION_ERROR_MAX,
+  Task,
+} from './contract.ts';
+export { EvaluationInputError, UnknownMetricError } from './errors.ts';
+export type { ModelPredictions, TaskData, Truth } from './inputs.ts';
+export { higherIsBetter, metricsOf, primaryMetric } from './metric-table.ts';
+export { BOOTSTRAP_DRAW_LIMIT, RESAMPLES_MIN, evaluate, type EvaluateRequest, type Evaluation } from './evaluate.ts';
+export { baselinePredictions } from './baseline.ts';
+export {
+  IMPORTANCE_PREDICTION_LIMIT,
+  IMPORTANCE_REPEATS_DEFAULT,
+  IMPORTANCE_REPEATS_LIMIT,
+  IMPORTANCE_ROW_LIMIT,
+  permutationImportance,
+  type ImportanceRequest,
+} from './permutation-importance.ts';
+export { checkGates, decideGates, defaultGates, hashGates, type GateFacts } from './gates.ts';
+export { LEAK_ROW_LIMIT, findLeaks, type LeakRequest } from './find-leaks.ts';
+export { buildReport, type ReportParts } from './report.ts';
+export { renderMarkdown } from './render-markdown.ts';

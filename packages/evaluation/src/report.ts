@@ -1,0 +1,52 @@
+import { EvaluationReport, type GateDefinition, type GateResult, type Importances, type Leak } from './contract.ts';
+import type { Evaluation } from './evaluate.ts';
+import { hashGates } from './gates.ts';
+
+export interface ReportParts {
+  readonly evaluation: Evaluation;
+  readonly target: string;
+  readonly classes: readonly string[] | null;
+  readonly positive: string | null;
+  readonly gates: readonly GateDefinition[];
+  readonly gateResults: readonly GateResult[];
+  readonly importances?: Importances | null;
+  readonly leakage?: readonly Leak[];
+  readonly acceptedLeaks?: readonly string[];
+  readonly parity?: { readonly maxError: number } | null;
+  readonly latency?: { readonly p50Ms: number; readonly p95Ms: number } | null;
+  readonly timings?: Readonly<Record<string, number>>;
+  readonly notes?: readonly string[];
+}
+
+/** Puts the evidence of one evaluation together and checks it against its own schema. */
+export function buildReport(parts: ReportParts): EvaluationReport {
+  const { evaluation } = parts;
+  return EvaluationReport.parse({
+    format: 'slipway.report/1',
+    task: evaluation.task,
+    target: parts.target,
+    classes: parts.classes && [...parts.classes],
+    positive: parts.positive,
+    rows: evaluation.rows,
+    seed: evaluation.seed,
+    resamples: evaluation.resamples,
+    level: evaluation.level,
+    primary: evaluation.primary,
+    metrics: evaluation.metrics,
+    baseline: evaluation.baseline,
+    improvement: evaluation.improvement,
+    confusion: evaluation.confusion,
+    curves: evaluation.curves,
+    calibration: evaluation.calibration,
+    balance: evaluation.balance,
+    importances: parts.importances ?? null,
+    leakage: [...(parts.leakage ?? [])],
+    acceptedLeaks: [...(parts.acceptedLeaks ?? [])],
+    parity: parts.parity ?? null,
+    latency: parts.latency ?? null,
+    gatesHash: hashGates(parts.gates),
+    gates: [...parts.gateResults],
+    notes: [...evaluation.notes, ...(parts.notes ?? [])],
+    timings: parts.timings ?? {},
+  });
+}
