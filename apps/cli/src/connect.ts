@@ -46,7 +46,11 @@ export function showFirstKey(output: Output, key: Redacted | null): void {
 }
 
 /** Runs a command with a connection and closes it whatever happens. */
-export async function withClient<T>(options: GlobalOptions, output: Output, work: (client: Client, connection: Connection) => Promise<T>): Promise<T> {
+export async function withClient<T>(
+  options: GlobalOptions,
+  output: Output,
+  work: (client: Client, connection: Connection) => Promise<T>,
+): Promise<T> {
   const connection = await connect(options, output);
   try {
     return await work(connection.client, connection);

@@ -24,12 +24,22 @@ export async function examine(options: GlobalOptions, output: Output): Promise<F
     const health = await client.health();
     findings.push({ check: 'server', status: 'ok', message: `version ${health.version} answers` });
     const audit = await client.audit.verify();
-    findings.push({ check: 'audit log', status: audit.ok ? 'ok' : 'fail', message: audit.ok ? `${audit.events} events verified` : `${audit.problems.length} problems; run slipway audit verify` });
+    findings.push({
+      check: 'audit log',
+      status: audit.ok ? 'ok' : 'fail',
+      message: audit.ok ? `${audit.events} events verified` : `${audit.problems.length} problems; run slipway audit verify`,
+    });
     const keys = await client.keys.list();
     const soon = keys.items.filter((key) => key.revokedAt === null && Date.parse(key.expiresAt) < Date.now() + KEY_WARN_DAYS * 86_400_000);
-    findings.push(soon.length === 0 ? { check: 'keys', status: 'ok', message: `${keys.items.length} known` } : { check: 'keys', status: 'warn', message: `expire within ${KEY_WARN_DAYS} days: ${soon.map((key) => key.label).join(', ')}` });
+    findings.push(
+      soon.length === 0
+        ? { check: 'keys', status: 'ok', message: `${keys.items.length} known` }
+        : { check: 'keys', status: 'warn', message: `expire within ${KEY_WARN_DAYS} days: ${soon.map((key) => key.label).join(', ')}` },
+    );
     return findings;
-  }).catch((error: unknown): Finding[] => [{ check: 'server', status: 'fail', message: error instanceof Error ? error.message : String(error) }]);
+  }).catch((error: unknown): Finding[] => [
+    { check: 'server', status: 'fail', message: error instanceof Error ? error.message : String(error) },
+  ]);
   return [...local, ...remote];
 }
 
@@ -42,7 +52,10 @@ async function checkRuntime(): Promise<Finding> {
 async function checkHome(home: string): Promise<Finding> {
   const info = await stat(home).catch(() => undefined);
   if (!info) return { check: 'home', status: 'ok', message: `${home} will be made at the first start` };
-  const writable = await access(home, constants.R_OK | constants.W_OK).then(() => true, () => false);
+  const writable = await access(home, constants.R_OK | constants.W_OK).then(
+    () => true,
+    () => false,
+  );
   if (!writable) return { check: 'home', status: 'fail', message: `${home} cannot be written` };
   if ((info.mode & 0o077) !== 0) return { check: 'home', status: 'warn', message: `${home} can be read by others: chmod 700 ${home}` };
   return { check: 'home', status: 'ok', message: home };
@@ -57,5 +70,9 @@ async function checkDisk(home: string): Promise<Finding> {
 
 async function checkHolder(home: string): Promise<Finding> {
   const holder = await findHolder(home);
-  return { check: 'process', status: 'ok', message: holder ? `process ${holder.pid} holds the home${holder.url ? ` at ${holder.url}` : ''}` : 'no server runs on this home' };
+  return {
+    check: 'process',
+    status: 'ok',
+    message: holder ? `process ${holder.pid} holds the home${holder.url ? ` at ${holder.url}` : ''}` : 'no server runs on this home',
+  };
 }

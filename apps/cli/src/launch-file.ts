@@ -45,7 +45,8 @@ export interface LaunchFiles {
 export async function launchFiles(client: Client, files: LaunchFiles, output: Output): Promise<LaunchResult> {
   const progress = createProgress(output);
   try {
-    const upload = (path: string) => uploadFile(client, path, (ratio) => progress.update({ phase: 'upload', message: basename(path), ratio }));
+    const upload = (path: string) =>
+      uploadFile(client, path, (ratio) => progress.update({ phase: 'upload', message: basename(path), ratio }));
     const data = await upload(files.dataPath);
     const test = files.testPath === undefined ? undefined : await upload(files.testPath);
     const { definition, force, mode } = files;

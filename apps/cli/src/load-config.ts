@@ -33,7 +33,9 @@ async function importDefinition(path: string): Promise<ProjectDefinition> {
     throw new InvalidError(`"${path}" cannot be loaded: ${reason}`, { cause });
   }
   if (!isProjectDefinition(module.default)) {
-    throw new InvalidError(`"${path}" has no project as its default export.`, { help: "End it with: export default defineProject('name', [ … ])" });
+    throw new InvalidError(`"${path}" has no project as its default export.`, {
+      help: "End it with: export default defineProject('name', [ … ])",
+    });
   }
   return module.default;
 }

@@ -30,10 +30,20 @@ export function parseList(text: string | undefined): string[] {
 }
 
 /** A number given as text. @throws {InvalidError} naming the flag. */
-export function parseNumber(flag: string, text: string | undefined, limits: { min: number; max: number; whole?: boolean }): number | undefined {
+export function parseNumber(
+  flag: string,
+  text: string | undefined,
+  limits: { min: number; max: number; whole?: boolean },
+): number | undefined {
   if (text === undefined) return undefined;
   const value = Number(text);
-  if (text.trim() === '' || !Number.isFinite(value) || value < limits.min || value > limits.max || (limits.whole && !Number.isInteger(value))) {
+  if (
+    text.trim() === '' ||
+    !Number.isFinite(value) ||
+    value < limits.min ||
+    value > limits.max ||
+    (limits.whole && !Number.isInteger(value))
+  ) {
     throw new InvalidError(`${flag} must be a ${limits.whole ? 'whole ' : ''}number from ${limits.min} to ${limits.max}, got "${text}".`);
   }
   return value;

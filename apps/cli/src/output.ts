@@ -27,11 +27,18 @@ export function printResult(output: Output, value: unknown, toText: () => string
 
 /** Columns padded to their widest cell; numbers are right-aligned. */
 export function table(rows: readonly (readonly (string | number | null | undefined)[])[], header?: readonly string[]): string {
-  const cells = [...(header ? [header] : []), ...rows].map((row) => row.map((cell) => (cell === null || cell === undefined ? '-' : String(cell))));
+  const cells = [...(header ? [header] : []), ...rows].map((row) =>
+    row.map((cell) => (cell === null || cell === undefined ? '-' : String(cell))),
+  );
   const widths: number[] = [];
   for (const row of cells) row.forEach((cell, index) => (widths[index] = Math.max(widths[index] ?? 0, cell.length)));
   const numeric = widths.map((_, index) => rows.length > 0 && rows.every((row) => typeof row[index] === 'number'));
-  const lines = cells.map((row) => row.map((cell, index) => (numeric[index] ? cell.padStart(widths[index] ?? 0) : cell.padEnd(widths[index] ?? 0))).join('  ').trimEnd());
+  const lines = cells.map((row) =>
+    row
+      .map((cell, index) => (numeric[index] ? cell.padStart(widths[index] ?? 0) : cell.padEnd(widths[index] ?? 0)))
+      .join('  ')
+      .trimEnd(),
+  );
   if (header) lines.splice(1, 0, widths.map((width) => '─'.repeat(width)).join('  '));
   return lines.join('\n');
 }

@@ -3,7 +3,9 @@ import { short, table } from './output.ts';
 
 /** A launch for people: what was made, how good it is, what stood in its way, and the call that uses it. */
 export function showLaunch(result: LaunchResult): string {
-  return [heading(result), metricsTable(result), leakageLines(result), gatesTable(result), ending(result)].filter((part) => part !== '').join('\n\n');
+  return [heading(result), metricsTable(result), leakageLines(result), gatesTable(result), ending(result)]
+    .filter((part) => part !== '')
+    .join('\n\n');
 }
 
 function heading(result: LaunchResult): string {
@@ -15,7 +17,12 @@ function heading(result: LaunchResult): string {
 }
 
 function metricsTable({ metrics, baseline }: LaunchResult): string {
-  const rows = Object.entries(metrics).map(([name, { value, low, high }]) => [name, short(value), `${short(low)} … ${short(high)}`, short(baseline[name])]);
+  const rows = Object.entries(metrics).map(([name, { value, low, high }]) => [
+    name,
+    short(value),
+    `${short(low)} … ${short(high)}`,
+    short(baseline[name]),
+  ]);
   return rows.length === 0 ? '' : table(rows, ['metric', 'value', '95 % interval', 'baseline']);
 }
 
@@ -39,9 +46,13 @@ function shown(value: unknown): string {
 }
 
 function ending(result: LaunchResult): string {
-  if (!result.release) return 'Not released: a gate failed. Mend what the gate says, or release it all the same with --force (recorded with your name).';
+  if (!result.release)
+    return 'Not released: a gate failed. Mend what the gate says, or release it all the same with --force (recorded with your name).';
   const { name, revision, url } = result.release;
-  return [`live: ${name}, revision ${revision}${result.forced ? ' (a failed gate was overridden)' : ''}`, curlFor(url, result.example)].join('\n');
+  return [
+    `live: ${name}, revision ${revision}${result.forced ? ' (a failed gate was overridden)' : ''}`,
+    curlFor(url, result.example),
+  ].join('\n');
 }
 
 /** A command that works as it stands, given the key in SLIPWAY_KEY. */

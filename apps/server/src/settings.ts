@@ -69,7 +69,10 @@ type Values = { readonly [Name in keyof typeof SETTINGS]: z.output<(typeof SETTI
 export type SettingValues = { readonly [Name in keyof Values]: Values[Name] };
 
 /** Joins flags, environment and defaults. @throws {InvalidError} that names the flag or variable and never shows a secret. */
-function resolveSettings(flags: Readonly<Partial<Record<keyof typeof SETTINGS, string | undefined>>>, env: NodeJS.ProcessEnv): SettingValues {
+function resolveSettings(
+  flags: Readonly<Partial<Record<keyof typeof SETTINGS, string | undefined>>>,
+  env: NodeJS.ProcessEnv,
+): SettingValues {
   const values: Record<string, unknown> = {};
   for (const [name, definition] of Object.entries(SETTINGS) as [keyof typeof SETTINGS, Setting][]) {
     const flagged = flags[name];
@@ -79,7 +82,9 @@ function resolveSettings(flags: Readonly<Partial<Record<keyof typeof SETTINGS, s
     if (!parsed.success) {
       const where = flagged === undefined ? definition.env : (definition.flag ?? definition.env);
       const got = definition.secret ? '' : `, got "${given ?? ''}"`;
-      throw new InvalidError(`${where} ${parsed.error.issues[0]?.message.toLowerCase() ?? 'is not valid'}${got}.`, { help: definition.summary });
+      throw new InvalidError(`${where} ${parsed.error.issues[0]?.message.toLowerCase() ?? 'is not valid'}${got}.`, {
+        help: definition.summary,
+      });
     }
     values[name] = parsed.data;
   }

@@ -43,3 +43,31 @@ export function errorOfReply(text: string, status: number): PlatformError {
     return new ConnectionError(`The server answered with status ${status} and no Slipway error.`, { details: { status } });
   }
 }
+
+interface EndedRun {
+  readonly id: string;
+  readonly status: string;
+  readonly error: {
+    readonly code: string;
+    readonly kind: ErrorKind;
+    readonly message: string;
+    readonly details: Readonly<Record<string, unknown>>;
+    readonly help: string | null;
+    readonly requestId: string | null;
+  } | null;
+}
+
+/** A run that failed or was cancelled, with the error it ended with. */
+export class RunFailedError extends PlatformError {
+  override readonly code: string;
+  override readonly kind: ErrorKind;
+  readonly run: string;
+
+  constructor(run: EndedRun) {
+    const message = run.error?.message ?? `The run was ${run.status}.`;
+    super(message, { details: run.error?.details ?? {}, help: run.error?.help ?? `See it with: slipway runs ${run.id}` });
+    this.code = run.error?.code ?? `workflows/${run.status}`;
+    this.kind = run.error?.kind ?? 'conflict';
+    this.run = run.id;
+  }
+}

@@ -1,1 +1,4 @@
-export {};
+export { governanceCapability } from './capability.ts';
+export { ErasureFailedError, ErasureNotFoundError } from './errors.ts';
+export { createErasures, type Erasures } from './erasure-service.ts';
+export { ERASURE_WORKFLOW, erasureWorkflow, type ErasureDeps } from './erasure-workflow.ts';

@@ -36,7 +36,11 @@ export type TrainerDefinition = z.infer<typeof TrainerDefinition>;
 export const SplitDefinition = z.strictObject({
   strategy: z.enum(['auto', 'stratified', 'random', 'group', 'time']).default('auto'),
   testRatio: z.number().gt(0).lt(1).default(TEST_RATIO_DEFAULT),
-  seed: z.int().min(0).max(2 ** 31).default(1),
+  seed: z
+    .int()
+    .min(0)
+    .max(2 ** 31)
+    .default(1),
 });
 
 /** Everything that decides what a table launch makes. Plain JSON: the CLI, the API and `slipway.config.ts` all come down to it. */
@@ -59,7 +63,11 @@ export const LaunchDefinition = z.strictObject({
   subject: columnName.optional(),
   train: TrainerDefinition.default({ kind: 'auto', seconds: TRAIN_SECONDS_DEFAULT }),
   /** Seed of the training; when left out, the number the version will have. */
-  seed: z.int().min(0).max(2 ** 31).optional(),
+  seed: z
+    .int()
+    .min(0)
+    .max(2 ** 31)
+    .optional(),
   split: SplitDefinition.prefault({}),
   gates: z.array(GateDefinition).max(100).optional(),
   acceptLeak: columnList.default([]),
@@ -112,5 +120,10 @@ export const LaunchResult = z.object({
 export type LaunchResult = z.infer<typeof LaunchResult>;
 
 /** The definition with everything the search chose written out: applying it makes nothing new. */
-export const ResolvedLaunch = z.object({ run: z.string(), definition: LaunchDefinition, data: UploadedFile, test: UploadedFile.nullable() });
+export const ResolvedLaunch = z.object({
+  run: z.string(),
+  definition: LaunchDefinition,
+  data: UploadedFile,
+  test: UploadedFile.nullable(),
+});
 export type ResolvedLaunch = z.infer<typeof ResolvedLaunch>;

@@ -16,7 +16,11 @@ export interface SourceDefinition {
 type FormatOptions = Omit<ReadOptions, 'format'>;
 
 /** A CSV file, path relative to the definition. Delimiter, encoding and header are found by looking unless given. */
-export const csv = (path: string, options: FormatOptions = {}): SourceDefinition => ({ type: 'source', path, read: { ...options, format: 'csv' } });
+export const csv = (path: string, options: FormatOptions = {}): SourceDefinition => ({
+  type: 'source',
+  path,
+  read: { ...options, format: 'csv' },
+});
 /** A Parquet file. */
 export const parquet = (path: string): SourceDefinition => ({ type: 'source', path, read: { format: 'parquet' } });
 /** A JSON file with an array of objects. */
@@ -106,10 +110,21 @@ export interface ProjectDefinition {
 }
 
 /** A project: the default export of `slipway.config.ts`. */
-export const defineProject = (name: string, definitions: readonly Definition[]): ProjectDefinition => ({ type: 'project', name, definitions });
+export const defineProject = (name: string, definitions: readonly Definition[]): ProjectDefinition => ({
+  type: 'project',
+  name,
+  definitions,
+});
 
 export function isProjectDefinition(value: unknown): value is ProjectDefinition {
-  return value !== null && typeof value === 'object' && 'type' in value && value.type === 'project' && 'definitions' in value && Array.isArray(value.definitions);
+  return (
+    value !== null &&
+    typeof value === 'object' &&
+    'type' in value &&
+    value.type === 'project' &&
+    'definitions' in value &&
+    Array.isArray(value.definitions)
+  );
 }
 
 /** One launch that a project asks for, with the paths of its files as written. */
@@ -122,7 +137,10 @@ export interface PlannedLaunch {
 /** The launches a project comes down to, one a release. @throws {InvalidError} naming the definition and field that is wrong. */
 export function planLaunches(project: ProjectDefinition): PlannedLaunch[] {
   const releases = project.definitions.filter((each) => each.type === 'release');
-  if (releases.length === 0) throw new InvalidError(`Project "${project.name}" has no release, so there is nothing to make.`, { help: "Add release('name', { serve: model })." });
+  if (releases.length === 0)
+    throw new InvalidError(`Project "${project.name}" has no release, so there is nothing to make.`, {
+      help: "Add release('name', { serve: model }).",
+    });
   return releases.map((each) => {
     const { serve } = each;
     const { from } = serve;

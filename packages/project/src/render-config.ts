@@ -2,13 +2,24 @@ import type { GateDefinition } from '@slipway/evaluation/contract';
 import type { LaunchDefinition } from './contract.ts';
 
 /** TypeScript that, applied, makes exactly what a resolved launch made. */
-export function renderConfig(definition: LaunchDefinition, files: { readonly dataPath: string; readonly testPath: string | undefined }): string {
+export function renderConfig(
+  definition: LaunchDefinition,
+  files: { readonly dataPath: string; readonly testPath: string | undefined },
+): string {
   const { read, train, gates, split } = definition;
   const { format, ...readRest } = read;
   const reader = format ?? 'file';
   const source = (path: string) => `${reader}(${literal(path)}${Object.keys(readRest).length > 0 ? `, ${literal(readRest)}` : ''})`;
   const metrics = (gates ?? []).map(renderGate);
-  const uses = new Set(['dataset', 'defineProject', 'model', 'release', reader, train.kind, ...(metrics.some((gate) => gate.startsWith('metric(')) ? ['metric'] : [])]);
+  const uses = new Set([
+    'dataset',
+    'defineProject',
+    'model',
+    'release',
+    reader,
+    train.kind,
+    ...(metrics.some((gate) => gate.startsWith('metric(')) ? ['metric'] : []),
+  ]);
   const data = fields({
     source: raw(source(files.dataPath)),
     exclude: nonEmpty(definition.exclude),
@@ -46,8 +57,10 @@ export default defineProject('default', [data, trained, release(${literal(defini
 
 function renderGate(gate: GateDefinition): string {
   if (gate.kind === 'betterThanBaseline') return `metric(${literal(gate.metric)}).betterThan('baseline')`;
-  if (gate.kind === 'metric' && gate.atLeast !== undefined && gate.atMost === undefined) return `metric(${literal(gate.metric)}).atLeast(${gate.atLeast})`;
-  if (gate.kind === 'metric' && gate.atMost !== undefined && gate.atLeast === undefined) return `metric(${literal(gate.metric)}).atMost(${gate.atMost})`;
+  if (gate.kind === 'metric' && gate.atLeast !== undefined && gate.atMost === undefined)
+    return `metric(${literal(gate.metric)}).atLeast(${gate.atLeast})`;
+  if (gate.kind === 'metric' && gate.atMost !== undefined && gate.atLeast === undefined)
+    return `metric(${literal(gate.metric)}).atMost(${gate.atMost})`;
   return literal(gate);
 }
 

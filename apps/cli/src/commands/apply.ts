@@ -21,7 +21,9 @@ export function addApply(program: Command): void {
       const results = await withClient(options, output, async (client) => {
         const made = [];
         for (const { definition, dataPath, testPath } of config.launches) {
-          made.push(await launchFiles(client, { definition, dataPath, testPath, force: flags.force === true, mode: 'when-changed' }, output));
+          made.push(
+            await launchFiles(client, { definition, dataPath, testPath, force: flags.force === true, mode: 'when-changed' }, output),
+          );
         }
         return made;
       });

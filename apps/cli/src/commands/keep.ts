@@ -58,7 +58,11 @@ function addRestore(program: Command): void {
       if (holder) throw new ConflictError(`${options.home} is in use by process ${holder.pid}.`, { help: 'Stop the server first.' });
       const { restoreBackup } = await import('@slipway/server');
       const summary = await restoreBackup({ ...serverOptions(options), file: resolve(file), force: flags.force === true });
-      printResult(output, summary, () => `restored ${summary.rows} rows of ${summary.tables} tables and ${summary.objects} objects into ${options.home}`);
+      printResult(
+        output,
+        summary,
+        () => `restored ${summary.rows} rows of ${summary.tables} tables and ${summary.objects} objects into ${options.home}`,
+      );
     });
 }
 
@@ -72,23 +76,28 @@ function addDoctor(program: Command): void {
       const { examine } = await import('../doctor.ts');
       const findings = await examine(options, output);
       const ok = findings.every((finding) => finding.status !== 'fail');
-      printResult(output, { ok, findings }, () => table(findings.map((each) => [{ ok: '✓', warn: '!', fail: '✗' }[each.status], each.check, each.message])));
+      printResult(output, { ok, findings }, () =>
+        table(findings.map((each) => [{ ok: '✓', warn: '!', fail: '✗' }[each.status], each.check, each.message])),
+      );
       if (!ok) process.exitCode = 1;
     });
 }
 
 function addKeys(program: Command): void {
   const keys = program.command('keys').description('keys of the project: list, create, revoke');
-  keys
-    .command('list')
-    .action(async (_flags: object, command: Command) => {
-      const options = globalOptions(command);
-      const output = createOutput(options.json);
-      await withClient(options, output, async (client) => {
-        const page = await client.keys.list();
-        printResult(output, page, () => table(page.items.map((each) => [each.id, each.role, each.label, each.expiresAt, each.revokedAt]), ['key', 'role', 'label', 'expires', 'revoked']));
-      });
+  keys.command('list').action(async (_flags: object, command: Command) => {
+    const options = globalOptions(command);
+    const output = createOutput(options.json);
+    await withClient(options, output, async (client) => {
+      const page = await client.keys.list();
+      printResult(output, page, () =>
+        table(
+          page.items.map((each) => [each.id, each.role, each.label, each.expiresAt, each.revokedAt]),
+          ['key', 'role', 'label', 'expires', 'revoked'],
+        ),
+      );
     });
+  });
   keys
     .command('create')
     .requiredOption('--role <role>', 'admin, engineer, reviewer, viewer or service')

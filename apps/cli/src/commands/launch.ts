@@ -94,7 +94,14 @@ function collect(value: string, before: readonly string[]): readonly string[] {
 
 /** The definition that the flags mean. @throws {InvalidError} naming the flag. */
 export function definitionOf(file: string, flags: LaunchFlags): LaunchDefinition {
-  const name = flags.name ?? toName(basename(file).replace(/\.gz$/i, '').slice(0, -extname(file.replace(/\.gz$/i, '')).length || undefined), 'model');
+  const name =
+    flags.name ??
+    toName(
+      basename(file)
+        .replace(/\.gz$/i, '')
+        .slice(0, -extname(file.replace(/\.gz$/i, '')).length || undefined),
+      'model',
+    );
   const seed = parseNumber('--seed', flags.seed, { min: 0, max: 2 ** 31, whole: true });
   const seconds = parseNumber('--seconds', flags.seconds, { min: 0.1, max: TRAIN_SECONDS_MAX }) ?? TRAIN_SECONDS_DEFAULT;
   const testRatio = parseNumber('--test-ratio', flags.testRatio, { min: 0.01, max: 0.99 });
@@ -102,7 +109,12 @@ export function definitionOf(file: string, flags: LaunchFlags): LaunchDefinition
   const given = {
     name,
     dataset: flags.dataset ?? name,
-    read: defined({ format: flags.format, delimiter: flags.delimiter, encoding: flags.encoding, columns: columns.length > 0 ? columns : undefined }),
+    read: defined({
+      format: flags.format,
+      delimiter: flags.delimiter,
+      encoding: flags.encoding,
+      columns: columns.length > 0 ? columns : undefined,
+    }),
     target: flags.target,
     exclude: parseList(flags.exclude),
     as: Object.fromEntries((flags.as ?? []).flatMap(parseList).map(parseRole)),
@@ -117,13 +129,16 @@ export function definitionOf(file: string, flags: LaunchFlags): LaunchDefinition
   if (parsed.success) return parsed.data;
   const issue = parsed.error.issues[0];
   const field = issue?.path.join('.') ?? '';
-  throw new InvalidError(`--${field.replace(/^read\.|^split\./, '')}: ${issue?.message ?? 'is not valid'}.`, { help: 'slipway launch --help' });
+  throw new InvalidError(`--${field.replace(/^read\.|^split\./, '')}: ${issue?.message ?? 'is not valid'}.`, {
+    help: 'slipway launch --help',
+  });
 }
 
 function parseRole(text: string): [string, FieldRole] {
   const at = text.lastIndexOf('=');
   const role = FieldRole.safeParse(text.slice(at + 1));
-  if (at < 1 || !role.success) throw new InvalidError(`--as wants column=role, got "${text}".`, { help: `Roles: ${FieldRole.options.join(', ')}` });
+  if (at < 1 || !role.success)
+    throw new InvalidError(`--as wants column=role, got "${text}".`, { help: `Roles: ${FieldRole.options.join(', ')}` });
   return [text.slice(0, at), role.data];
 }
 

@@ -66,11 +66,20 @@ function addVersions(program: Command): void {
           const version = await client.versions.get(id);
           const lineage = await client.versions.lineage(id, 'up');
           printResult(output, { ...version, lineage }, () =>
-            [`${version.id}  ${version.kind} ${version.name} #${version.number}`, `recipe  ${version.recipe}`, `content ${version.content}`, ...lineage.edges.map((edge) => `from ${edge.parent} (${edge.role})`)].join('\n'),
+            [
+              `${version.id}  ${version.kind} ${version.name} #${version.number}`,
+              `recipe  ${version.recipe}`,
+              `content ${version.content}`,
+              ...lineage.edges.map((edge) => `from ${edge.parent} (${edge.role})`),
+            ].join('\n'),
           );
           return;
         }
-        const page = await client.versions.list({ kind: flags.kind, name: flags.name, limit: parseNumber('--limit', flags.limit, LIST_LIMIT) });
+        const page = await client.versions.list({
+          kind: flags.kind,
+          name: flags.name,
+          limit: parseNumber('--limit', flags.limit, LIST_LIMIT),
+        });
         printResult(output, page, () =>
           table(
             page.items.map((each) => [each.id, each.kind, each.name, each.number, each.createdAt]),
@@ -95,19 +104,32 @@ function addReleases(program: Command): void {
           const page = await client.releases.list({});
           printResult(output, page, () =>
             table(
-              page.items.map((each) => [each.name, each.environment, each.traffic.map((arm) => `r${arm.revision} ${Math.round(arm.weight * 100)} %`).join(' '), each.updatedAt]),
+              page.items.map((each) => [
+                each.name,
+                each.environment,
+                each.traffic.map((arm) => `r${arm.revision} ${Math.round(arm.weight * 100)} %`).join(' '),
+                each.updatedAt,
+              ]),
               ['release', 'environment', 'traffic', 'updated'],
             ),
           );
         } else if (name === 'history' && of !== undefined) {
           const history = await client.releases.history(of);
-          printResult(output, history, () => table(history.items.map((each) => [each.at, each.type, each.principal, JSON.stringify(each.data)])));
+          printResult(output, history, () =>
+            table(history.items.map((each) => [each.at, each.type, each.principal, JSON.stringify(each.data)])),
+          );
         } else {
           const release = await client.releases.get(name);
           const live = new Set(release.traffic.map((arm) => arm.revision));
           printResult(output, release, () =>
             table(
-              release.revisions.map((each) => [live.has(each.number) ? '●' : '', each.number, each.version, each.principal, each.createdAt]),
+              release.revisions.map((each) => [
+                live.has(each.number) ? '●' : '',
+                each.number,
+                each.version,
+                each.principal,
+                each.createdAt,
+              ]),
               ['', 'revision', 'version', 'by', 'created'],
             ),
           );

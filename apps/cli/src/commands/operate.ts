@@ -37,7 +37,15 @@ function addPredict(program: Command): void {
         const reply = await client.predict(release, request);
         printResult(output, reply, () =>
           table(
-            reply.predictions.map((each) => [each.invocation, String(each.prediction ?? each.error?.message ?? each.pending), each.probabilities ? Object.entries(each.probabilities).map(([label, p]) => `${label} ${short(p)}`).join('  ') : '']),
+            reply.predictions.map((each) => [
+              each.invocation,
+              String(each.prediction ?? each.error?.message ?? each.pending),
+              each.probabilities
+                ? Object.entries(each.probabilities)
+                    .map(([label, p]) => `${label} ${short(p)}`)
+                    .join('  ')
+                : '',
+            ]),
             ['invocation', 'prediction', 'probabilities'],
           ),
         );
@@ -65,7 +73,10 @@ function addRollback(program: Command): void {
       const output = createOutput(options.json);
       const to = parseNumber('--to', flags.to, { min: 1, max: 1_000_000, whole: true });
       await withClient(options, output, async (client) => {
-        const release = await client.releases.rollback(name, { ...(to === undefined ? {} : { to }), ...(flags.reason === undefined ? {} : { reason: flags.reason }) });
+        const release = await client.releases.rollback(name, {
+          ...(to === undefined ? {} : { to }),
+          ...(flags.reason === undefined ? {} : { reason: flags.reason }),
+        });
         printResult(output, release, () => `${release.name}: revision ${release.traffic.map((arm) => arm.revision).join(', ')} is live`);
       });
     });
@@ -94,12 +105,24 @@ function addMonitor(program: Command): void {
 type MonitorReport = Awaited<ReturnType<import('@slipway/client').Client['releases']['monitor']>>;
 
 function showMonitor(report: MonitorReport): string {
-  const fields = report.fields.map((each) => [each.verdict, each.field, short(each.psi), short(each.jensenShannon), `${short(each.missingReference)} → ${short(each.missingCurrent)}`, each.newCategories.slice(0, 5).map((category) => category.value).join(' ')]);
+  const fields = report.fields.map((each) => [
+    each.verdict,
+    each.field,
+    short(each.psi),
+    short(each.jensenShannon),
+    `${short(each.missingReference)} → ${short(each.missingCurrent)}`,
+    each.newCategories
+      .slice(0, 5)
+      .map((category) => category.value)
+      .join(' '),
+  ]);
   const quality = report.quality ? Object.entries(report.quality.metrics).map(([metric, value]) => `${metric} ${short(value)}`) : [];
   return [
     `${report.release} revision ${report.revision}: ${report.invocations} calls`,
     table(fields, ['verdict', 'field', 'PSI', 'JS', 'missing', 'new categories']),
-    report.quality ? `quality over ${report.quality.count} outcomes: ${quality.join(', ')}` : 'quality: no outcomes in this window yet (POST /v1/outcomes)',
+    report.quality
+      ? `quality over ${report.quality.count} outcomes: ${quality.join(', ')}`
+      : 'quality: no outcomes in this window yet (POST /v1/outcomes)',
   ].join('\n');
 }
 
@@ -113,7 +136,11 @@ function addAudit(program: Command): void {
       const output = createOutput(options.json);
       await withClient(options, output, async (client) => {
         const result = await client.audit.verify();
-        printResult(output, result, () => (result.ok ? `ok: ${result.events} events verified` : ['the log was changed:', ...result.problems.map((each) => `  #${each.seq}: ${each.problem}`)].join('\n')));
+        printResult(output, result, () =>
+          result.ok
+            ? `ok: ${result.events} events verified`
+            : ['the log was changed:', ...result.problems.map((each) => `  #${each.seq}: ${each.problem}`)].join('\n'),
+        );
         if (!result.ok) process.exitCode = 1;
       });
     });
@@ -127,7 +154,9 @@ function addAudit(program: Command): void {
       const output = createOutput(options.json);
       await withClient(options, output, async (client) => {
         const page = await client.audit.events({ after: Number(flags.after), limit: Number(flags.limit) });
-        printResult(output, page, () => table(page.items.map((each) => [each.seq, each.at, each.type, `${each.subject.kind} ${each.subject.id}`, each.principal])));
+        printResult(output, page, () =>
+          table(page.items.map((each) => [each.seq, each.at, each.type, `${each.subject.kind} ${each.subject.id}`, each.principal])),
+        );
       });
     });
 }
@@ -143,7 +172,10 @@ function addErase(program: Command): void {
       await withClient(options, output, async (client) => {
         const receipt = await client.erasures.create(flags.subject);
         printResult(output, receipt, () =>
-          [`erased: ${receipt.invocations} invocations, ${receipt.outcomes} outcomes, ${receipt.rows} dataset rows in ${receipt.datasets.length} datasets`, `receipt ${receipt.id}`].join('\n'),
+          [
+            `erased: ${receipt.invocations} invocations, ${receipt.outcomes} outcomes, ${receipt.rows} dataset rows in ${receipt.datasets.length} datasets`,
+            `receipt ${receipt.id}`,
+          ].join('\n'),
         );
       });
     });

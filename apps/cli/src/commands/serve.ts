@@ -50,15 +50,27 @@ const QUICKSTART_NAME = 'breast-cancer';
 const QUICKSTART_SECONDS = 5;
 
 async function launchQuickstart(server: RunningServer, options: GlobalOptions, output: Output): Promise<void> {
-  const client = createClient({ url: server.url ?? 'http://127.0.0.1', key: options.key ?? server.localToken.reveal(), fetch: server.fetch });
+  const client = createClient({
+    url: server.url ?? 'http://127.0.0.1',
+    key: options.key ?? server.localToken.reveal(),
+    fetch: server.fetch,
+  });
   const releases = await client.releases.list({ limit: 500 });
   if (releases.items.some((release) => release.name === QUICKSTART_NAME)) {
-    output.data(`The release "${QUICKSTART_NAME}" is live already; try:\n${curlFor(`${server.url ?? ''}/v1/releases/${QUICKSTART_NAME}/predict`, await exampleRow())}`);
+    output.data(
+      `The release "${QUICKSTART_NAME}" is live already; try:\n${curlFor(`${server.url ?? ''}/v1/releases/${QUICKSTART_NAME}/predict`, await exampleRow())}`,
+    );
     return;
   }
   const { LaunchDefinition } = await import('@slipway/project/contract');
   const { quickstartFile } = await import('@slipway/project/quickstart');
-  const definition = LaunchDefinition.parse({ name: QUICKSTART_NAME, dataset: QUICKSTART_NAME, target: 'diagnosis', positive: 'malignant', train: { kind: 'auto', seconds: QUICKSTART_SECONDS } });
+  const definition = LaunchDefinition.parse({
+    name: QUICKSTART_NAME,
+    dataset: QUICKSTART_NAME,
+    target: 'diagnosis',
+    positive: 'malignant',
+    train: { kind: 'auto', seconds: QUICKSTART_SECONDS },
+  });
   const result = await launchFiles(client, { definition, dataPath: quickstartFile(), force: false, mode: 'always' }, output);
   output.data(showLaunch(result));
 }

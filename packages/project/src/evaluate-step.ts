@@ -1,0 +1,182 @@
+import {
+  type Evaluation,
+  type Importances,
+  type Leak,
+  buildReport,
+  decideGates,
+  evaluate,
+  permutationImportance,
+  renderMarkdown,
+} from '@slipway/evaluation';
+import { type Contract, type Frame, INPUT_ROLES, type Row, type WorkflowContext, cell, takeRows, toRfc3339 } from '@slipway/kernel';
+import { hashJson } from '@slipway/kernel/hash';
+import { ModelMetadata, type OnnxModel, measureLatency, openModel } from '@slipway/models';
+import type { LaunchRequest } from './contract.ts';
+import { getJson, putJson } from './json-object.ts';
+import { type LaunchDeps, secondsSince } from './launch-deps.ts';
+import { type DatasetStep, type EvaluateStep, LaunchedModelMeta, type PlanStep, ReportMeta, type VersionStep } from './launch-state.ts';
+import { gatesOf, testHash } from './launch-steps.ts';
+import type { PreparedData } from './prepare-data.ts';
+import { reportRecipe } from './recipe.ts';
+
+/** One-row calls that the latency gate is measured with, and the rows they take turns with. */
+const LATENCY_CALLS = 300;
+const LATENCY_ROWS = 50;
+
+interface EvaluateState {
+  readonly datasets: DatasetStep;
+  readonly plan: PlanStep;
+  readonly version: VersionStep;
+  /** Loaded only when there is something to compute. */
+  readonly prepared: () => Promise<PreparedData>;
+}
+
+/** Judges a version by rows it has not seen, decides the gates fixed before, and registers the report. */
+export async function evaluateStep(
+  deps: LaunchDeps,
+  context: WorkflowContext,
+  request: LaunchRequest,
+  state: EvaluateState,
+): Promise<EvaluateStep> {
+  const startedMs = deps.clock.monotonicMs();
+  const { project } = context;
+  const { definition } = request;
+  const { plan, version } = state;
+  const test = await testHash(deps, project, state.datasets, plan);
+  const recipe = reportRecipe({ version: version.version, test, gates: plan.gatesHash, acceptLeak: definition.acceptLeak });
+  const before = await deps.catalog.findByRecipe(project, 'report', definition.name, recipe);
+  if (before) {
+    const { passed } = ReportMeta.parse(before.meta);
+    return { report: before.id, passed, seconds: secondsSince(deps.clock, startedMs) };
+  }
+  const report = await judge(deps, context, request, state);
+  const passed = report.gates.every((gate) => gate.passed);
+  const sha256 = await putJson(deps.objects, project, report);
+  const markdown = await deps.objects.put(project, new TextEncoder().encode(renderMarkdown(report)));
+  const meta = { report: sha256, markdown: markdown.sha256, version: version.version, gatesHash: plan.gatesHash, passed };
+  const registered = await deps.records.transaction((tx) =>
+    deps.catalog.register(tx, {
+      project,
+      kind: 'report',
+      name: definition.name,
+      recipe,
+      content: hashJson({ report: sha256 }),
+      run: context.run,
+      principal: context.principal.id,
+      meta,
+      parents: [
+        { id: version.version, role: 'judged' },
+        { id: state.datasets.testDataset ?? state.datasets.dataset, role: 'test-data' },
+      ],
+    }),
+  );
+  return { report: registered.version.id, passed, seconds: secondsSince(deps.clock, startedMs) };
+}
+
+async function judge(deps: LaunchDeps, context: WorkflowContext, request: LaunchRequest, state: EvaluateState) {
+  const { plan, version } = state;
+  const { definition } = request;
+  const { project } = context;
+  const prepared = await state.prepared();
+  const meta = LaunchedModelMeta.parse((await deps.catalog.get(project, version.version)).meta);
+  const metadata = await getJson(deps.objects, project, meta.metadata, ModelMetadata);
+  const model = await openModel({ path: await deps.objects.localPath(project, meta.onnx), metadata });
+  try {
+    await context.progress({ phase: 'evaluate', message: `judging by ${prepared.test.frame.rowCount} rows` });
+    const evaluation = await evaluateModel(context, model, prepared, definition.split.seed);
+    await context.progress({ phase: 'importance', ratio: 0 });
+    const importances = await importancesOf(context, model, prepared, definition.split.seed);
+    const rows = rowsOf(metadata.contract, takeRows(prepared.test.frame, firstRows(prepared.test.frame, LATENCY_ROWS)));
+    const latency = await measureLatency(model, rows, { repeats: LATENCY_CALLS });
+    const gates = gatesOf(definition, plan.task);
+    const leaks: Leak[] = plan.leaks.filter((leak) => !plan.leftOut.includes(leak.column) || leak.action === 'dropped');
+    const facts = {
+      metrics: evaluation.metrics,
+      improvements: evaluation.improvements,
+      parity: meta.parity,
+      leaks,
+      acceptedLeaks: definition.acceptLeak,
+      latency,
+    };
+    return buildReport({
+      evaluation,
+      target: definition.target,
+      classes: plan.classes,
+      positive: plan.positive,
+      gates,
+      gateResults: decideGates(gates, facts),
+      importances,
+      leakage: leaks,
+      acceptedLeaks: definition.acceptLeak,
+      parity: meta.parity,
+      latency: { p50Ms: latency.p50Ms, p95Ms: latency.p95Ms },
+      notes: plan.notes.map(({ column, note }) => (column === '' ? note : `${column}: ${note}`)),
+    });
+  } finally {
+    await model.close();
+  }
+}
+
+async function evaluateModel(context: WorkflowContext, model: OnnxModel, prepared: PreparedData, seed: number): Promise<Evaluation> {
+  const { task, classes, positive, train, test } = prepared;
+  return evaluate({
+    task,
+    classes,
+    positive,
+    truth: truthOf(prepared, test.target),
+    trainTruth: truthOf(prepared, train.target),
+    predictions: await predictionsOf(model, test.frame),
+    seed,
+    signal: context.signal,
+  });
+}
+
+async function importancesOf(context: WorkflowContext, model: OnnxModel, prepared: PreparedData, seed: number): Promise<Importances> {
+  const { task, classes, positive, test } = prepared;
+  let lastRatio = 0;
+  return permutationImportance({
+    task,
+    classes,
+    positive,
+    predict: (frame) => predictionsOf(model, frame),
+    frame: test.frame,
+    truth: truthOf(prepared, test.target),
+    fields: model.metadata.contract.fields.map((field) => field.name),
+    seed,
+    signal: context.signal,
+    onProgress: (ratio) => {
+      if (ratio - lastRatio < 0.1) return;
+      lastRatio = ratio;
+      context.progress({ phase: 'importance', ratio }).catch(() => {});
+    },
+  });
+}
+
+function truthOf({ task }: PreparedData, target: Float64Array): Int32Array | Float64Array {
+  return task === 'regression' ? target : Int32Array.from(target);
+}
+
+async function predictionsOf(model: OnnxModel, frame: Frame) {
+  const { probabilities, values } = await model.predict(frame);
+  return probabilities ? { probabilities } : { values: values ?? new Float64Array(0) };
+}
+
+function firstRows(frame: Frame, limit: number): number[] {
+  return Array.from({ length: Math.min(frame.rowCount, limit) }, (_, row) => row);
+}
+
+/** Rows of a frame as calls would send them. */
+export function rowsOf(contract: Contract, frame: Frame): Row[] {
+  const fields = contract.fields.filter((field) => INPUT_ROLES.has(field.role));
+  return Array.from({ length: frame.rowCount }, (_, row) =>
+    Object.fromEntries(
+      fields.map((field) => {
+        const column = frame.columns.get(field.name);
+        const value = column ? cell(column, row) : null;
+        if (value === null || typeof value === 'string') return [field.name, value];
+        if (field.type === 'boolean') return [field.name, value === 1];
+        return [field.name, field.type === 'timestamp' ? toRfc3339(value) : value];
+      }),
+    ),
+  );
+}

@@ -1,0 +1,72 @@
+import { type Json, type Principal, ForbiddenError, canonicalJson, roleAllows } from '@slipway/kernel';
+import type { Workflows } from '@slipway/workflows';
+import { LaunchRequest, LaunchResult, type ResolvedLaunch } from './contract.ts';
+import { LaunchNotResolvedError, UploadMissingError } from './errors.ts';
+import type { LaunchDeps } from './launch-deps.ts';
+import { LaunchedModelMeta } from './launch-state.ts';
+import { gatesOf } from './launch-steps.ts';
+import { LAUNCH_WORKFLOW } from './launch-workflow.ts';
+
+export interface Launches {
+  /** Starts a durable launch. @throws {UploadMissingError} when the bytes are not there. */
+  start(project: string, principal: Principal, request: LaunchRequest): Promise<{ run: string }>;
+  /** The definition with everything chosen written out. @throws {LaunchNotResolvedError} before the run has ended well. */
+  resolved(project: string, run: string): Promise<ResolvedLaunch>;
+}
+
+export function createLaunches(deps: LaunchDeps, workflows: Workflows): Launches {
+  return {
+    async start(project, principal, request) {
+      if (request.force && !roleAllows(principal.role, 'gate.override')) {
+        throw new ForbiddenError('Releasing past a failed gate needs the permission gate.override.', {
+          details: { permission: 'gate.override' },
+        });
+      }
+      for (const file of request.test ? [request.data, request.test] : [request.data]) {
+        if (await deps.objects.has(project, file.sha256)) continue;
+        throw new UploadMissingError(`The bytes of "${file.fileName}" are not here.`, {
+          details: { sha256: file.sha256 },
+          help: 'Send them to POST /v1/uploads first.',
+        });
+      }
+      const input = JSON.parse(canonicalJson(request)) as Json;
+      const title = `launch ${request.definition.name} from ${request.data.fileName}`;
+      const run = await deps.records.transaction((tx) =>
+        workflows.start(tx, { project, principal, workflow: LAUNCH_WORKFLOW, input, title, provenance: provenanceOf(request) }),
+      );
+      return { run: run.id };
+    },
+    async resolved(project, runId) {
+      const run = await workflows.get(project, runId);
+      if (run.workflow !== LAUNCH_WORKFLOW || run.status !== 'succeeded') {
+        throw new LaunchNotResolvedError(`The run ${runId} is no launch that has ended well.`, {
+          details: { run: runId, status: run.status },
+        });
+      }
+      const request = LaunchRequest.parse(run.input);
+      const result = LaunchResult.parse(run.output);
+      const { trainer, params } = LaunchedModelMeta.parse((await deps.catalog.get(project, result.version)).meta);
+      const { strategy } = request.definition.split;
+      const definition = {
+        ...request.definition,
+        train: { kind: trainer === 'linear' ? ('linear' as const) : ('gbdt' as const), params: { ...params } },
+        seed: result.seed,
+        split: {
+          ...request.definition.split,
+          strategy: result.split.strategy === 'given' ? strategy : (result.split.strategy as typeof strategy),
+        },
+        gates: gatesOf(request.definition, result.task),
+      };
+      return { run: runId, definition, data: request.data, test: request.test ?? null };
+    },
+  };
+}
+
+/** Where the rows came from and what computed on them. */
+function provenanceOf(request: LaunchRequest): Json {
+  const files = [request.data, ...(request.test ? [request.test] : [])];
+  return {
+    sources: files.map(({ fileName, sha256 }) => ({ uri: fileName, sha256 })),
+    runtime: { node: process.versions.node, platform: process.platform, arch: process.arch },
+  };
+}

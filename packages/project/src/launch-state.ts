@@ -1,0 +1,74 @@
+import { JsonShape } from '@slipway/kernel';
+import { Leak } from '@slipway/evaluation/contract';
+import { z } from 'zod';
+
+/**
+ * What the steps of a launch hand to each other. Steps are stored with the run, so these hold references and numbers,
+ * never rows.
+ */
+const Task = z.enum(['binary', 'multiclass', 'regression']);
+
+export const DatasetStep = z.object({ dataset: z.string(), testDataset: z.string().nullable(), seconds: z.number() });
+export type DatasetStep = z.infer<typeof DatasetStep>;
+
+export const PlanStep = z.object({
+  task: Task,
+  classes: z.array(z.string()).nullable(),
+  positive: z.string().nullable(),
+  rows: z.object({ train: z.int(), test: z.int() }),
+  split: z.object({ strategy: z.string(), testRatio: z.number(), seed: z.int() }),
+  seed: z.int(),
+  leaks: z.array(Leak),
+  notes: z.array(z.object({ column: z.string(), note: z.string() })),
+  /** Columns left out of training: asked for, or dropped as leaks. */
+  leftOut: z.array(z.string()),
+  gatesHash: z.string(),
+  /** The version with this very recipe, when the trainer is given and it exists. */
+  existing: z.string().nullable(),
+  seconds: z.number(),
+});
+export type PlanStep = z.infer<typeof PlanStep>;
+
+export const TrainStep = z.object({
+  trainer: z.string(),
+  params: z.record(z.string(), JsonShape),
+  recipe: z.string(),
+  onnx: z.string(),
+  metadata: z.string(),
+  leaderboard: z.string(),
+  sizeBytes: z.int(),
+  parity: z.object({ maxError: z.number() }),
+  excluded: z.array(z.object({ column: z.string(), note: z.string() })),
+  seconds: z.number(),
+});
+export type TrainStep = z.infer<typeof TrainStep>;
+
+export const VersionStep = z.object({ version: z.string(), created: z.boolean(), recipe: z.string(), trainer: z.string() });
+export type VersionStep = z.infer<typeof VersionStep>;
+
+export const EvaluateStep = z.object({ report: z.string(), passed: z.boolean(), seconds: z.number() });
+export type EvaluateStep = z.infer<typeof EvaluateStep>;
+
+export const ReleaseStep = z.object({ name: z.string(), revision: z.int() }).nullable();
+export type ReleaseStep = z.infer<typeof ReleaseStep>;
+
+/** What the catalog keeps of a model version beyond what the loader of models needs. */
+export const LaunchedModelMeta = z.object({
+  onnx: z.string(),
+  metadata: z.string(),
+  /** SHA-256 of the sketches that monitors compare with. */
+  referenceSketches: z.string().optional(),
+  task: Task,
+  classes: z.array(z.string()).nullable(),
+  positive: z.string().nullable(),
+  target: z.string(),
+  trainer: z.string(),
+  params: z.record(z.string(), JsonShape),
+  seed: z.int(),
+  parity: z.object({ maxError: z.number() }),
+  leaderboard: z.string(),
+});
+export type LaunchedModelMeta = z.infer<typeof LaunchedModelMeta>;
+
+export const ReportMeta = z.object({ report: z.string(), version: z.string(), gatesHash: z.string(), passed: z.boolean() });
+export type ReportMeta = z.infer<typeof ReportMeta>;

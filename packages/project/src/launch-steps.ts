@@ -1,0 +1,292 @@
+import { type Data, metaOf } from '@slipway/data';
+import { checkGates, defaultGates, findLeaks, hashGates } from '@slipway/evaluation';
+import { INPUT_ROLES, type Json, type ProgressEvent, type WorkflowContext, canonicalJson, takeRows } from '@slipway/kernel';
+import { hashJson } from '@slipway/kernel/hash';
+import { type TrainedModel, train } from '@slipway/learning';
+import { ModelMetadata, maxParityError, openModel } from '@slipway/models';
+import type { LaunchDefinition, LaunchRequest } from './contract.ts';
+import { putJson } from './json-object.ts';
+import { type LaunchDeps, secondsSince } from './launch-deps.ts';
+import type { DatasetStep, LaunchedModelMeta, PlanStep, TrainStep, VersionStep } from './launch-state.ts';
+import { type PreparedData, trainingContract } from './prepare-data.ts';
+import { modelRecipe } from './recipe.ts';
+import { referenceSketches } from './reference-sketches.ts';
+
+/** Rows of the parity check: enough to meet every branch, bounded so that it stays a fraction of the training time. */
+const PARITY_ROWS_LIMIT = 5_000;
+const PARITY_SLICE_ROWS = 500;
+
+/** Passes progress on without waiting for it, a few times a second at most. */
+function reporter(context: WorkflowContext, deps: LaunchDeps): (event: ProgressEvent) => void {
+  const PROGRESS_EVERY_MS = 250;
+  let last = { phase: '', atMs: Number.NEGATIVE_INFINITY };
+  return (event) => {
+    const now = deps.clock.monotonicMs();
+    if (event.phase === last.phase && now - last.atMs < PROGRESS_EVERY_MS) return;
+    last = { phase: event.phase, atMs: now };
+    context.progress(event).catch(() => {});
+  };
+}
+
+/** Reads the files into dataset versions; the same bytes and options find the version that exists. */
+export async function ingestStep(deps: LaunchDeps, context: WorkflowContext, request: LaunchRequest): Promise<DatasetStep> {
+  const startedMs = deps.clock.monotonicMs();
+  const { definition } = request;
+  const { exclude, as, target, time, group, subject, read } = definition;
+  const common = { project: context.project, principal: context.principal, run: context.run, signal: context.signal };
+  const wishes = { exclude, as, target, time, group, subject };
+  const report = reporter(context, deps);
+  const onProgress = (event: ProgressEvent) => report({ ...event, phase: 'data', message: event.message ?? event.phase });
+  const trained = await deps.data.ingestVersion({
+    ...common,
+    ...wishes,
+    name: definition.dataset,
+    source: { ...read, upload: request.data.sha256 },
+    onProgress,
+  });
+  if (!request.test) return { dataset: trained.version.id, testDataset: null, seconds: secondsSince(deps.clock, startedMs) };
+  const contract = await deps.data.loadContract(context.project, trained.meta);
+  const tested = await deps.data.ingestVersion({
+    ...common,
+    ...wishes,
+    name: testName(definition.dataset),
+    source: { ...read, upload: request.test.sha256 },
+    contract,
+    onProgress,
+  });
+  return { dataset: trained.version.id, testDataset: tested.version.id, seconds: secondsSince(deps.clock, startedMs) };
+}
+
+/** Name of the dataset that a test file becomes. */
+export function testName(dataset: string): string {
+  return `${dataset.slice(0, 59)}-test`;
+}
+
+/** Looks for leaks, divides the rows, and fixes the gates before anything is measured. */
+export async function planStep(
+  deps: LaunchDeps,
+  context: WorkflowContext,
+  request: LaunchRequest,
+  datasets: DatasetStep,
+  prepared: PreparedData,
+): Promise<PlanStep> {
+  const startedMs = deps.clock.monotonicMs();
+  const { definition } = request;
+  await context.progress({ phase: 'leaks', message: 'looking for columns that know the answer' });
+  const { project } = context;
+  const { task, classes, train: rows, contract } = prepared;
+  const asked = new Set([...definition.exclude, ...(definition.group === undefined ? [] : [definition.group])]);
+  const searched = contract.fields.filter(
+    (field) => INPUT_ROLES.has(field.role) && field.name !== definition.target && !asked.has(field.name),
+  );
+  const truth = task === 'regression' ? rows.target : Int32Array.from(rows.target);
+  const leaks = await findLeaks({
+    frame: rows.frame,
+    fields: searched.map((field) => field.name),
+    target: truth,
+    task,
+    classes,
+    seed: definition.split.seed,
+    signal: context.signal,
+  });
+  const accepted = new Set(definition.acceptLeak);
+  const dropped = leaks.filter((leak) => leak.action === 'dropped' && !accepted.has(leak.column)).map((leak) => leak.column);
+  const seed = definition.seed ?? (await nextVersionNumber(deps, project, definition.name));
+  const gates = gatesOf(definition, task);
+  const { meta } = await deps.data.dataset(project, datasets.dataset);
+  const existing = await existingVersion(deps, project, { definition, prepared, dropped, seed, data: meta.rowsHash, mode: request.mode });
+  await deps.records.transaction((tx) =>
+    deps.audit.append(tx, project, {
+      type: 'evaluation.gates.fixed',
+      principal: context.principal.id,
+      subject: { kind: 'run', id: context.run },
+      data: { model: definition.name, gates: gates as unknown as Json, hash: hashGates(gates) },
+    }),
+  );
+  return {
+    task,
+    classes: classes === null ? null : [...classes],
+    positive: prepared.positive,
+    rows: { train: rows.frame.rowCount, test: prepared.test.frame.rowCount },
+    split: prepared.split,
+    seed,
+    leaks: [...leaks],
+    notes: [...prepared.notes, ...(await datasetNotes(deps.data, project, datasets.dataset))],
+    leftOut: [...new Set([...asked, ...dropped])],
+    gatesHash: hashGates(gates),
+    existing,
+    seconds: secondsSince(deps.clock, startedMs),
+  };
+}
+
+/** The gates a launch is judged by: its own, or the defaults of its task. */
+export function gatesOf(definition: LaunchDefinition, task: PlanStep['task']) {
+  return checkGates(definition.gates ?? defaultGates(task), task);
+}
+
+async function nextVersionNumber(deps: LaunchDeps, project: string, name: string): Promise<number> {
+  const newest = await deps.catalog.list(project, { kind: 'model', name, limit: 1 });
+  return (newest.items[0]?.number ?? 0) + 1;
+}
+
+async function datasetNotes(data: Data, project: string, reference: string): Promise<PlanStep['notes']> {
+  const { meta } = await data.dataset(project, reference);
+  return meta.notes.map(({ column, note }) => ({ column: column ?? '', note }));
+}
+
+interface RecipeParts {
+  readonly definition: LaunchDefinition;
+  readonly prepared: PreparedData;
+  readonly dropped: readonly string[];
+  readonly seed: number;
+  readonly data: string;
+}
+
+function recipeOf(parts: RecipeParts, trainer: string, params: Readonly<Record<string, unknown>>): string {
+  const { definition, prepared, dropped, seed, data } = parts;
+  return modelRecipe({ data, contract: hashJson(prepared.contract), dropped, definition, split: prepared.split, trainer, params, seed });
+}
+
+/** With a given trainer the recipe is known before training; a version that has it need not be trained again. */
+async function existingVersion(deps: LaunchDeps, project: string, parts: RecipeParts & { readonly mode: string }): Promise<string | null> {
+  const { train: trainer, name } = parts.definition;
+  if (trainer.kind === 'auto' || parts.mode !== 'when-changed') return null;
+  const found = await deps.catalog.findByRecipe(project, 'model', name, recipeOf(parts, trainer.kind, trainer.params));
+  return found?.id ?? null;
+}
+
+/** Trains, exports, proves that the graph says what the trainer says, and stores the graph. */
+export async function trainStep(
+  deps: LaunchDeps,
+  context: WorkflowContext,
+  request: LaunchRequest,
+  state: { readonly datasets: DatasetStep; readonly plan: PlanStep; readonly prepared: PreparedData },
+): Promise<TrainStep> {
+  const startedMs = deps.clock.monotonicMs();
+  const { definition } = request;
+  const { plan, prepared } = state;
+  const { project } = context;
+  const trained = await train({
+    frame: prepared.train.frame,
+    contract: trainingContract(prepared.contract, definition.target, plan.leftOut),
+    task: plan.task,
+    target: prepared.train.target,
+    classes: plan.classes,
+    seed: plan.seed,
+    threads: deps.trainingThreads,
+    ...(definition.train.kind === 'auto'
+      ? { seconds: definition.train.seconds }
+      : { fixed: { trainer: definition.train.kind, params: definition.train.params as Readonly<Record<string, Json>> } }),
+    signal: context.signal,
+    onProgress: reporter(context, deps),
+  });
+  await context.progress({ phase: 'parity', message: 'comparing the exported graph with the trainer' });
+  const metadata = metadataOf(definition, plan, trained);
+  const maxError = await parityError(trained, metadata, prepared);
+  const onnx = await deps.objects.put(project, trained.bytes);
+  const { meta } = await deps.data.dataset(project, state.datasets.dataset);
+  const dropped = plan.leaks.filter((leak) => plan.leftOut.includes(leak.column) && leak.action === 'dropped').map((leak) => leak.column);
+  return {
+    trainer: trained.trainer,
+    params: { ...trained.params },
+    recipe: recipeOf({ definition, prepared, dropped, seed: plan.seed, data: meta.rowsHash }, trained.trainer, trained.params),
+    onnx: onnx.sha256,
+    metadata: await putJson(deps.objects, project, metadata),
+    leaderboard: await putJson(deps.objects, project, trained.leaderboard),
+    sizeBytes: onnx.sizeBytes,
+    parity: { maxError },
+    excluded: trained.excluded
+      .filter((each) => each.reason !== 'role')
+      .map((each) => ({ column: each.field, note: `not learnt from: ${each.reason}` })),
+    seconds: secondsSince(deps.clock, startedMs),
+  };
+}
+
+function metadataOf(definition: LaunchDefinition, plan: PlanStep, trained: TrainedModel): ModelMetadata {
+  return ModelMetadata.parse({
+    format: 'slipway.model/1',
+    task: plan.task,
+    target: definition.target,
+    classes: plan.classes,
+    positive: plan.positive,
+    contract: {
+      ...trained.contract,
+      ignored: [...new Set([...trained.contract.ignored, definition.target])],
+      ...(definition.subject === undefined ? {} : { subject: definition.subject }),
+    },
+    features: trained.features,
+    trainer: trained.trainer,
+    params: trained.params,
+    seed: plan.seed,
+  });
+}
+
+/** Largest difference between trainer and graph over test and training rows, computed in slices that leave the event loop free. */
+async function parityError(trained: TrainedModel, metadata: ModelMetadata, prepared: PreparedData): Promise<number> {
+  const model = await openModel({ bytes: trained.bytes, metadata, lane: 'worker' });
+  let worst = 0;
+  try {
+    for (const { frame } of [prepared.test, prepared.train]) {
+      const rows = Math.min(frame.rowCount, PARITY_ROWS_LIMIT);
+      for (let start = 0; start < rows; start += PARITY_SLICE_ROWS) {
+        const positions = Array.from({ length: Math.min(PARITY_SLICE_ROWS, rows - start) }, (_, index) => start + index);
+        const slice = takeRows(frame, positions);
+        const expected = trained.predict(slice);
+        const got = await model.predict(slice);
+        const error = maxParityError(expected.probabilities ?? expected.values ?? [], got.probabilities ?? got.values ?? [], trained.task);
+        worst = Math.max(worst, error.maxError);
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+    }
+  } finally {
+    await model.close();
+  }
+  return worst;
+}
+
+/** Registers the version with its lineage; a recipe that exists keeps its version. */
+export async function versionStep(
+  deps: LaunchDeps,
+  context: WorkflowContext,
+  request: LaunchRequest,
+  state: { readonly datasets: DatasetStep; readonly plan: PlanStep; readonly trained: TrainStep; readonly prepared: PreparedData },
+): Promise<VersionStep> {
+  const { plan, trained, datasets } = state;
+  const { project } = context;
+  const sketches = await referenceSketches(deps.objects, project, { ...state, classes: plan.classes });
+  const meta: LaunchedModelMeta = {
+    onnx: trained.onnx,
+    metadata: trained.metadata,
+    referenceSketches: sketches,
+    task: plan.task,
+    classes: plan.classes,
+    positive: plan.positive,
+    target: request.definition.target,
+    trainer: trained.trainer,
+    params: trained.params,
+    seed: plan.seed,
+    parity: trained.parity,
+    leaderboard: trained.leaderboard,
+  };
+  const { version, created } = await deps.records.transaction((tx) =>
+    deps.catalog.register(tx, {
+      project,
+      kind: 'model',
+      name: request.definition.name,
+      recipe: trained.recipe,
+      content: hashJson({ onnx: trained.onnx, metadata: trained.metadata }),
+      run: context.run,
+      principal: context.principal.id,
+      meta: JSON.parse(canonicalJson(meta)) as Json,
+      parents: [{ id: datasets.dataset, role: 'training-data' }],
+    }),
+  );
+  return { version: version.id, created: created || version.run === context.run, recipe: trained.recipe, trainer: trained.trainer };
+}
+
+/** Rows hash of what a launch judges by; part of a report's identity. */
+export async function testHash(deps: LaunchDeps, project: string, datasets: DatasetStep, plan: PlanStep): Promise<string> {
+  const reference = datasets.testDataset ?? datasets.dataset;
+  const version = await deps.catalog.get(project, reference);
+  return hashJson({ rows: metaOf(version)?.rowsHash ?? version.content, split: plan.split });
+}

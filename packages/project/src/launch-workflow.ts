@@ -1,0 +1,174 @@
+import { EvaluationReport } from '@slipway/evaluation/contract';
+import { type Json, type WorkflowContext, type WorkflowDefinition, canonicalJson, defineWorkflow } from '@slipway/kernel';
+import { ModelMetadata } from '@slipway/models';
+import { LaunchRequest, type LaunchResult } from './contract.ts';
+import { evaluateStep } from './evaluate-step.ts';
+import { exampleRow } from './example-row.ts';
+import { getJson } from './json-object.ts';
+import { type LaunchDeps, secondsSince } from './launch-deps.ts';
+import { DatasetStep, EvaluateStep, LaunchedModelMeta, PlanStep, ReleaseStep, ReportMeta, TrainStep, VersionStep } from './launch-state.ts';
+import { ingestStep, planStep, trainStep, versionStep } from './launch-steps.ts';
+import { type PreparedData, prepareData } from './prepare-data.ts';
+
+export const LAUNCH_WORKFLOW = 'project.launch';
+
+/**
+ * `source -> dataset version -> split -> fit -> version -> evaluate -> gates -> revision`. Each arrow is a durable step: a
+ * killed process continues with the one it was in. Steps write under hashes or recipes, so doing one again makes nothing twice.
+ */
+export function launchWorkflow(deps: LaunchDeps): WorkflowDefinition {
+  return defineWorkflow({
+    name: LAUNCH_WORKFLOW,
+    version: 1,
+    input: LaunchRequest,
+    queue: 'launch',
+    run: async (context, request) => asJson(await launch(deps, context, request)),
+  });
+}
+
+const asJson = (value: unknown): Json => JSON.parse(canonicalJson(value)) as Json;
+
+async function launch(deps: LaunchDeps, context: WorkflowContext, request: LaunchRequest): Promise<LaunchResult> {
+  const startedMs = deps.clock.monotonicMs();
+  const { definition } = request;
+  const datasets = DatasetStep.parse(await context.step('dataset', async () => asJson(await ingestStep(deps, context, request))));
+  // Rows are loaded once a process and only when a step needs them: a resumed run may need none.
+  let loading: Promise<PreparedData> | undefined;
+  const prepared = () => (loading ??= prepareData(deps.data, context.project, datasets, definition));
+  const plan = PlanStep.parse(
+    await context.step('plan', async () => asJson(await planStep(deps, context, request, datasets, await prepared()))),
+  );
+  const { version, trainSeconds } = await makeVersion(deps, context, request, { datasets, plan, prepared });
+  const evaluated = EvaluateStep.parse(
+    await context.step('evaluate', async () => asJson(await evaluateStep(deps, context, request, { datasets, plan, version, prepared }))),
+  );
+  loading = undefined;
+  const released = ReleaseStep.parse(
+    await context.step('release', async () => asJson(await releaseStep(deps, context, request, { version, evaluated }))),
+  );
+  const seconds = {
+    dataset: datasets.seconds,
+    plan: plan.seconds,
+    train: trainSeconds,
+    evaluate: evaluated.seconds,
+    total: secondsSince(deps.clock, startedMs),
+  };
+  await context.progress({
+    phase: 'done',
+    ratio: 1,
+    message: released ? `${released.name} revision ${released.revision} is live` : 'a gate failed',
+  });
+  return describe(deps, context, request, { datasets, plan, version, evaluated, released, seconds });
+}
+
+interface MakeState {
+  readonly datasets: DatasetStep;
+  readonly plan: PlanStep;
+  readonly prepared: () => Promise<PreparedData>;
+}
+
+/** The version that exists for this recipe, or a new one. */
+async function makeVersion(
+  deps: LaunchDeps,
+  context: WorkflowContext,
+  request: LaunchRequest,
+  { datasets, plan, prepared }: MakeState,
+): Promise<{ version: VersionStep; trainSeconds: number }> {
+  if (plan.existing !== null) {
+    const found = await deps.catalog.get(context.project, plan.existing);
+    const { trainer } = LaunchedModelMeta.parse(found.meta);
+    return { version: { version: found.id, created: false, recipe: found.recipe, trainer }, trainSeconds: 0 };
+  }
+  const trained = TrainStep.parse(
+    await context.step('train', async () =>
+      asJson(await trainStep(deps, context, request, { datasets, plan, prepared: await prepared() })),
+    ),
+  );
+  const version = VersionStep.parse(
+    await context.step('version', async () =>
+      asJson(await versionStep(deps, context, request, { datasets, plan, trained, prepared: await prepared() })),
+    ),
+  );
+  return { version, trainSeconds: trained.seconds };
+}
+
+/** Goes live when every gate passed, or when somebody takes it on themselves; both are audited. */
+async function releaseStep(
+  deps: LaunchDeps,
+  context: WorkflowContext,
+  request: LaunchRequest,
+  { version, evaluated }: { readonly version: VersionStep; readonly evaluated: EvaluateStep },
+): Promise<ReleaseStep> {
+  const { definition, force, mode } = request;
+  const { project, principal, run } = context;
+  if (!evaluated.passed && !force) return null;
+  return deps.records.transaction(async (tx) => {
+    const published = await deps.releases.publish(tx, {
+      project,
+      name: definition.release ?? definition.name,
+      version: version.version,
+      kind: 'model',
+      recording: definition.recording,
+      environment: definition.environment,
+      run,
+      principal: principal.id,
+      revise: mode,
+    });
+    if (!evaluated.passed) {
+      await deps.audit.append(tx, project, {
+        type: 'evaluation.gates.overridden',
+        principal: principal.id,
+        subject: { kind: 'release', id: published.release },
+        data: { revision: published.revision, version: version.version, report: evaluated.report },
+      });
+    }
+    return { name: published.release, revision: published.revision };
+  });
+}
+
+interface Finished {
+  readonly datasets: DatasetStep;
+  readonly plan: PlanStep;
+  readonly version: VersionStep;
+  readonly evaluated: EvaluateStep;
+  readonly released: ReleaseStep;
+  readonly seconds: LaunchResult['seconds'];
+}
+
+async function describe(deps: LaunchDeps, context: WorkflowContext, request: LaunchRequest, finished: Finished): Promise<LaunchResult> {
+  const { plan, version, evaluated, released, datasets } = finished;
+  const { project } = context;
+  const model = LaunchedModelMeta.parse((await deps.catalog.get(project, version.version)).meta);
+  const metadata = await getJson(deps.objects, project, model.metadata, ModelMetadata);
+  const { report: reportObject } = ReportMeta.parse((await deps.catalog.get(project, evaluated.report)).meta);
+  const report = await getJson(deps.objects, project, reportObject, EvaluationReport);
+  const { meta } = await deps.data.dataset(project, datasets.dataset);
+  return {
+    release: released && { ...released, url: `${deps.publicUrl()}/v1/releases/${released.name}/predict` },
+    version: version.version,
+    recipe: version.recipe,
+    created: version.created,
+    task: plan.task,
+    trainer: version.trainer,
+    dataset: datasets.dataset,
+    rows: plan.rows,
+    split: { strategy: plan.split.strategy, seed: plan.split.seed },
+    seed: plan.seed,
+    leakage: report.leakage.map(({ column, kind, reason, action }) => ({
+      column,
+      kind,
+      reason,
+      action: report.acceptedLeaks.includes(column) ? 'accepted' : action,
+    })),
+    notes: plan.notes,
+    baseline: report.baseline.metrics,
+    metrics: report.metrics,
+    gates: report.gates,
+    forced: released !== null && !evaluated.passed,
+    parity: model.parity,
+    report: evaluated.report,
+    example: exampleRow(metadata.contract, await deps.data.loadProfile(project, meta)),
+    run: context.run,
+    seconds: finished.seconds,
+  };
+}

@@ -1,0 +1,175 @@
+import { type Data, type DatasetMeta, planSplit } from '@slipway/data';
+import { type Column, Contract, type Field, type Frame, cell, nearestName, takeRows } from '@slipway/kernel';
+import { type PreparedTarget, type Task, prepareTarget } from '@slipway/learning';
+import type { LaunchDefinition } from './contract.ts';
+import { LaunchInvalidError } from './errors.ts';
+
+/** Rows with their target: class codes, or numbers for a regression. */
+export interface LabelledRows {
+  readonly frame: Frame;
+  readonly target: Float64Array;
+}
+
+/** Everything training and evaluation read, ready in memory. */
+export interface PreparedData {
+  readonly contract: Contract;
+  readonly task: Task;
+  readonly classes: readonly string[] | null;
+  readonly positive: string | null;
+  readonly train: LabelledRows;
+  readonly test: LabelledRows;
+  readonly split: { readonly strategy: string; readonly testRatio: number; readonly seed: number };
+  readonly notes: readonly { column: string; note: string }[];
+}
+
+export interface DatasetRefs {
+  readonly dataset: string;
+  readonly testDataset: string | null;
+}
+
+/** Integer targets that count 0, 1, 2 … or 1, 2, 3 … up to this many are classes rather than amounts. */
+const INTEGER_CLASSES_LIMIT = 10;
+
+/** Loads the dataset versions of a launch, encodes the target and divides the rows. The same inputs give the same rows. */
+export async function prepareData(data: Data, project: string, refs: DatasetRefs, definition: LaunchDefinition): Promise<PreparedData> {
+  const { meta } = await data.dataset(project, refs.dataset);
+  const contract = await data.loadContract(project, meta);
+  const field = targetField(contract, definition.target);
+  const frame = await data.loadFrame(project, meta);
+  const { task, note } = taskOf(frame, field, definition);
+  const target = prepareTarget(frame, field, {
+    ...(task ? { task } : {}),
+    ...(definition.positive === undefined ? {} : { positive: definition.positive }),
+  });
+  const notes = note ? [{ column: field.name, note }] : [];
+  if (target.missingCount > 0) notes.push({ column: field.name, note: `${target.missingCount} rows without a target were left out` });
+  const common = { contract, task: target.task, classes: target.classes, positive: target.positive };
+  if (refs.testDataset !== null) {
+    const test = await loadTestRows(data, project, refs.testDataset, field, target);
+    const split = { strategy: 'given', testRatio: definition.split.testRatio, seed: definition.split.seed };
+    return { ...common, train: labelled(frame, target), test, split, notes };
+  }
+  return { ...common, ...splitRows(frame, target, definition), notes };
+}
+
+function targetField(contract: Contract, name: string): Field {
+  const field = contract.fields.find((each) => each.name === name);
+  if (field) return field;
+  const names = contract.fields.map((each) => each.name);
+  const near = nearestName(name, names);
+  throw new LaunchInvalidError(`There is no column "${name}" to predict.`, {
+    details: { field: 'target', got: name, columns: names.slice(0, 100) },
+    help: near ? `Did you mean "${near}"?` : `The columns are: ${names.slice(0, 20).join(', ')}`,
+  });
+}
+
+/** What the definition says, or what an integer target looks like; undefined leaves it to the target's own rule. */
+function taskOf(frame: Frame, field: Field, definition: LaunchDefinition): { task?: Task; note?: string } {
+  const role = definition.as[field.name];
+  const column = frame.columns.get(field.name);
+  if (role === 'numeric') return { task: 'regression' };
+  if (column?.kind !== 'number' || field.type === 'timestamp') return {};
+  const distinct = new Set<number>();
+  for (const value of column.values) {
+    if (!Number.isNaN(value)) distinct.add(value);
+    if (distinct.size > INTEGER_CLASSES_LIMIT && role !== 'categorical') return {};
+  }
+  if (role === 'categorical') return { task: distinct.size === 2 ? 'binary' : 'multiclass' };
+  const sorted = [...distinct].toSorted((left, right) => left - right);
+  const first = sorted[0] ?? Number.NaN;
+  const counts = (first === 0 || first === 1) && sorted.every((value, index) => value === first + index);
+  if (!counts || sorted.length < 3) return {};
+  return {
+    task: 'multiclass',
+    note: `its ${sorted.length} whole numbers from ${first} are taken as classes; --as ${field.name}=numeric predicts an amount`,
+  };
+}
+
+function labelled(frame: Frame, target: PreparedTarget): LabelledRows {
+  return { frame: target.rows.length === frame.rowCount ? frame : takeRows(frame, target.rows), target: target.target };
+}
+
+function splitRows(frame: Frame, target: PreparedTarget, definition: LaunchDefinition): Pick<PreparedData, 'train' | 'test' | 'split'> {
+  const { testRatio, seed } = definition.split;
+  const asked = definition.split.strategy;
+  const strategy =
+    asked !== 'auto' ? asked : definition.group !== undefined ? 'group' : definition.time !== undefined ? 'time' : 'stratified';
+  const { task } = target;
+  const split = planSplit({
+    frame,
+    target: definition.target,
+    task,
+    strategy,
+    testRatio,
+    seed,
+    group: definition.group,
+    time: definition.time,
+  });
+  const positionOf = new Map<number, number>();
+  target.rows.forEach((row, position) => positionOf.set(row, position));
+  const side = (rows: Int32Array): LabelledRows => ({
+    frame: takeRows(frame, rows),
+    target: Float64Array.from(rows, (row) => target.target[positionOf.get(row) ?? -1] ?? Number.NaN),
+  });
+  return { train: side(split.train), test: side(split.test), split: { strategy, testRatio, seed } };
+}
+
+async function loadTestRows(data: Data, project: string, reference: string, field: Field, target: PreparedTarget): Promise<LabelledRows> {
+  const { meta } = await data.dataset(project, reference);
+  const frame = await data.loadFrame(project, meta);
+  const column = frame.columns.get(field.name);
+  if (!column)
+    throw new LaunchInvalidError(`The test file has no column "${field.name}".`, { details: { field: 'test', column: field.name } });
+  const { rows, values } = target.classes ? codesOf(column, frame.rowCount, field, target.classes) : numbersOf(column, frame.rowCount);
+  if (rows.length < 2)
+    throw new LaunchInvalidError(`The test file has ${rows.length} rows with a target; at least 2 are needed.`, {
+      details: { field: 'test' },
+    });
+  return { frame: takeRows(frame, rows), target: Float64Array.from(values) };
+}
+
+function codesOf(column: Column, rowCount: number, field: Field, classes: readonly string[]): { rows: number[]; values: number[] } {
+  const codes = new Map(classes.map((label, code) => [label, code]));
+  const rows: number[] = [];
+  const values: number[] = [];
+  for (let row = 0; row < rowCount; row += 1) {
+    const value = cell(column, row);
+    if (value === null) continue;
+    const label = field.type === 'boolean' ? String(value === 1) : String(value);
+    const code = codes.get(label);
+    if (code === undefined) {
+      throw new LaunchInvalidError(
+        `Row ${row + 1} of the test file has the label "${label.slice(0, 60)}", which the training data does not know.`,
+        {
+          details: { field: 'test', row, label: label.slice(0, 60), classes: classes.slice(0, 20) },
+        },
+      );
+    }
+    rows.push(row);
+    values.push(code);
+  }
+  return { rows, values };
+}
+
+function numbersOf(column: Column, rowCount: number): { rows: number[]; values: number[] } {
+  if (column.kind !== 'number')
+    throw new LaunchInvalidError('The target of the test file is not a number.', { details: { field: 'test' } });
+  const rows = Array.from({ length: rowCount }, (_, row) => row).filter((row) => !Number.isNaN(column.values[row]));
+  return { rows, values: rows.map((row) => column.values[row] as number) };
+}
+
+/** The contract as a trainer sees it: columns that must not be learnt from are ignored. */
+export function trainingContract(contract: Contract, target: string, leftOut: readonly string[]): Contract {
+  const out = new Set(leftOut);
+  return Contract.parse({
+    ...contract,
+    fields: contract.fields.map((field) =>
+      out.has(field.name) ? { ...field, role: 'ignored' } : field.name === target ? { ...field, role: 'target' } : field,
+    ),
+  });
+}
+
+/** Content hash of the rows a launch judges by. */
+export function testContent(meta: DatasetMeta, testMeta: DatasetMeta | undefined): string {
+  return testMeta?.rowsHash ?? meta.rowsHash;
+}

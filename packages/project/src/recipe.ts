@@ -1,0 +1,48 @@
+import { hashJson } from '@slipway/kernel/hash';
+import type { LaunchDefinition } from './contract.ts';
+
+/** Raised when the same recipe would train to other bytes: trainer, preparation or export changed. */
+export const LEARNING_VERSION = 1;
+
+export interface ModelRecipe {
+  /** Content hash of the training data: its canonical rows. */
+  readonly data: string;
+  /** Hash of the contract, which holds the roles. */
+  readonly contract: string;
+  /** Columns left out by the leak finder. */
+  readonly dropped: readonly string[];
+  readonly definition: Pick<LaunchDefinition, 'target' | 'positive' | 'group' | 'time'>;
+  readonly split: { readonly strategy: string; readonly testRatio: number; readonly seed: number };
+  readonly trainer: string;
+  readonly params: Readonly<Record<string, unknown>>;
+  readonly seed: number;
+}
+
+/** What a model version is made from, and nothing else: the seconds allowed, gates and names are not part of it. */
+export function modelRecipe({ data, contract, dropped, definition, split, trainer, params, seed }: ModelRecipe): string {
+  const { target, positive, group, time } = definition;
+  return hashJson({
+    kind: 'slipway.model/1',
+    code: LEARNING_VERSION,
+    data,
+    contract,
+    dropped: dropped.toSorted(),
+    target,
+    positive: positive ?? null,
+    // A test file of its own leaves every row to train on, whatever the ratio says.
+    split: split.strategy === 'given' ? { strategy: 'given' } : { ...split, group: group ?? null, time: time ?? null },
+    trainer,
+    params,
+    seed,
+  });
+}
+
+/** A report belongs to a version, the rows it was judged by, and the gates that were fixed for it. */
+export function reportRecipe(parts: {
+  readonly version: string;
+  readonly test: string;
+  readonly gates: string;
+  readonly acceptLeak: readonly string[];
+}): string {
+  return hashJson({ kind: 'slipway.report/1', ...parts, acceptLeak: parts.acceptLeak.toSorted() });
+}
