@@ -15,7 +15,8 @@ export function baselinePredictions(
   }
   const classCount = data.classes?.length ?? 0;
   const shares = classShares(train.truth, classCount, train.weights);
-  const probabilities = Float64Array.from({ length: rowCount * classCount }, (_, at) => shares[at % classCount] as number);
+  const probabilities = new Float64Array(rowCount * classCount);
+  for (let row = 0; row < rowCount; row += 1) probabilities.set(shares, row * classCount);
   return { name: 'majority', predictions: { probabilities } };
 }
 

@@ -1,6 +1,6 @@
 import { Bootstrap, type Interval, LEVEL_DEFAULT, RESAMPLES_DEFAULT, argmaxRows, confusionMatrix } from '@slipway/statistics';
 import { baselinePredictions } from './baseline.ts';
-import { computeInSlices } from './breathe.ts';
+import { breathe, computeInSlices } from './breathe.ts';
 import type {
   Baseline,
   CalibrationBin,
@@ -65,9 +65,13 @@ export async function evaluate(request: EvaluateRequest): Promise<Evaluation> {
   const { task, truth, seed, level = LEVEL_DEFAULT } = request;
   const resamples = affordableResamples(request.resamples ?? RESAMPLES_DEFAULT, truth.length);
   const baseline = baselinePredictions(request, { truth: request.trainTruth, weights: request.trainWeights }, truth.length);
-  const plans = [metricPlan(request), metricPlan({ ...request, predictions: baseline.predictions })] as const;
+  const own = metricPlan(request);
+  await breathe();
+  const plans = [own, metricPlan({ ...request, predictions: baseline.predictions })] as const;
+  await breathe();
   const bootstrap = new Bootstrap(plans, { seed: `evaluate:${seed}`, resamples, level });
   await computeInSlices(() => bootstrap.advance(1), request.signal);
+  await breathe();
   const primary = primaryMetric(task);
   const metrics = byMetric(task, (metric) => toValue(bootstrap.interval(metric)));
   const improvements = byMetric(task, (metric) => toValue(orient(bootstrap.difference(metric), metric)));

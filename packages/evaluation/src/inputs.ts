@@ -96,10 +96,14 @@ function checkPredictions({ task, classes, truth, predictions }: TaskData): void
 /** Probabilities as doubles, clipped into 0..1. */
 export function clippedProbabilities(predictions: ModelPredictions): Float64Array {
   if (!('probabilities' in predictions)) throw new EvaluationInputError('A classification is evaluated on "probabilities".');
-  return Float64Array.from(predictions.probabilities, (value) => Math.min(1, Math.max(0, value)));
+  const clipped = new Float64Array(predictions.probabilities);
+  for (let at = 0; at < clipped.length; at += 1) clipped[at] = Math.min(1, Math.max(0, clipped[at] as number));
+  return clipped;
 }
 
 /** One class's probability of every row. */
 export function columnOf(probabilities: Float64Array, classCount: number, code: number): Float64Array {
-  return Float64Array.from({ length: probabilities.length / classCount }, (_, row) => probabilities[row * classCount + code] as number);
+  const column = new Float64Array(probabilities.length / classCount);
+  for (let row = 0; row < column.length; row += 1) column[row] = probabilities[row * classCount + code] as number;
+  return column;
 }

@@ -16,14 +16,16 @@ export function metricPlan(data: TaskData): ResamplePlan {
   return binaryPlan({
     probabilities: columnOf(probabilities, classCount, positive),
     labels: binaryLabels(truth, positive),
-    predicted: argmaxRows(probabilities, classCount).map((code) => (code === positive ? 1 : 0)),
+    predicted: binaryLabels(argmaxRows(probabilities, classCount), positive),
     weights,
   });
 }
 
 /** 1 where the row is of the positive class. */
 export function binaryLabels(truth: Truth, positive: number): Uint8Array {
-  return Uint8Array.from(truth, (code) => (code === positive ? 1 : 0));
+  const labels = new Uint8Array(truth.length);
+  for (let row = 0; row < labels.length; row += 1) labels[row] = truth[row] === positive ? 1 : 0;
+  return labels;
 }
 
 /** The metrics of the rows as they are, NaN where undefined. */

@@ -17,7 +17,6 @@ function request(rows = 1_000): ImportanceRequest & { calls: number[] } {
       ['group', group],
     ]),
   };
-  const answer = (table: Frame) => Float64Array.from({ length: table.rowCount }, (_, row) => answerOf(table, row));
   const calls: number[] = [];
   const predict = (table: Frame) => {
     calls.push(table.rowCount);
@@ -35,6 +34,10 @@ function request(rows = 1_000): ImportanceRequest & { calls: number[] } {
     seed: 1,
     calls,
   };
+}
+
+function answer(table: Frame): Float64Array {
+  return Float64Array.from({ length: table.rowCount }, (_, row) => answerOf(table, row));
 }
 
 function answerOf(table: Frame, row: number): number {

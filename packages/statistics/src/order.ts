@@ -22,8 +22,15 @@ export function orderDescending(values: Numbers): Uint32Array {
   return doubles.length < RADIX_FROM ? orderByComparing(doubles) : orderByRadix(doubles);
 }
 
+/** 0, 1, 2, …; a loop, because `from` with a callback takes ten times as long. */
+function positions(length: number): Uint32Array<ArrayBuffer> {
+  const rows = new Uint32Array(length);
+  for (let row = 0; row < length; row += 1) rows[row] = row;
+  return rows;
+}
+
 function orderByComparing(doubles: Float64Array): Uint32Array {
-  const order = Uint32Array.from({ length: doubles.length }, (_, row) => row);
+  const order = positions(doubles.length);
   return order.toSorted((a, b) => {
     const x = doubles[a] as number;
     const y = doubles[b] as number;
@@ -35,7 +42,7 @@ function orderByRadix(doubles: Float64Array): Uint32Array {
   const words = new Uint16Array(doubles.buffer.slice(0));
   const count = doubles.length;
   flipToDescendingKeys(words, count);
-  let from = Uint32Array.from({ length: count }, (_, row) => row);
+  let from = positions(count);
   let to = new Uint32Array(count);
   const starts = new Uint32Array(DIGIT_COUNT);
   for (let word = 0; word < 4; word += 1) {
