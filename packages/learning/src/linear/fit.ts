@@ -82,7 +82,15 @@ class Newton {
       for (let output = 0; output < this.#weights.length; output += 1) moved = Math.max(moved, this.#step(output));
       if (moved < WEIGHT_TOLERANCE) break;
     }
+    if (this.#weights.length > 1) this.#centreIntercepts();
     return this.#weights;
+  }
+
+  /** Softmax does not see a shift common to all classes; without one the solution is unique. */
+  #centreIntercepts(): void {
+    const { width } = this.#request.design;
+    const mean = this.#weights.reduce((sum, weights) => sum + (weights[width] as number), 0) / this.#weights.length;
+    for (const weights of this.#weights) weights[width] = (weights[width] as number) - mean;
   }
 
   #objective(): number {

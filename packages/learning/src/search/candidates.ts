@@ -50,13 +50,16 @@ export function planCandidates(trainers: readonly TrainerName[], rowCount: numbe
 type Choice = Pick<TreeParameters, 'learningRate' | 'leafLimit' | 'leafRowsMin' | 'l2' | 'featureRatio' | 'rowRatio'>;
 
 /** Good on most tables, the cheapest first; then random ones. */
-const CHOICES: readonly Choice[] = [
-  { learningRate: 0.1, leafLimit: 31, leafRowsMin: 20, l2: 1, featureRatio: 1, rowRatio: 1 },
-  { learningRate: 0.05, leafLimit: 15, leafRowsMin: 20, l2: 1, featureRatio: 0.7, rowRatio: 0.8 },
+const FIRST: Choice = { learningRate: 0.1, leafLimit: 31, leafRowsMin: 20, l2: 1, featureRatio: 1, rowRatio: 1 };
+const BY_SIZE: readonly Choice[] = [
   { learningRate: 0.05, leafLimit: 6, leafRowsMin: 20, l2: 1, featureRatio: 0.6, rowRatio: 0.8 },
+  { learningRate: 0.05, leafLimit: 15, leafRowsMin: 20, l2: 1, featureRatio: 0.7, rowRatio: 0.8 },
   { learningRate: 0.05, leafLimit: 31, leafRowsMin: 20, l2: 5, featureRatio: 0.5, rowRatio: 0.8 },
-  { learningRate: 0.04, leafLimit: 63, leafRowsMin: 30, l2: 5, featureRatio: 0.5, rowRatio: 0.8 },
+  { learningRate: 0.05, leafLimit: 63, leafRowsMin: 30, l2: 5, featureRatio: 0.5, rowRatio: 0.8 },
 ];
+/** From this many rows on, larger trees are tried before smaller ones. */
+const LARGE_ROW_COUNT = 10_000;
+
 const LEARNING_RATES = [0.02, 0.03, 0.05, 0.08] as const;
 const LEAVES = [4, 8, 15, 31, 63, 127] as const;
 const LEAF_ROWS = [5, 10, 20, 40, 80] as const;
@@ -70,7 +73,8 @@ const SMALL_TREE_CANDIDATES = 8;
 function treeCandidates(rowCount: number, seed: number | string): TreeCandidate[] {
   const random = createRandom(seed).fork('candidates');
   const limit = rowCount < SMALL_ROW_COUNT ? SMALL_TREE_CANDIDATES : CANDIDATE_LIMIT - 2 * STRENGTHS.length;
-  const choices = Array.from({ length: limit }, (_, index) => CHOICES[index] ?? drawChoice(random));
+  const planned = [FIRST, ...(rowCount < LARGE_ROW_COUNT ? BY_SIZE : BY_SIZE.toReversed())];
+  const choices = Array.from({ length: limit }, (_, index) => planned[index] ?? drawChoice(random));
   return choices.map((choice, index) => treeCandidate(`gbdt-${index + 1}`, choice, rowCount));
 }
 
