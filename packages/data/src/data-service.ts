@@ -5,7 +5,7 @@ import { type Clock, Contract, type Frame, type Json, type Principal, toRfc3339 
 import { hashJson } from '@slipway/kernel/hash';
 import type { Objects } from '@slipway/objects';
 import type { Records } from '@slipway/records';
-import { DatasetMeta, type DatasetVersion, type Enforcement, Profile, type RowsPage, type Upload } from './contract.ts';
+import { type ColumnProblem, DatasetMeta, type DatasetVersion, type Enforcement, Profile, type RowsPage, type Upload } from './contract.ts';
 import { createEngine, type EngineOptions } from './engine.ts';
 import { type ErasedRows, eraseSubjectRows } from './erase-rows.ts';
 import { enforceContract } from './enforce-contract.ts';
@@ -120,19 +120,19 @@ function enforceStored(
 ): Promise<Enforcement> {
   const types = new Map(meta.columns.map((column) => [column.name, column.type]));
   const known = new Set([...contract.fields.map((field) => field.name), ...contract.ignored]);
-  const problems = contract.fields.flatMap((field) => {
+  const problems = contract.fields.flatMap((field): ColumnProblem[] => {
     const got = types.get(field.name);
     if (got === undefined)
-      return [{ column: field.name, problem: 'missing' as const, severity: 'error' as const, expected: field.type, got: 'no such column' }];
+      return [{ column: field.name, problem: 'missing', severity: 'error', expected: field.type, got: 'no such column' }];
     if (got === field.type || (field.type === 'float64' && got === 'int64')) return [];
-    return [{ column: field.name, problem: 'retyped' as const, severity: 'error' as const, expected: field.type, got }];
+    return [{ column: field.name, problem: 'retyped', severity: 'error', expected: field.type, got }];
   });
   const extra = meta.columns
     .filter((column) => !known.has(column.name))
-    .map((column) => ({
+    .map((column): ColumnProblem => ({
       column: column.name,
-      problem: 'extra' as const,
-      severity: 'warn' as const,
+      problem: 'extra',
+      severity: 'warn',
       expected: 'a column of the contract',
       got: column.type,
     }));
@@ -194,7 +194,7 @@ function recipeOf(request: IngestVersionRequest, sha256: string): unknown {
     reading: READING_VERSION,
     source: sha256,
     options: { format, columns, delimiter, encoding, header, missing, dayFirst },
-    roles: { exclude: exclude && [...exclude].sort(), as, target, time, group, subject },
+    roles: { exclude: exclude?.toSorted(), as, target, time, group, subject },
     contract: request.contract ? hashJson(request.contract) : null,
   };
 }

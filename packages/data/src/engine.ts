@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { mkdir, readdir, rm, stat, symlink } from 'node:fs/promises';
+import { constants, copyFile, link, mkdir, readdir, rm, stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import type { DuckDBConnection, DuckDBInstance } from '@duckdb/node-api';
 import { CancelledError } from '@slipway/kernel';
@@ -112,7 +112,8 @@ function openSession(connection: DuckDBConnection, folder: string): Session {
     path,
     async link(file, suffix) {
       const target = path(suffix);
-      await symlink(resolve(file), target);
+      // DuckDB follows symbolic links before it checks what it may open, so the file itself has to be in the folder.
+      await link(resolve(file), target).catch(() => copyFile(file, target, constants.COPYFILE_FICLONE));
       return target;
     },
     async rows(sql) {

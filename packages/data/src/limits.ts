@@ -17,7 +17,8 @@ export const INGEST_LIMITS: IngestLimits = {
   decompressedBytes: 8 * 1024 ** 3,
   columns: 2_000,
   rows: 50_000_000,
-  fieldBytes: 1024 ** 2,
+  // Fits the kernel's STRING_LENGTH_LIMIT, so that every value ingested may also be sent in a call.
+  fieldBytes: 1_000_000,
   rowBytes: 16 * 1024 ** 2,
 };
 

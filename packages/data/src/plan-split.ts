@@ -59,8 +59,8 @@ export function planSplit(request: SplitRequest): Split {
   const random = createRandom(request.seed).fork(`split/${request.strategy}`);
   const parts = divide(request, target, rows, classes, random);
   const split = {
-    train: Int32Array.from(parts.train).sort(),
-    test: Int32Array.from(parts.test).sort(),
+    train: Int32Array.from(parts.train).toSorted(),
+    test: Int32Array.from(parts.test).toSorted(),
     strategy: request.strategy,
     seed: request.seed,
     dropped: dropped + rows.length - parts.train.length - parts.test.length,
@@ -144,7 +144,7 @@ function classRows(target: Column, rows: readonly number[], request: SplitReques
       },
     );
   }
-  return new Map([...classes].sort(([left], [right]) => (left < right ? -1 : 1)));
+  return new Map([...classes].toSorted(([left], [right]) => (left < right ? -1 : 1)));
 }
 
 function requireVariety(target: Column, rows: readonly number[], name: string): void {
@@ -176,7 +176,7 @@ function targetBins(target: Column, rows: readonly number[]): number[][] {
   if (target.kind !== 'number')
     throw new SplitError('A regression target must be a number.', { help: 'Choose a numeric target, or a classification task.' });
   const { values } = target;
-  const sorted = [...rows].sort((left, right) => (values[left] as number) - (values[right] as number) || left - right);
+  const sorted = rows.toSorted((left, right) => (values[left] as number) - (values[right] as number) || left - right);
   const bins = Math.max(1, Math.min(TARGET_BINS, Math.floor(sorted.length / 5)));
   return Array.from({ length: bins }, (_, bin) =>
     sorted.slice(Math.floor((bin * sorted.length) / bins), Math.floor(((bin + 1) * sorted.length) / bins)),
@@ -259,7 +259,7 @@ function byTime(request: SplitRequest, rows: readonly number[]): Parts {
   }
   const { values } = column;
   const timed = rows.filter((row) => !Number.isNaN(values[row] as number));
-  const sorted = timed.sort((left, right) => (values[left] as number) - (values[right] as number) || left - right);
+  const sorted = timed.toSorted((left, right) => (values[left] as number) - (values[right] as number) || left - right);
   const timeAt = (index: number) => values[sorted[index] as number];
   let cut = Math.round(sorted.length * (1 - request.testRatio));
   // Rows of one moment stay together: the boundary moves back to where the moment begins, or on to where it ends.

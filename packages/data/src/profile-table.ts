@@ -10,8 +10,12 @@ export const EXACT_DISTINCT_ROW_LIMIT = 1_000_000;
 /** Values seen less often are left out of the top values: they could identify a person. */
 export const RARE_VALUE_MIN = 5;
 export const TOP_VALUE_LIMIT = 20;
-/** Columns whose summaries share one scan of the file. */
+/** Quantiles of longer tables are taken from about QUANTILE_SAMPLE_ROWS rows, the same ones every time. */
+export const QUANTILE_ROW_LIMIT = 200_000;
+const QUANTILE_SAMPLE_ROWS = 100_000;
+/** Columns whose summaries share one scan of the file, and their cells: distinct counts and quantiles hold them in memory. */
 const BATCH_COLUMNS = 32;
+const BATCH_CELLS = 4_000_000;
 
 interface Table {
   readonly path: string;
@@ -22,10 +26,11 @@ interface Table {
 /** Describes every column of a canonical Parquet file: types, missing values, distinct values, moments, quantiles, top values, lengths. */
 export async function profileTable(session: Session, table: Table): Promise<Profile> {
   const columns: ColumnProfile[] = [];
-  for (let start = 0; start < table.columns.length; start += BATCH_COLUMNS) {
-    const batch = table.columns.slice(start, start + BATCH_COLUMNS);
+  const size = Math.max(1, Math.min(BATCH_COLUMNS, Math.floor(BATCH_CELLS / Math.max(1, table.rows))));
+  for (let start = 0; start < table.columns.length; start += size) {
+    const batch = table.columns.slice(start, start + size);
     const list = batch.map((column, index) => summarySql(column, `s${index}`, table.rows)).join(', ');
-    const [row] = await session.rows(`select ${list} from read_parquet(${quoteText(table.path)})`);
+    const [row] = await session.rows(`select ${list} from read_parquet(${quoteText(table.path)}, file_row_number = true)`);
     for (const [index, column] of batch.entries()) {
       columns.push(await finishColumn(session, table, column, row?.[`s${index}`] as Summary));
     }
@@ -65,12 +70,22 @@ function summarySql(column: CanonicalColumn, alias: string, rows: number): strin
     );
   } else {
     const number = numberSql(column);
-    fields.push(`'minimum': min(${number})`, `'maximum': max(${number})`, `'mean': avg(${number})`);
-    // Deviations of huge numbers overflow, which DuckDB reports as an error; a shift and scale is not worth it here.
-    fields.push(`'deviation': case when max(abs(${number})) < 1e150 then stddev_samp(${number}) end`);
-    fields.push(`'quantiles': quantile_cont(${number}, [${QUANTILE_SHARES.join(', ')}])`);
+    fields.push(`'minimum': min(${number})`, `'maximum': max(${number})`);
+    // Sums of huge doubles overflow: the mean is taken of scaled values then, and the deviation, which DuckDB refuses, is left out.
+    fields.push(
+      `'mean': case when max(abs(${number})) < 1e290 then avg(case when abs(${number}) < 1e290 then ${number} end) else avg(${number} / 1e12) * 1e12 end`,
+      `'deviation': case when max(abs(${number})) < 1e150 then stddev_samp(case when abs(${number}) < 1e150 then ${number} end) end`,
+    );
+    fields.push(`'quantiles': quantile_cont(${number}, [${QUANTILE_SHARES.join(', ')}])${sampleFilter(rows)}`);
   }
   return `{${fields.join(', ')}} as ${alias}`;
+}
+
+/** Rows by Knuth's multiplicative hash of their position: evenly spread, no period of the data can fall in with it, and repeatable. */
+function sampleFilter(rows: number): string {
+  if (rows <= QUANTILE_ROW_LIMIT) return '';
+  const share = Math.floor((QUANTILE_SAMPLE_ROWS / rows) * 4_294_967_296);
+  return ` filter ((file_row_number * 2654435761) % 4294967296 < ${share})`;
 }
 
 async function finishColumn(session: Session, table: Table, column: CanonicalColumn, summary: Summary): Promise<ColumnProfile> {
@@ -97,13 +112,22 @@ async function finishColumn(session: Session, table: Table, column: CanonicalCol
 }
 
 function numbersOf(summary: Summary): NumberSummary {
+  const minimum = summary.minimum ?? 0;
+  const maximum = summary.maximum ?? 0;
   return {
-    minimum: summary.minimum ?? 0,
-    maximum: summary.maximum ?? 0,
+    minimum,
+    maximum,
     mean: summary.mean ?? 0,
     deviation: summary.deviation ?? null,
-    quantiles: [...(summary.quantiles ?? [])],
+    quantiles: (summary.quantiles ?? []).map((quantile) => clamp(quantile, minimum, maximum)),
   };
+}
+
+/** Interpolating between huge doubles of both signs overflows, which arrives as a text. */
+function clamp(value: unknown, minimum: number, maximum: number): number {
+  const number = Number(value);
+  if (Number.isNaN(number)) return (minimum + maximum) / 2;
+  return Math.min(maximum, Math.max(minimum, number));
 }
 
 interface Counts {

@@ -4,18 +4,28 @@ import { ColumnNameError, DuplicateColumnError } from './errors.ts';
 import type { ColumnObserver } from './observe-column.ts';
 
 /**
- * A source after the first pass: its values as texts in a plain CSV of ours (comma, RFC 4180, no header, blanks empty),
- * and for each column what its values look like. DuckDB reads only this file, so its own sniffing decides nothing.
+ * A source after the first pass: its values as texts in a file of ours (one row a line, unit separators, control
+ * characters escaped, blanks empty), and for each column what its values look like. DuckDB reads only this file, so
+ * neither its sniffing nor its handling of quotes and line ends decides anything.
  */
 export interface RawTable {
   readonly path: string;
-  readonly columns: readonly { readonly name: string; readonly observer: ColumnObserver; readonly nested: boolean }[];
+  readonly columns: readonly RawColumn[];
   readonly rows: number;
   readonly rowBytesMax: number;
   /** Whether a decimal comma may be meant: never where the comma separates values. */
   readonly decimalComma: boolean;
   /** Whether the source tells texts from numbers itself (JSON). */
   readonly typed: boolean;
+}
+
+export interface RawColumn {
+  readonly name: string;
+  readonly observer: ColumnObserver;
+  /** Holds JSON objects or lists. */
+  readonly nested: boolean;
+  /** Some value holds a line end or a separator, written as an escape. */
+  readonly escaped: boolean;
 }
 
 /** @throws {ColumnNameError} {@link DuplicateColumnError} */
@@ -54,21 +64,51 @@ export function nameColumns(given: readonly string[], notes: { column: string | 
 }
 
 const BLOCK_BYTES = 1024 * 1024;
-const COMMA = 44;
-const QUOTE = 34;
 const NEWLINE = 10;
 const RETURN = 13;
+/** Unit separator between values, record separator as the escape: characters that tables hardly ever hold. */
+const SEPARATOR = 31;
+const ESCAPE = 30;
+/** What follows the escape for each byte that has a meaning of its own. */
+const ESCAPED: ReadonlyMap<number, number> = new Map([
+  [NEWLINE, 110],
+  [RETURN, 114],
+  [SEPARATOR, 117],
+  [ESCAPE, 101],
+]);
 
-/** Writes rows of texts as plain CSV; `flush` between chunks keeps the writing off the caller's loop. */
+/** How DuckDB reads a raw table. Nothing is detected, nothing is quoted, and every line is a row. */
+export function rawTableSql(table: RawTable): string {
+  const columns = table.columns.map((_, index) => `'c${index}': 'VARCHAR'`);
+  // A table of one column has an empty second one: a line without any character would be skipped.
+  if (columns.length === 1) columns.push("'pad': 'VARCHAR'");
+  const line = Math.max(LINE_BYTES_DEFAULT, table.rowBytesMax + 1_024);
+  const buffer = line > LINE_BYTES_DEFAULT ? `, buffer_size = ${line * 2}` : '';
+  return `read_csv('${table.path.replaceAll("'", "''")}', auto_detect = false, header = false, skip = 0, delim = chr(31), quote = '', escape = '',
+    comment = '', new_line = '\\n', nullstr = '', max_line_size = ${line}${buffer}, columns = {${columns.join(', ')}})`;
+}
+
+const LINE_BYTES_DEFAULT = 2_000_000;
+
+/** SQL of a cell's text as it was in the source. */
+export function rawCellSql(index: number, column: RawColumn): string {
+  const cell = `c${index}`;
+  if (!column.escaped) return cell;
+  return `replace(replace(replace(replace(${cell}, chr(30) || 'n', chr(10)), chr(30) || 'r', chr(13)), chr(30) || 'u', chr(31)), chr(30) || 'e', chr(30))`;
+}
+
+/** Writes rows of texts, one a line; `flush` between chunks keeps the writing off the caller's loop. */
 export class RawWriter {
   readonly path: string;
   readonly #file: FileHandle;
   #block = Buffer.allocUnsafe(BLOCK_BYTES * 2);
   #size = 0;
-  #first = true;
+  #column = 0;
   #rowStart = 0;
   rows = 0;
   rowBytesMax = 0;
+  /** Columns with a value that had to be escaped. */
+  readonly escaped = new Set<number>();
 
   private constructor(path: string, file: FileHandle) {
     this.path = path;
@@ -81,63 +121,43 @@ export class RawWriter {
 
   /** One value; blank when start = end. */
   value(buffer: Buffer, start: number, end: number): void {
-    const length = end - start;
-    this.#reserve(2 * length + 4);
+    this.#reserve(2 * (end - start) + 2);
     const block = this.#block;
     let size = this.#size;
-    if (!this.#first) {
-      block[size] = COMMA;
+    if (this.#column > 0) {
+      block[size] = SEPARATOR;
       size += 1;
     }
-    this.#first = false;
-    const begin = size;
     for (let at = start; at < end; at += 1) {
       const byte = buffer[at] as number;
-      if (byte === COMMA || byte === QUOTE || byte === NEWLINE || byte === RETURN) {
-        this.#size = this.#quoted(buffer, start, end, begin);
-        return;
+      if (byte < 32) {
+        const code = ESCAPED.get(byte);
+        if (code !== undefined) {
+          this.escaped.add(this.#column);
+          block[size] = ESCAPE;
+          block[size + 1] = code;
+          size += 2;
+          continue;
+        }
       }
       block[size] = byte;
       size += 1;
     }
-    // A leading or trailing space is data here: quotes make sure that no reader drops it.
-    if (length > 0 && (isSpace(buffer[start] as number) || isSpace(buffer[end - 1] as number))) {
-      size = this.#quoted(buffer, start, end, begin);
-    }
+    this.#column += 1;
     this.#size = size;
-  }
-
-  #quoted(buffer: Buffer, start: number, end: number, begin: number): number {
-    const block = this.#block;
-    let size = begin;
-    block[size] = QUOTE;
-    size += 1;
-    for (let at = start; at < end; at += 1) {
-      const byte = buffer[at] as number;
-      if (byte === QUOTE) {
-        block[size] = QUOTE;
-        size += 1;
-      }
-      block[size] = byte;
-      size += 1;
-    }
-    block[size] = QUOTE;
-    return size + 1;
   }
 
   endRow(): void {
     this.#reserve(4);
-    // A row of one blank would be an empty line, which readers skip.
-    if (this.#size === this.#rowStart) {
-      this.#block[this.#size] = QUOTE;
-      this.#block[this.#size + 1] = QUOTE;
-      this.#size += 2;
+    if (this.#column === 1) {
+      this.#block[this.#size] = SEPARATOR;
+      this.#size += 1;
     }
     this.#block[this.#size] = NEWLINE;
     this.#size += 1;
     this.rowBytesMax = Math.max(this.rowBytesMax, this.#size - this.#rowStart);
     this.#rowStart = this.#size;
-    this.#first = true;
+    this.#column = 0;
     this.rows += 1;
   }
 
@@ -169,8 +189,4 @@ export class RawWriter {
   async abandon(): Promise<void> {
     await this.#file.close().catch(() => {});
   }
-}
-
-function isSpace(byte: number): boolean {
-  return byte === 32 || byte === 9;
 }

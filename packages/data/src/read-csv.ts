@@ -118,7 +118,7 @@ const QUOTE_NOTES = {
 } as const;
 
 async function readRows(session: Session, plan: Plan, notes: Note[]): Promise<RawTable> {
-  const writer = await RawWriter.create(session.path('.raw.csv'));
+  const writer = await RawWriter.create(session.path('.raw'));
   const collector = new RowCollector(plan, writer);
   const tokenizer = new CsvTokenizer(plan.dialect, plan.limits, (row) => collector.add(row), plan.skippedLines + 1);
   try {
@@ -144,7 +144,12 @@ async function readRows(session: Session, plan: Plan, notes: Note[]): Promise<Ra
     path: writer.path,
     rows: writer.rows,
     rowBytesMax: writer.rowBytesMax,
-    columns: plan.names.map((name, index) => ({ name, observer: collector.observers[index] as ColumnObserver, nested: false })),
+    columns: plan.names.map((name, index) => ({
+      name,
+      observer: collector.observers[index] as ColumnObserver,
+      nested: false,
+      escaped: writer.escaped.has(index),
+    })),
     decimalComma: plan.dialect.delimiter !== ',',
     typed: false,
   };

@@ -35,7 +35,7 @@ type JsonObject = Readonly<Record<string, Json>>;
 export async function readJson(session: Session, source: OpenedSource, options: JsonOptions): Promise<{ table: RawTable; notes: Note[] }> {
   const names = await findColumns(source, options);
   checkColumnNames(names);
-  const writer = await RawWriter.create(session.path('.raw.csv'));
+  const writer = await RawWriter.create(session.path('.raw'));
   const observers = names.map(() => new ColumnObserver(options.markers));
   const nested = new Set<string>();
   try {
@@ -54,7 +54,12 @@ export async function readJson(session: Session, source: OpenedSource, options: 
     await writer.abandon();
     throw thrown;
   }
-  const columns = names.map((name, index) => ({ name, observer: observers[index] as ColumnObserver, nested: nested.has(name) }));
+  const columns = names.map((name, index) => ({
+    name,
+    observer: observers[index] as ColumnObserver,
+    nested: nested.has(name),
+    escaped: writer.escaped.has(index),
+  }));
   const notes = [...nested].map((column) => ({ column, note: 'Holds objects or lists; they are kept as JSON text.' }));
   const table = { path: writer.path, columns, rows: writer.rows, rowBytesMax: writer.rowBytesMax, decimalComma: false, typed: true };
   return { table, notes };

@@ -82,7 +82,7 @@ class SampleFull extends Error {}
 
 function readSample(head: Buffer, dialect: Dialect, headIsAll: boolean): { rows: string[][]; broken: boolean } {
   const rows: string[][] = [];
-  const limits = { columns: 100_000, fieldBytes: head.length, rowBytes: head.length };
+  const limits = { columns: head.length + 1, fieldBytes: head.length, rowBytes: head.length };
   const tokenizer = new CsvTokenizer(dialect, limits, (row) => {
     rows.push(Array.from({ length: row.count }, (_, index) => valueText(row, index, dialect.quote)));
     if (rows.length >= SAMPLE_ROW_LIMIT) throw new SampleFull();

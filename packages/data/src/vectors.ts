@@ -25,7 +25,7 @@ export function integersOf(vector: DuckDBVector): Uint8Array {
 
 /** Texts of a VARCHAR vector, `missing` where there is none. */
 export function textsOf(vector: DuckDBVector, rows: number, missing: string): string[] {
-  const texts = new Array<string>(rows);
-  for (let row = 0; row < rows; row += 1) texts[row] = (vector.getItem(row) as string | null) ?? missing;
+  const texts: string[] = [];
+  for (let row = 0; row < rows; row += 1) texts.push((vector.getItem(row) as string | null) ?? missing);
   return texts;
 }

@@ -12,7 +12,7 @@ import {
 } from './errors.ts';
 import { type ColumnReading, type TypeOptions, inferType, readAs, valueSql } from './infer-type.ts';
 import type { IngestLimits } from './limits.ts';
-import { type RawTable, checkColumnNames } from './raw-table.ts';
+import { type RawColumn, type RawTable, checkColumnNames, rawCellSql, rawTableSql } from './raw-table.ts';
 
 /** A column of the canonical table. */
 export interface CanonicalColumn {
@@ -39,21 +39,11 @@ export interface CanonicalOptions {
   readonly problems: ColumnProblem[];
 }
 
-const LINE_BYTES_DEFAULT = 2_000_000;
 /** Cells of one row group: bounds the memory of writing very wide tables. */
 const ROW_GROUP_CELLS = 8_000_000;
 const ROW_GROUP_ROWS_MAX = 122_880;
 /** More target values than this are no labels. */
 const LABEL_LIMIT = 10_000;
-
-/** How DuckDB reads the plain CSV that RawWriter wrote. Nothing is detected. */
-function rawSql(table: RawTable): string {
-  const columns = table.columns.map((_, index) => `'c${index}': 'VARCHAR'`).join(', ');
-  const line = Math.max(LINE_BYTES_DEFAULT, table.rowBytesMax + 1_024);
-  const buffer = line > LINE_BYTES_DEFAULT ? `, buffer_size = ${line * 2}` : '';
-  return `read_csv(${quoteText(table.path)}, auto_detect = false, header = false, delim = ',', quote = '"', escape = '"',
-    nullstr = '', strict_mode = true, max_line_size = ${line}${buffer}, columns = {${columns}})`;
-}
 
 interface PlannedColumn extends CanonicalColumn {
   readonly sql: string;
@@ -68,8 +58,8 @@ export async function writeCanonical(session: Session, table: RawTable, options:
     const reading = readColumn(column, typeOptions, options);
     if (!reading) continue;
     for (const note of reading.notes) notes.push({ column: column.name, note });
-    const cell = `c${index}`;
-    const label = await labelSql(session, rawSql(table), cell, column.name, options, notes);
+    const cell = rawCellSql(index, column);
+    const label = await labelSql(session, rawTableSql(table), cell, column.name, options, notes);
     planned.push({
       name: column.name,
       type: reading.type,
@@ -82,11 +72,11 @@ export async function writeCanonical(session: Session, table: RawTable, options:
     options,
   );
   const ordered = orderAsContract(planned, options.contract);
-  const path = await copyToParquet(session, ordered, rawSql(table));
+  const path = await copyToParquet(session, ordered, rawTableSql(table));
   return { path, rows: table.rows, columns: ordered, notes };
 }
 
-function readColumn(column: RawTable['columns'][number], typeOptions: TypeOptions, options: CanonicalOptions): ColumnReading | undefined {
+function readColumn(column: RawColumn, typeOptions: TypeOptions, options: CanonicalOptions): ColumnReading | undefined {
   const inferred = inferType(column.observer, typeOptions);
   const field = options.contract?.fields.find((candidate) => candidate.name === column.name);
   if (!options.contract) {
