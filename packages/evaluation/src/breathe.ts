@@ -1,7 +1,7 @@
 import { CancelledError } from '@slipway/kernel';
 
 /** Longest stretch of computing between two turns of the event loop; a server may be answering calls meanwhile. */
-export const COMPUTE_SLICE_MS = 8;
+const COMPUTE_SLICE_MS = 8;
 
 /** Lets everything that waits in the event loop run once. */
 export function breathe(): Promise<void> {

@@ -1,7 +1,7 @@
 import { type RankedScores, rankScores } from '@slipway/statistics';
 import { CURVE_POINT_LIMIT, type CalibrationBin, type Curves } from './contract.ts';
 
-export const CALIBRATION_BINS = 10;
+const CALIBRATION_BINS = 10;
 
 interface Step {
   readonly threshold: number;

@@ -202,6 +202,7 @@ describe('planted relations', () => {
     ]) {
       expect(await findLeaks(plant(base, column))).toEqual([]);
     }
+    expect(await findLeaks(made('binary', 0))).toEqual([]);
     const tiny = made('binary', 12);
     expect(
       await findLeaks(
@@ -211,6 +212,19 @@ describe('planted relations', () => {
         ),
       ),
     ).toEqual([]);
+  });
+
+  test('two noisy copies at once are both found', async () => {
+    const base = made('binary', 2_000);
+    const copy = (every: number) =>
+      numbers(2_000, (row) => (row % every === 0 ? 1 - (base.target[row] as number) : (base.target[row] as number)));
+    const one = plant(base, copy(150));
+    const frame: Frame = { rowCount: 2_000, columns: new Map(one.frame.columns).set('second', copy(190)) };
+    const found = await findLeaks({ ...one, frame, fields: [...one.fields, 'second'] });
+    expect(found.map((leak) => [leak.column, leak.kind])).toEqual([
+      ['planted', 'suspicious'],
+      ['second', 'suspicious'],
+    ]);
   });
 
   test('an easy task, in which many columns are nearly perfect, raises nothing', async () => {

@@ -11,17 +11,18 @@ import { type ColumnScore, scoreColumn } from './single-column-score.ts';
 /** Rows that are looked at, a seeded sample of what is given. */
 export const LEAK_ROW_LIMIT = 20_000;
 /** A score (ROC AUC or R2) that one honest column hardly ever reaches, and how many rows it takes to believe it. */
-export const SUSPICIOUS_SCORE_MIN = 0.995;
-export const SUSPICIOUS_ROWS_MIN = 200;
+const SUSPICIOUS_SCORE_MIN = 0.995;
+const SUSPICIOUS_ROWS_MIN = 200;
 /** Its distance from a perfect score must be this many times smaller than that of the best ordinary column. */
-export const SUSPICIOUS_DISTANCE_FACTOR = 5;
+const SUSPICIOUS_DISTANCE_FACTOR = 5;
 /** Scores from here are suspicious as well when the others are ten times as far from perfect: copies with some noise. */
-export const NOISY_COPY_SCORE_MIN = 0.98;
-export const NOISY_COPY_DISTANCE_FACTOR = 10;
-/** When more columns than this share of all score that high, the task is simply easy. */
-export const EASY_TASK_RATIO = 0.2;
+const NOISY_COPY_SCORE_MIN = 0.98;
+const NOISY_COPY_DISTANCE_FACTOR = 10;
+/** When more columns than these score that high, the task is simply easy: so many, or this share of all. */
+const EASY_TASK_COLUMNS = 2;
+const EASY_TASK_RATIO = 0.2;
 /** Score of the row's position from which the order of the file gives the target away. */
-export const ROW_NUMBER_SCORE_MIN = 0.95;
+const ROW_NUMBER_SCORE_MIN = 0.95;
 
 export interface LeakRequest {
   readonly task: Task;
@@ -45,6 +46,7 @@ export async function findLeaks(request: LeakRequest): Promise<Leak[]> {
   if (request.target.length !== frame.rowCount) {
     throw new EvaluationInputError(`The frame has ${frame.rowCount} rows and the target ${request.target.length}.`);
   }
+  if (frame.rowCount === 0) return [];
   const rows = sampleRows(frame.rowCount, request.seed);
   const target = targetOf(request, rows);
   const columns: LeakColumn[] = [];
@@ -127,7 +129,7 @@ function checkRowNumber(column: LeakColumn, target: LeakTarget, rows: Int32Array
 function findSuspicious(scores: readonly ColumnScore[], task: Task, rowCount: number): Leak[] {
   if (rowCount < SUSPICIOUS_ROWS_MIN) return [];
   const high = scores.filter(({ score }) => score >= NOISY_COPY_SCORE_MIN);
-  if (high.length > Math.max(1, scores.length * EASY_TASK_RATIO)) return [];
+  if (high.length > Math.max(EASY_TASK_COLUMNS, scores.length * EASY_TASK_RATIO)) return [];
   const none = task === 'regression' ? 0 : 0.5;
   const ordinary = scores.reduce((best, { score }) => (score < NOISY_COPY_SCORE_MIN ? Math.max(best, score) : best), none);
   const measure = task === 'regression' ? 'R2' : 'ROC AUC';

@@ -2,15 +2,15 @@ import type { Leak, LeakKind } from './contract.ts';
 import { CATEGORY_LIMIT, type LeakColumn } from './leak-columns.ts';
 
 /** Fewer rows prove nothing: small tables are full of accidents. */
-export const LEAK_ROWS_MIN = 20;
+const LEAK_ROWS_MIN = 20;
 /** A value must occur this often for its purity to mean something. */
-export const LEVEL_SUPPORT_MIN = 5;
+const LEVEL_SUPPORT_MIN = 5;
 /** Share of the rows that must lie in values with that support. */
-export const SUPPORTED_RATIO_MIN = 0.95;
+const SUPPORTED_RATIO_MIN = 0.95;
 /** Share of rows on which the column must be present to explain the target. */
-export const PRESENT_RATIO_MIN = 0.9;
+const PRESENT_RATIO_MIN = 0.9;
 /** Relative error below which a line through the target is exact: float32 files keep 7 digits. */
-export const LINE_ERROR_MAX = 1e-6;
+const LINE_ERROR_MAX = 1e-6;
 
 /** The target as codes (classes, or the few values of a number) and as numbers, over the sampled rows. */
 export interface LeakTarget {
@@ -205,7 +205,7 @@ export function checkPairs(columns: readonly LeakColumn[], target: LeakTarget): 
 }
 
 /** Pairs grow with the square; wider tables are searched among their first columns only. */
-export const PAIR_COLUMN_LIMIT = 300;
+const PAIR_COLUMN_LIMIT = 300;
 
 const OPERATIONS = [
   { name: 'sum', apply: (a: number, b: number) => a + b, say: (a: string, b: string) => `${a} plus ${b}` },

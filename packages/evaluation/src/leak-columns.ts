@@ -17,6 +17,8 @@ export interface LeakColumn {
 
 /** Share of texts that must read as numbers for the column to be one as well, such as `$1,200.50`. */
 const NUMERIC_TEXT_RATIO = 0.95;
+/** Longer texts are no written-out numbers. */
+const NUMERIC_TEXT_LENGTH_LIMIT = 40;
 const NUMBER_NOISE = /[\s,_$€£¥%]/g;
 
 /** Takes the sampled rows of a column. */
@@ -57,17 +59,24 @@ function codeNumbers(numbers: Float64Array): { codes: Int32Array; values: number
 }
 
 function numbersOfTexts(codes: Int32Array, levels: readonly string[]): Float64Array | null {
-  const values = levels.map((level) => {
-    const text = level.replace(NUMBER_NOISE, '');
-    return text === '' ? Number.NaN : Number(text);
-  });
-  const numbers = Float64Array.from(codes, (code) => (code < 0 ? Number.NaN : (values[code] as number)));
+  const read = new Map<number, number>();
+  const numbers = new Float64Array(codes.length).fill(Number.NaN);
   let present = 0;
-  let read = 0;
+  let numeric = 0;
   for (let row = 0; row < codes.length; row += 1) {
-    if ((codes[row] as number) < 0) continue;
+    const code = codes[row] as number;
+    if (code < 0) continue;
     present += 1;
-    if (!Number.isNaN(numbers[row])) read += 1;
+    const value = read.get(code) ?? numberOfText(levels[code] ?? '');
+    read.set(code, value);
+    numbers[row] = value;
+    if (!Number.isNaN(value)) numeric += 1;
   }
-  return present > 0 && read >= present * NUMERIC_TEXT_RATIO ? numbers : null;
+  return present > 0 && numeric >= present * NUMERIC_TEXT_RATIO ? numbers : null;
+}
+
+function numberOfText(text: string): number {
+  if (text.length > NUMERIC_TEXT_LENGTH_LIMIT) return Number.NaN;
+  const digits = text.replace(NUMBER_NOISE, '');
+  return digits === '' ? Number.NaN : Number(digits);
 }

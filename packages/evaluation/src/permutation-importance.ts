@@ -12,7 +12,7 @@ export const IMPORTANCE_REPEATS_DEFAULT = 3;
 export const IMPORTANCE_REPEATS_LIMIT = 100;
 /** Row predictions in all; with many fields the rows become fewer, but not fewer than IMPORTANCE_ROWS_MIN. */
 export const IMPORTANCE_PREDICTION_LIMIT = 1_000_000;
-export const IMPORTANCE_ROWS_MIN = 200;
+const IMPORTANCE_ROWS_MIN = 200;
 
 export interface ImportanceRequest {
   readonly task: Task;

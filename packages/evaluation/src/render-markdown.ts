@@ -2,7 +2,7 @@ import type { EvaluationReport, MetricName } from './contract.ts';
 import { higherIsBetter, metricsOf } from './metric-table.ts';
 
 /** Importances and confusion tables are cut to this many rows in the text; the JSON holds all. */
-export const MARKDOWN_ROW_LIMIT = 20;
+const MARKDOWN_ROW_LIMIT = 20;
 
 /** The report as a page a person can read; says nothing that the JSON does not. */
 export function renderMarkdown(report: EvaluationReport): string {

@@ -10,6 +10,8 @@ export interface ColumnScore {
 }
 
 const FOLDS = 2;
+/** Classes that are scored one against the rest, the most frequent ones. */
+const SCORED_CLASS_LIMIT = 10;
 /** Rows that a category's mean borrows from the whole, so that rare categories say little. */
 const PRIOR_ROWS = 5;
 const BIN_COUNT = 64;
@@ -23,13 +25,20 @@ export function scoreColumn(column: LeakColumn, target: LeakTarget, seed: number
   const bins = binsOf(column);
   const folds = foldsOf(bins.codes.length, seed);
   if (!target.codes) return target.numbers ? explainedVariance(bins, target.numbers, folds) : 0;
-  const classes = target.codeCount === 2 ? [1] : Array.from({ length: target.codeCount }, (_, code) => code);
+  const classes = target.codeCount === 2 ? [1] : mostFrequent(target.codes, target.codeCount);
   const scores = classes.flatMap((code) => {
     const labels = Float64Array.from(target.codes as Int32Array, (value) => (value === code ? 1 : 0));
     const score = rocAuc(outOfFoldMeans(bins, labels, folds), Uint8Array.from(labels));
     return Number.isNaN(score) ? [] : [score];
   });
   return scores.length === 0 ? 0.5 : scores.reduce((sum, score) => sum + score, 0) / scores.length;
+}
+
+function mostFrequent(codes: Int32Array, codeCount: number): number[] {
+  const counts = new Float64Array(codeCount);
+  for (const code of codes) counts[code] = (counts[code] as number) + 1;
+  const order = Array.from(counts.keys()).toSorted((a, b) => (counts[b] as number) - (counts[a] as number) || a - b);
+  return order.slice(0, SCORED_CLASS_LIMIT);
 }
 
 interface Bins {

@@ -63,14 +63,14 @@ export function averagePrecision(scores: Numbers, labels: Numbers, weights?: Num
 }
 
 /** Weights by rank; all ones when there are none. */
-export function weightsInOrder(order: Uint32Array, weights: Numbers | undefined): Float64Array {
+function weightsInOrder(order: Uint32Array, weights: Numbers | undefined): Float64Array {
   const sorted = new Float64Array(order.length).fill(1);
   if (weights) for (let rank = 0; rank < order.length; rank += 1) sorted[rank] = weights[order[rank] as number] as number;
   return sorted;
 }
 
-/** Both curve areas in one pass over weights given in rank order; this is what each bootstrap resample runs. */
-export function rankedCurveAreas(ranked: RankedScores, sortedWeights: Float64Array): { rocAuc: number; averagePrecision: number } {
+/** Both curve areas in one pass over weights given in rank order. */
+function rankedCurveAreas(ranked: RankedScores, sortedWeights: Float64Array): { rocAuc: number; averagePrecision: number } {
   const { labels, ends } = ranked;
   let truePositive = 0;
   let falsePositive = 0;

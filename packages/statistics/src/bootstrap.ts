@@ -3,7 +3,7 @@ import { quantile } from './quantile.ts';
 import { type Random, createRandom } from './random.ts';
 
 export const RESAMPLES_DEFAULT = 1_000;
-export const RESAMPLES_LIMIT = 100_000;
+const RESAMPLES_LIMIT = 100_000;
 export const LEVEL_DEFAULT = 0.95;
 
 /** A number with its bootstrap percentile interval. NaN bounds: the statistic was undefined in most resamples. */

@@ -3,11 +3,11 @@ import { StatisticsError } from './errors.ts';
 import type { FieldSketch } from './field-sketch.ts';
 
 /** Bins of about equal size in the reference that a comparison of numbers uses. */
-export const COMPARISON_BINS = 10;
+const COMPARISON_BINS = 10;
 /** A number field with at most this many different reference values is compared value by value. */
-export const DISCRETE_VALUE_LIMIT = 20;
+const DISCRETE_VALUE_LIMIT = 20;
 /** New values are listed up to this many. */
-export const NEW_VALUE_LIMIT = 20;
+const NEW_VALUE_LIMIT = 20;
 
 /** One bin of a comparison with both sides' shares of all rows, missing ones included. */
 export interface ComparisonBin {

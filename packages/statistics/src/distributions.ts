@@ -9,7 +9,7 @@ const LANCZOS = [
 ];
 
 /** Logarithm of the gamma function for positive arguments (Lanczos, g = 7; about 15 digits). */
-export function logGamma(x: number): number {
+function logGamma(x: number): number {
   if (x < 0.5) return Math.log(Math.PI / Math.sin(Math.PI * x)) - logGamma(1 - x);
   const shifted = x - 1;
   let sum = LANCZOS[0] as number;
@@ -19,7 +19,7 @@ export function logGamma(x: number): number {
 }
 
 /** Upper regularised incomplete gamma function Q(a, x) (series and Lentz's continued fraction). */
-export function gammaUpperRatio(a: number, x: number): number {
+function gammaUpperRatio(a: number, x: number): number {
   if (x <= 0) return 1;
   const scale = Math.exp(a * Math.log(x) - x - logGamma(a));
   return x < a + 1 ? 1 - scale * gammaSeries(a, x) : scale * gammaFraction(a, x);

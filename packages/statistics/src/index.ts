@@ -31,6 +31,7 @@ export {
   type SketchValue,
 } from './field-sketch.ts';
 export { QUANTILE_SKETCH_K, RANK_ERROR_RATIO } from './sketch/quantile-sketch.ts';
+export { DISTINCT_STANDARD_ERROR_RATIO } from './sketch/distinct-counter.ts';
 export { RARE_COUNT_LIMIT, TOP_VALUE_LIMIT, VALUE_LENGTH_LIMIT, type TopValue } from './sketch/top-values.ts';
 export { equalWidthEdges, histogram, quantile, quantileEdges } from './quantile.ts';
 export { chiSquareTail, kolmogorovTail, normalCdf, normalQuantile } from './distributions.ts';

@@ -19,7 +19,7 @@ export function readCsv(path: string, names?: readonly string[]): { names: strin
 }
 
 function splitLine(line: string): string[] {
-  const cells = [...line.matchAll(/(?:^|,)\s*(?:"((?:[^"]|"")*)"|([^,]*))/g)];
+  const cells = [...`,${line}`.matchAll(/,\s*(?:"((?:[^"]|"")*)"|([^,]*))/g)];
   return cells.map(([, quoted, plain]) => (quoted === undefined ? (plain ?? '').trim() : quoted.replaceAll('""', '"')));
 }
 

@@ -1,5 +1,5 @@
 /** Text beyond this many UTF-16 units does not take part in hashes (its length does), so an update costs a bounded time. */
-export const HASHED_LENGTH_LIMIT = 1_024;
+const HASHED_LENGTH_LIMIT = 1_024;
 
 /** The two words of the last hash; a shared buffer, because returning an object would cost an allocation a value. */
 const words = new Int32Array(2);

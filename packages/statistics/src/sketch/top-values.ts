@@ -2,7 +2,7 @@ import { SketchFormatError } from '../errors.ts';
 import { textDigest } from './hash.ts';
 
 /** Counters kept in memory; a value's count is off by at most (values seen) / 128. */
-export const TOP_VALUE_CAPACITY = 128;
+const TOP_VALUE_CAPACITY = 128;
 /** Counters that leave in JSON, and the exact range: up to this many different values every count is exact. */
 export const TOP_VALUE_LIMIT = 64;
 /** A value seen fewer times than this leaves only as a digest: rare texts may be personal data. */
