@@ -38,12 +38,12 @@ export function objectiveOf(task: Task): Objective {
 }
 
 /** Raw margins [rowCount × outputs]: log-odds, class scores, or standardised predictions. */
-export function predictMargins(predictor: Predictor, matrix: EncodedMatrix): Float64Array {
+function predictMargins(predictor: Predictor, matrix: EncodedMatrix): Float64Array {
   return predictor.kind === 'trees' ? predictForest(predictor.forest, matrix) : predictLinear(predictor.linear, matrix);
 }
 
 /** Probabilities [rowCount × classCount] from margins, computed in double and rounded once. */
-export function probabilitiesOf(task: Task, margins: Float64Array, classCount: number): Float32Array {
+function probabilitiesOf(task: Task, margins: Float64Array, classCount: number): Float32Array {
   if (task === 'binary') {
     const probabilities = new Float32Array(margins.length * 2);
     margins.forEach((margin, row) => {

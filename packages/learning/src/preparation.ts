@@ -11,7 +11,7 @@ export const FIRST_LEVEL_CODE = 2;
 /** Levels one categorical feature keeps, most frequent first; codes must fit a histogram's 256 bins. */
 export const LEVEL_LIMIT = 253;
 /** A level seen on fewer training rows becomes `other` (on small tables the bound falls to 2). */
-export const RARE_LEVEL_ROWS = 5;
+const RARE_LEVEL_ROWS = 5;
 
 export const DAY_MS = 86_400_000;
 
@@ -192,7 +192,7 @@ function withUniqueNames(plans: readonly FeaturePlan[]): FeaturePlan[] {
 }
 
 /** What the trainers are told about each feature. */
-export function describeFeatures(preparation: Preparation): EncodedFeature[] {
+function describeFeatures(preparation: Preparation): EncodedFeature[] {
   return preparation.features.map((plan) =>
     plan.kind === 'category'
       ? { name: plan.name, field: plan.field, kind: 'categorical', codeCount: FIRST_LEVEL_CODE + plan.levels.length }

@@ -43,7 +43,7 @@ export interface EvaluateOptions {
 }
 
 /** Boosting rounds at most while searching. */
-export const ROUND_LIMIT = 2_000;
+const ROUND_LIMIT = 2_000;
 /** Rounds without a lower loss that end a fold: more when steps are small. */
 const PATIENCE_STEPS = 2.5;
 

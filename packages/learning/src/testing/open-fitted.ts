@@ -5,7 +5,7 @@ import { type FittedModel, predictFitted, type TrainerOutputs } from '../fitted-
 import { usedFields } from '../preparation.ts';
 
 /** The contract's used fields as a model's metadata wants them. */
-export function contractFor(model: FittedModel, contract: Contract): Contract {
+function contractFor(model: FittedModel, contract: Contract): Contract {
   const used = new Set(usedFields(model.preparation));
   return ContractShape.parse({ format: 'slipway.contract/1', fields: contract.fields.filter((field) => used.has(field.name)) });
 }

@@ -49,8 +49,6 @@ export const TREE_DEFAULTS: TreeParameters = {
   categoryGroupRowsMin: 100,
 };
 
-/** A tree may have at most this many leaves. */
-export const LEAF_LIMIT_MAX = 1_024;
 /** Trees times outputs one forest may have. */
 export const TREE_LIMIT = 20_000;
 /** Bytes all histograms of one training may take; wider tables need fewer leaves. */

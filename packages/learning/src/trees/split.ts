@@ -46,7 +46,7 @@ export interface LeafSums {
 }
 
 /** Twice the drop of the objective that a leaf with these sums can reach. */
-export function leafGain(gradient: number, hessian: number, l1: number, l2: number): number {
+function leafGain(gradient: number, hessian: number, l1: number, l2: number): number {
   if (l1 === 0) return (gradient * gradient) / (hessian + l2);
   const shrunk = Math.max(0, Math.abs(gradient) - l1);
   return (shrunk * shrunk) / (hessian + l2);

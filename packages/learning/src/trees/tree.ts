@@ -33,7 +33,7 @@ export interface Forest {
 }
 
 /** Whether a code is in a node's set. */
-export function inSet(tree: Tree, node: number, code: number): boolean {
+function inSet(tree: Tree, node: number, code: number): boolean {
   const word = (tree.set[node] as number) * SET_WORDS + (code >>> 5);
   return (((tree.sets[word] as number) >>> (code & 31)) & 1) === 1;
 }
@@ -78,7 +78,7 @@ function fillGoesLeft(tree: Tree, node: number, goesLeft: Uint8Array): void {
 }
 
 /** The leaf an encoded row reaches: the reference for what the exported graph must decide. */
-export function leafOf(tree: Tree, columns: readonly Float32Array[], row: number): number {
+function leafOf(tree: Tree, columns: readonly Float32Array[], row: number): number {
   let node = tree.feature.length === 0 ? -1 : 0;
   while (node >= 0) {
     const value = (columns[tree.feature[node] as number] as Float32Array)[row] as number;

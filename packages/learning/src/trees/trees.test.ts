@@ -15,6 +15,8 @@ function numericMatrix(columns: Float32Array[]): EncodedMatrix {
   return { rowCount: columns[0]?.length ?? 0, features, columns };
 }
 
+const category = (name: string, codeCount: number) => ({ name, field: name, kind: 'categorical' as const, codeCount });
+
 /** Five features: three numeric (one with missing values), a category of 30 codes, a category of 4. */
 function mixedMatrix(rowCount: number, seed: number): EncodedMatrix {
   const random = createRandom(seed);
@@ -24,7 +26,6 @@ function mixedMatrix(rowCount: number, seed: number): EncodedMatrix {
     draw(() => random.int(5)),
     draw(() => (random.next() < 0.2 ? Number.NaN : random.next())),
   ]);
-  const category = (name: string, codeCount: number) => ({ name, field: name, kind: 'categorical' as const, codeCount });
   return {
     rowCount,
     features: [...numeric.features, category('many', 30), category('few', 4)],
