@@ -40,7 +40,7 @@ export function createTransport(options: ClientOptions): Transport {
     const init: RequestInit & { duplex?: 'half' } = { method, headers };
     if (call.signal) init.signal = call.signal;
     if (call.stream !== undefined) {
-      init.body = call.stream as BodyInit;
+      init.body = call.stream as NonNullable<RequestInit['body']>;
       init.duplex = 'half';
       if (!headers.has('content-type')) headers.set('content-type', 'application/octet-stream');
     } else if (call.body !== undefined) init.body = JSON.stringify(call.body);

@@ -5,11 +5,13 @@ import type { Erasures } from './erasure-service.ts';
 import { type ErasureDeps, erasureWorkflow } from './erasure-workflow.ts';
 import { migrations } from './migrations.ts';
 
+/** The tables alone. */
+export const governanceSchema: Pick<Capability, 'name' | 'migrations'> = { name: 'governance', migrations };
+
 /** Erasure: tables, workflow and routes. */
 export function governanceCapability(deps: ErasureDeps, erasures: Erasures): Capability {
   return {
-    name: 'governance',
-    migrations,
+    ...governanceSchema,
     workflows: [erasureWorkflow(deps)],
     routes: [
       defineRoute({

@@ -1,4 +1,4 @@
-export { governanceCapability } from './capability.ts';
+export { governanceCapability, governanceSchema } from './capability.ts';
 export { ErasureFailedError, ErasureNotFoundError } from './errors.ts';
 export { createErasures, type Erasures } from './erasure-service.ts';
 export { ERASURE_WORKFLOW, erasureWorkflow, type ErasureDeps } from './erasure-workflow.ts';

@@ -7,6 +7,7 @@ import {
   type Json,
   type Part,
   type Principal,
+  type RecordingPolicy,
   type Result,
   type Row,
   timestampMs,
@@ -18,7 +19,7 @@ import { chooseArm } from './traffic.ts';
 
 /** Where invocations are written; resolves once the line is as durable as the server promises. */
 export interface Recorder {
-  append(invocation: Invocation): Promise<void>;
+  append(invocation: Invocation, options: { readonly policy: RecordingPolicy }): Promise<void>;
 }
 
 export interface AnswerRequest {
@@ -79,7 +80,8 @@ export function createAnswering(deps: AnswerDeps): Answering {
       const results = await invokeSafely(admitted);
       const { route, loaded } = admitted;
       const lines = results.map((result, row) => invocationLine(deps, request, admitted, row, result));
-      if (loaded.revision.recording !== 'none') await Promise.all(lines.map((line) => deps.recorder.append(line)));
+      const policy = loaded.revision.recording;
+      await Promise.all(lines.map((line) => deps.recorder.append(line, { policy })));
       return {
         release: route.name,
         revision: loaded.revision.number,
@@ -93,19 +95,18 @@ export function createAnswering(deps: AnswerDeps): Answering {
       if (!call) throw new InvalidError('A streamed call needs one input.');
       const invocation = call.context.invocation;
       for await (const part of streamOf(admitted, call)) {
-        if (part.type === 'result' && admitted.loaded.revision.recording !== 'none') {
-          await deps.recorder.append(invocationLine(deps, request, admitted, 0, part.result));
+        if (part.type === 'result') {
+          await deps.recorder.append(invocationLine(deps, request, admitted, 0, part.result), {
+            policy: admitted.loaded.revision.recording,
+          });
         }
         yield { ...part, invocation };
       }
     },
-    complete(invocation, result) {
-      const observedTimeMs = deps.clock.nowMs();
-      return deps.recorder.append({
-        ...invocation,
-        ...outcomeFields(result, invocation.output !== null || invocation.input !== null),
-        observedTimeMs,
-      });
+    async complete(invocation, result) {
+      const { revision } = await deps.routing.load(invocation.project, invocation.release, invocation.revision);
+      const ended = { ...invocation, ...outcomeFields(result), observedTimeMs: deps.clock.nowMs() };
+      await deps.recorder.append(ended, { policy: revision.recording });
     },
   };
 }
@@ -167,10 +168,10 @@ async function* streamOf(admitted: Admitted, call: Call<unknown>): AsyncIterable
   yield { type: 'result', result: result as Result<unknown> };
 }
 
-function outcomeFields(result: Result<unknown>, full: boolean) {
+function outcomeFields(result: Result<unknown>) {
   return {
     status: result.status,
-    output: result.status === 'ok' && full ? (result.output as Json) : null,
+    output: result.status === 'ok' ? (result.output as Json) : null,
     error: result.status === 'error' ? result.error.code : null,
     run: result.status === 'pending' ? result.run : null,
     costMicros: result.status === 'ok' ? (result.cost?.micros ?? 0) : 0,
@@ -180,7 +181,6 @@ function outcomeFields(result: Result<unknown>, full: boolean) {
 function invocationLine(deps: AnswerDeps, request: AnswerRequest, admitted: Admitted, row: number, result: Result<unknown>): Invocation {
   const { route, loaded, calls } = admitted;
   const call = calls[row] as Call<unknown>;
-  const full = loaded.revision.recording === 'full';
   return {
     schema: 1,
     id: call.context.invocation,
@@ -198,11 +198,11 @@ function invocationLine(deps: AnswerDeps, request: AnswerRequest, admitted: Admi
     observedTimeMs: deps.clock.nowMs(),
     replica: deps.replica,
     principal: request.principal.id,
-    input: full ? (call.input as Json) : null,
+    input: call.input as Json,
     latencyMs: Math.round((deps.clock.monotonicMs() - admitted.startedMs) * 1000) / 1000,
     parent: null,
     trace: request.traceparent ?? null,
-    ...outcomeFields(result, full),
+    ...outcomeFields(result),
   };
 }
 

@@ -32,8 +32,12 @@ const NameParams = z.object({ name: Name });
 /** Audit events looked through for one release's history. */
 const HISTORY_SCAN_LIMIT = 5_000;
 
+/** The tables alone, for stores that are opened before there are {@link Releases}. */
+export const releasesSchema: Pick<Capability, 'name' | 'migrations'> = { name: 'releases', migrations };
+
+/** Releases over HTTP: their management, and the calls they answer. */
 export function releasesCapability(deps: { releases: Releases; answering: Answering; audit: Audit }): Capability {
-  return { name: 'releases', migrations, routes: [...managementRoutes(deps), ...callRoutes(deps.answering)] };
+  return { ...releasesSchema, routes: [...managementRoutes(deps), ...callRoutes(deps.answering)] };
 }
 
 function managementRoutes({ releases, audit }: { releases: Releases; audit: Audit }): Route[] {
@@ -124,6 +128,7 @@ function callRoutes(answering: Answering): Route[] {
       params: NameParams,
       body: PredictRequest,
       bodyLimitBytes: CALL_BODY_LIMIT_BYTES,
+      fast: true,
       response: PredictReply,
       handle: async (call) => {
         const { body } = call;

@@ -1,5 +1,5 @@
 export { createAnswering, type Answered, type Answering, type AnswerRequest, type Recorder } from './answer.ts';
-export { releasesCapability } from './capability.ts';
+export { releasesCapability, releasesSchema } from './capability.ts';
 export {
   CallInvalidError,
   ReleaseNotFoundError,

@@ -1,5 +1,6 @@
 import type { Catalog } from '@slipway/catalog';
 import {
+  type Contract,
   type RowValidator,
   type Servable,
   type ServableKind,
@@ -58,9 +59,11 @@ export function createRouting(deps: {
   readonly catalog: Catalog;
   readonly loaders: ReadonlyMap<ServableKind, ServableLoader>;
   readonly monotonicMs: () => number;
+  /** Told what a version takes before it answers its first call, so that its calls are watched as its data was read. */
+  readonly describe: (project: string, version: string, contract: Contract) => Promise<void>;
 }): Routing {
   const entries = new Map<string, Entry>();
-  const servables = new ServableCache(deps.catalog, deps.loaders);
+  const servables = new ServableCache(deps);
 
   async function read(project: string, name: string): Promise<LiveRoute> {
     const release = await findReleaseRow(deps.records.db, project, name);
@@ -102,13 +105,11 @@ export function createRouting(deps: {
 
 /** Loaded revisions by id, least recently used first out. Loading the same one twice at once happens once. */
 class ServableCache {
-  readonly #catalog: Catalog;
-  readonly #loaders: ReadonlyMap<ServableKind, ServableLoader>;
+  readonly #deps: Pick<Parameters<typeof createRouting>[0], 'catalog' | 'loaders' | 'describe'>;
   readonly #loaded = new Map<string, Promise<LoadedRevision>>();
 
-  constructor(catalog: Catalog, loaders: ReadonlyMap<ServableKind, ServableLoader>) {
-    this.#catalog = catalog;
-    this.#loaders = loaders;
+  constructor(deps: Pick<Parameters<typeof createRouting>[0], 'catalog' | 'loaders' | 'describe'>) {
+    this.#deps = deps;
   }
 
   load(project: string, revision: Revision): Promise<LoadedRevision> {
@@ -144,16 +145,17 @@ class ServableCache {
   }
 
   async #load(project: string, revision: Revision): Promise<LoadedRevision> {
-    const loader = this.#loaders.get(revision.kind as ServableKind);
+    const loader = this.#deps.loaders.get(revision.kind as ServableKind);
     if (!loader) throw new ServableUnavailableError(`This server cannot load a version of kind "${revision.kind}".`);
     const servable = await loader.load(project, await this.#reference(project, revision.version));
+    await this.#deps.describe(project, revision.version, servable.input);
     const parts = new Map<string, VersionRef>();
     for (const [part, version] of Object.entries(revision.parts)) parts.set(part, await this.#reference(project, version));
     return { revision, servable, validator: compileContract(servable.input), parts };
   }
 
   async #reference(project: string, id: string): Promise<VersionRef> {
-    const { kind, name, recipe, content } = await this.#catalog.get(project, id);
+    const { kind, name, recipe, content } = await this.#deps.catalog.get(project, id);
     return { id, kind: kind as ServableKind, name, recipe, content };
   }
 }

@@ -3,7 +3,7 @@ import { rename, rm, stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { ConflictError, NotFoundError } from '@slipway/kernel';
+import { ConflictError, InvalidError, NotFoundError, Role } from '@slipway/kernel';
 import { findHolder } from '@slipway/records';
 import type { Command } from 'commander';
 import { serverOptions, withClient } from '../connect.ts';
@@ -28,11 +28,12 @@ function addBackup(program: Command): void {
       const output = createOutput(options.json);
       const target = resolve(file);
       const partial = `${target}.partial`;
+      const { verifyBackup } = await import('@slipway/server');
       await withClient(options, output, async (client) => {
         try {
           const body = await client.backup();
           await pipeline(Readable.fromWeb(body as never), createWriteStream(partial, { mode: 0o600 }));
-          await client.verifyBackup(partial);
+          await verifyBackup(partial);
           await rename(partial, target);
         } catch (error) {
           await rm(partial, { force: true });
@@ -109,7 +110,7 @@ function addKeys(program: Command): void {
       const days = parseNumber('--days', flags.days, { min: 1, max: 3650 }) ?? 90;
       await withClient(options, output, async (client) => {
         const expiresAt = new Date(Date.now() + days * 86_400_000).toISOString();
-        const created = await client.keys.create({ role: flags.role, label: flags.label, expiresAt });
+        const created = await client.keys.create({ role: parseRole(flags.role), label: flags.label, expiresAt });
         printResult(output, created, () => `${created.key}\n(shown only now)`);
       });
     });
@@ -124,4 +125,10 @@ function addKeys(program: Command): void {
         printResult(output, revoked, () => `${id} is revoked`);
       });
     });
+}
+
+function parseRole(text: string): Role {
+  const role = Role.safeParse(text);
+  if (!role.success) throw new InvalidError(`--role must be one of ${Role.options.join(', ')}, got "${text}".`);
+  return role.data;
 }

@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises';
+import { text } from 'node:stream/consumers';
 import { InvalidError, parseJson } from '@slipway/kernel';
 import type { Command } from 'commander';
 import { withClient } from '../connect.ts';
@@ -54,7 +55,7 @@ function addPredict(program: Command): void {
 }
 
 async function rowsText(argument: string): Promise<string> {
-  if (argument === '-') return readFile(0, 'utf8');
+  if (argument === '-') return text(process.stdin);
   if (!argument.startsWith('@')) return argument;
   return readFile(argument.slice(1), 'utf8').catch((cause: unknown) => {
     throw new InvalidError(`The file "${argument.slice(1)}" cannot be read.`, { cause });

@@ -1,0 +1,140 @@
+import { createAudit, auditCapability } from '@slipway/audit';
+import { createCatalog, catalogCapability } from '@slipway/catalog';
+import { createData, dataCapability } from '@slipway/data';
+import { createErasures, governanceCapability } from '@slipway/governance';
+import { createIdentity, identityCapability } from '@slipway/identity';
+import {
+  type Capability,
+  type Clock,
+  type Ids,
+  type ServableKind,
+  type ServableLoader,
+  createIds,
+  createInvocationIds,
+  systemClock,
+  systemRandomBytes,
+} from '@slipway/kernel';
+import { modelLoader } from '@slipway/models';
+// MON import { monitoringCapability } from '@slipway/monitoring';
+import type { Objects } from '@slipway/objects';
+import { createLaunches, projectCapability } from '@slipway/project';
+import type { Records } from '@slipway/records';
+import { createAnswering, createReleases, createRouting, releasesCapability } from '@slipway/releases';
+import { openTelemetry, telemetryCapability } from '@slipway/telemetry';
+import { createWorkflows, workflowsCapability } from '@slipway/workflows';
+import { httpCapability } from './http/index.ts';
+import type { Log } from './log.ts';
+// MON import { createMonitorPorts } from './monitor-ports.ts';
+import { operationsCapability } from './operations.ts';
+
+export interface ComposeOptions {
+  readonly records: Records;
+  readonly objects: Objects;
+  /** The home's folder: telemetry's open segments and DuckDB's temporary files lie under it. */
+  readonly directory: (name: string) => string;
+  readonly durability: 'process' | 'host';
+  readonly applicationVersion: string;
+  readonly executorId: string;
+  readonly replica: number;
+  readonly trainingThreads: number;
+  readonly publicUrl: () => string;
+  readonly log: Log;
+  readonly clock?: Clock;
+}
+
+/** The kinds of servable that this server loads, plus what tests add. */
+export interface ExtraParts {
+  readonly loaders?: readonly ServableLoader[];
+  readonly capabilities?: readonly Capability[];
+}
+
+/** Wires every room of the house. The only place that knows them all; holds no rule of its own. */
+export async function compose(options: ComposeOptions, extra: ExtraParts = {}) {
+  const { records, objects, log, directory } = options;
+  const clock = options.clock ?? systemClock;
+  const ids: Ids = createIds(clock);
+  const audit = createAudit({ records, clock, ids });
+  const catalog = createCatalog({ records, audit, clock, ids });
+  const identity = createIdentity({ records, audit, clock, ids, random: systemRandomBytes });
+  const workflows = createWorkflows({
+    records,
+    audit,
+    clock,
+    ids,
+    executorId: options.executorId,
+    applicationVersion: options.applicationVersion,
+    queues: [{ name: 'launch', concurrency: 1 }],
+    log: ({ level, message, error, run }) =>
+      log({ level, message, fields: { run, error: error instanceof Error ? error.message : undefined } }),
+  });
+  const telemetry = await openTelemetry({
+    directory: directory('telemetry'),
+    records,
+    objects,
+    audit,
+    clock,
+    replica: options.replica,
+    durability: options.durability,
+    onProblem: (error) => log({ level: 'warn', message: 'telemetry', fields: { error: error.message } }),
+  });
+  const data = createData({ records, objects, catalog, clock, workDirectory: directory('work') });
+  const releases = createReleases({ records, audit, catalog, clock, ids });
+  const loaders = new Map<ServableKind, ServableLoader>();
+  for (const loader of [modelLoader({ objects, catalog, clock }), ...(extra.loaders ?? [])]) loaders.set(loader.kind, loader);
+  const routing = createRouting({
+    records,
+    catalog,
+    loaders,
+    monotonicMs: () => clock.monotonicMs(),
+    describe: (project, version, contract) => telemetry.describe(project, version, contract),
+  });
+  const nextInvocationId = createInvocationIds(clock, options.replica);
+  const answering = createAnswering({ routing, recorder: telemetry, clock, replica: options.replica, nextInvocationId, draw: Math.random });
+  const launchDeps = {
+    records,
+    objects,
+    audit,
+    catalog,
+    data,
+    releases,
+    clock,
+    trainingThreads: options.trainingThreads,
+    publicUrl: options.publicUrl,
+  };
+  const launches = createLaunches(launchDeps, workflows);
+  const erasureDeps = { records, objects, audit, catalog, data, telemetry, clock, ids };
+  const erasures = createErasures(erasureDeps, workflows);
+  const capabilities: Capability[] = [
+    auditCapability(audit),
+    identityCapability(identity, clock),
+    catalogCapability(catalog, records),
+    workflowsCapability(workflows),
+    telemetryCapability(telemetry),
+    dataCapability({ data, catalog }),
+    releasesCapability({ releases, answering, audit }),
+    // MON     monitoringCapability(createMonitorPorts({ releases, catalog, objects, telemetry, clock })),
+    governanceCapability(erasureDeps, erasures),
+    projectCapability(launchDeps, launches),
+    httpCapability(records),
+    operationsCapability({ records, objects, telemetry, clock }),
+    ...(extra.capabilities ?? []),
+  ];
+  return {
+    clock,
+    ids,
+    audit,
+    catalog,
+    identity,
+    workflows,
+    telemetry,
+    data,
+    releases,
+    routing,
+    answering,
+    launches,
+    erasures,
+    capabilities,
+  };
+}
+
+export type House = Awaited<ReturnType<typeof compose>>;

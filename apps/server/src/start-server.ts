@@ -1,0 +1,213 @@
+import { readFile, rm, writeFile } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
+import { openFolderObjects } from '@slipway/objects';
+import { type Redacted, systemClock } from '@slipway/kernel';
+import { type Home, type Records, migrate, openHome, openRecords } from '@slipway/records';
+import { type BackupSummary, restoreStores } from './backup.ts';
+import { type ExtraParts, type House, compose } from './compose.ts';
+import { HomeNotEmptyError, PortInUseError } from './errors.ts';
+import { createHttpApp, createIdempotencyStore, listen, type HttpApp, type Listening } from './http/index.ts';
+import { startJobs } from './jobs.ts';
+import { withLocalToken } from './local-identity.ts';
+import { type Log, stderrLog } from './log.ts';
+import { schema, takeReplicaNumber } from './schema.ts';
+import { VERSION } from './version.ts';
+
+export const HOST = '127.0.0.1';
+/** Threads a training takes at most; the rest of the machine goes on answering. */
+const TRAINING_THREADS_MAX = 4;
+
+export interface ServerOptions {
+  readonly home: string;
+  readonly port?: number;
+  /** A PostgreSQL server instead of the embedded records. */
+  readonly databaseUrl?: string | undefined;
+  /** Becomes the admin key at the very first start. */
+  readonly adminKey?: string | undefined;
+  /** False for a process that only works for itself: no port is opened. */
+  readonly listen: boolean;
+  readonly durability?: 'process' | 'host';
+  readonly log?: Log;
+  readonly extra?: ExtraParts;
+}
+
+export interface RunningServer {
+  readonly version: string;
+  readonly home: string;
+  /** Address, or null when it does not listen. */
+  readonly url: string | null;
+  /** Answers a request in this process. */
+  readonly fetch: typeof globalThis.fetch;
+  /** The generated admin key; only at the first start without a given one. */
+  readonly createdKey: Redacted | null;
+  readonly localToken: Redacted;
+  readonly house: House;
+  readonly http: HttpApp;
+  close(): Promise<void>;
+}
+
+/** Opens a home and starts everything in it. What was opened is closed again when a later part fails. */
+export async function startServer(options: ServerOptions): Promise<RunningServer> {
+  const closing: (() => Promise<unknown>)[] = [];
+  const close = async () => {
+    for (const step of closing.splice(0).toReversed()) await step().catch(() => {});
+  };
+  try {
+    return await start(options, closing, close);
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+async function start(options: ServerOptions, closing: (() => Promise<unknown>)[], close: () => Promise<void>): Promise<RunningServer> {
+  const log = options.log ?? stderrLog(process.env['SLIPWAY_DEBUG'] === '1');
+  const home = await openHome(options.home);
+  closing.push(() => home.release());
+  const { records, objects, replica } = await openStores(home, options, closing);
+  let url: string | null = null;
+  const house = await compose(
+    {
+      records,
+      objects,
+      directory: (name) => home.path(name),
+      durability: options.durability ?? 'process',
+      applicationVersion: VERSION,
+      executorId: `executor-${replica}`,
+      replica,
+      trainingThreads: Math.max(1, Math.min(TRAINING_THREADS_MAX, availableParallelism())),
+      publicUrl: () => url ?? `http://${HOST}:${options.port || 7700}`,
+      log,
+    },
+    options.extra,
+  );
+  closing.push(() => house.data.close());
+  closing.push(() => house.telemetry.close());
+  closing.push(() => house.routing.close());
+  const { admin, createdKey, givenKeyWorks } = await house.identity.bootstrap({ adminKey: options.adminKey });
+  if (givenKeyWorks === false) log({ level: 'warn', message: 'SLIPWAY_KEY is no key of this home; it was set up with another one.' });
+  const { identity, token } = withLocalToken(house.identity, admin);
+  const http = createApp(house, identity, records, log);
+  const listening = options.listen ? await listenOn(http, options.port ?? 7700) : undefined;
+  if (listening) closing.push(() => listening.close());
+  url = listening?.url ?? null;
+  await startWork(house, records, log, closing);
+  await home.announce(url, token.reveal());
+  return {
+    version: VERSION,
+    home: home.directory,
+    url,
+    fetch: (input, init) => http.fetch(new Request(input, init)),
+    createdKey,
+    localToken: token,
+    house,
+    http,
+    close,
+  };
+}
+
+async function openStores(home: Home, options: Pick<ServerOptions, 'databaseUrl'>, closing: (() => Promise<unknown>)[]) {
+  const records = await openRecords(
+    options.databaseUrl === undefined
+      ? { kind: 'embedded', directory: home.path('records') }
+      : { kind: 'postgres', url: options.databaseUrl },
+  );
+  closing.push(() => records.close());
+  await migrate(records, schema(records));
+  const objects = await openFolderObjects(home.path('objects'));
+  return { records, objects, replica: await replicaOf(home, records) };
+}
+
+/** A home keeps its replica number, so that its open segments are found again. */
+async function replicaOf(home: Home, records: Records): Promise<number> {
+  const path = home.path('replica');
+  const stored = Number.parseInt(await readFile(path, 'utf8').catch(() => ''), 10);
+  if (Number.isInteger(stored)) return stored;
+  const replica = await takeReplicaNumber(records);
+  await writeFile(path, String(replica), { mode: 0o600 });
+  return replica;
+}
+
+function createApp(house: House, identity: House['identity'], records: Records, log: Log): HttpApp {
+  const requests = house.telemetry.metrics.counter({
+    name: 'slipway_http_requests_total',
+    help: 'HTTP requests answered.',
+    labels: ['route', 'status'],
+  });
+  return createHttpApp({
+    capabilities: house.capabilities,
+    identity,
+    clock: house.clock,
+    ids: house.ids,
+    log: { error: (message, fields) => log({ level: 'error', message, fields }) },
+    idempotency: createIdempotencyStore(records, systemClock),
+    options: {
+      version: VERSION,
+      observe: ({ route, status }) => requests({ route: route ?? 'none', status: String(status) }).add(),
+    },
+  });
+}
+
+async function listenOn(http: HttpApp, port: number): Promise<Listening> {
+  try {
+    return await listen(http, { port, host: HOST });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EADDRINUSE') throw new PortInUseError(port);
+    throw error;
+  }
+}
+
+async function startWork(house: House, records: Records, log: Log, closing: (() => Promise<unknown>)[]): Promise<void> {
+  const { workflows, routing, capabilities } = house;
+  workflows.register(capabilities.flatMap((capability) => capability.workflows ?? []));
+  await workflows.launch();
+  closing.push(() => workflows.shutdown());
+  const unlisten = await records.listen('slipway_change', (project) => routing.invalidate(project));
+  closing.push(unlisten);
+  closing.push(
+    startJobs(
+      capabilities.flatMap((capability) => capability.jobs ?? []),
+      log,
+    ),
+  );
+}
+
+/** Fills an empty home, or with `force` any, from a backup file. @throws {HomeNotEmptyError} */
+export async function restoreBackup(
+  options: Omit<ServerOptions, 'listen'> & { readonly file: string; readonly force: boolean },
+): Promise<BackupSummary> {
+  const closing: (() => Promise<unknown>)[] = [];
+  try {
+    const home = await openHome(options.home);
+    closing.push(() => home.release());
+    const used = await readFile(home.path('replica'), 'utf8').then(
+      () => true,
+      () => false,
+    );
+    if (used && !options.force) throw new HomeNotEmptyError(home.directory);
+    if (used)
+      for (const folder of ['records', 'objects', 'telemetry', 'work', 'replica'])
+        await rm(home.path(folder), { recursive: true, force: true });
+    const { records, objects, replica } = await openStores(home, options, closing);
+    // The workflow engine makes its own tables when it starts.
+    const house = await compose({
+      records,
+      objects,
+      directory: (name) => home.path(name),
+      durability: 'process',
+      applicationVersion: VERSION,
+      executorId: `executor-${replica}`,
+      replica,
+      trainingThreads: 1,
+      publicUrl: () => '',
+      log: () => {},
+    });
+    closing.push(() => house.data.close());
+    closing.push(() => house.telemetry.close());
+    await house.workflows.launch();
+    await house.workflows.shutdown();
+    return await restoreStores({ records, objects }, options.file);
+  } finally {
+    for (const step of closing.toReversed()) await step().catch(() => {});
+  }
+}

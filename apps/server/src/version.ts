@@ -1,0 +1,2 @@
+/** The version of this program; the same in every manifest (tools/structure.test.ts). */
+export const VERSION = '0.1.0';
