@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, test } from 'vitest';
 import { z } from 'zod';
 import { workflowsCapability } from './capability.ts';
 import { RunEventPage, RunEventReply, RunPage, RunReply } from './contract.ts';
-import { TEST_PROJECT, launchTestWorkflows, testPrincipal, workflowsSchema, type TestWorkflows } from './testing/index.ts';
+import { TEST_PROJECT, launchTestWorkflows, testPrincipal, testSchemas, type TestWorkflows } from './testing/index.ts';
 
 const talk = defineWorkflow({
   name: 'talk',
@@ -27,7 +27,7 @@ describe('the routes over runs', () => {
   let app: TestWorkflows;
   let routes: readonly Route[];
   beforeAll(async () => {
-    records = await createTestRecords([workflowsSchema]);
+    records = await createTestRecords(testSchemas);
     app = await launchTestWorkflows(records, [talk]);
     routes = workflowsCapability(app.workflows).routes ?? [];
   });

@@ -39,12 +39,12 @@ export class Definitions {
   }
 
   names(): string[] {
-    return [...this.#latest.keys()].sort();
+    return [...this.#latest.keys()].toSorted();
   }
 
   /** `name@version` of each. */
   keys(): string[] {
-    return [...this.#byKey.keys()].sort();
+    return [...this.#byKey.keys()].toSorted();
   }
 
   /** The queues that the definitions name, and the default one. */

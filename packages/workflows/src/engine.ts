@@ -54,13 +54,20 @@ const plainJson: DBOSSerializer = {
   parse: (text) => (text === null || text === undefined ? null : JSON.parse(text)),
 };
 
+/** What the engine warns of although it is part of a normal day: cancelled and failed runs, shutdowns, claims that met. */
+const EVERYDAY =
+  /^run failed:|outcome was not recorded|cancelled during execution|no longer owned by this execution|has been cancelled|Shutting down while|Contention detected|Increasing polling interval|exceeds the global concurrency/;
+
 function engineLogger(log: Log): DLogger {
-  const text = (entry: unknown) => (entry instanceof Error ? entry.message : String(entry));
+  const write = (level: 'debug' | 'warn', entry: unknown, error?: unknown) => {
+    const message = entry instanceof Error ? entry.message : String(entry);
+    log({ level: EVERYDAY.test(message) ? 'debug' : level, message, ...(error === undefined ? {} : { error }) });
+  };
   return {
     debug: () => {},
-    info: (entry) => log({ level: 'debug', message: text(entry) }),
-    warn: (entry) => log({ level: 'warn', message: text(entry) }),
-    error: (entry, metadata) => log({ level: 'warn', message: text(entry), error: metadata?.error ?? entry }),
+    info: (entry) => write('debug', entry),
+    warn: (entry) => write('warn', entry),
+    error: (entry, metadata) => write('warn', entry, metadata?.error ?? entry),
   };
 }
 
@@ -89,9 +96,9 @@ export async function launchEngine(options: EngineOptions): Promise<Engine> {
   }
   const token = {};
   live = token;
+  const loaded = await loadEngine();
+  const { DBOS } = loaded;
   try {
-    const loaded = await loadEngine();
-    const { DBOS } = loaded;
     DBOS.setConfig({
       name: ENGINE_APPLICATION,
       applicationVersion: ENGINE_VERSION,
@@ -114,6 +121,7 @@ export async function launchEngine(options: EngineOptions): Promise<Engine> {
       if (live === token) live = undefined;
     });
   } catch (error) {
+    await DBOS.shutdown({ deregister: true }).catch(() => {});
     live = undefined;
     throw error;
   }

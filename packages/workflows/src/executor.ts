@@ -10,7 +10,7 @@ import { DefinitionMissingError, RunInputError, StepError } from './errors.ts';
 import { anotherKnows } from './lease-store.ts';
 import type { Log } from './log.ts';
 import { RunContext, cancelledReason, standStill, type ContextDeps, type Execution } from './run-context.ts';
-import { endRun, findRun, repinRun, takeRun } from './run-store.ts';
+import { endRun, findRun, releaseRun, repinRun, takeRun } from './run-store.ts';
 import type { Run } from './run.ts';
 import { asJson, errorOf } from './step-codec.ts';
 import { untilReachable } from './transient.ts';
@@ -112,7 +112,7 @@ export class Executor {
     try {
       // The definition's own schema made the input, which is what types its `run` (see defineWorkflow).
       const output = await prepared.definition.run(new RunContext(deps, execution), prepared.input as never);
-      return { output: asJson(output ?? null, `run of ${execution.run.workflow}`) };
+      return { output: asJson(output ?? null, `The output of workflow ${execution.run.workflow}`) };
     } catch (error) {
       return { error };
     }
@@ -125,7 +125,10 @@ export class Executor {
     const pinned = definitions.find(run.workflow, run.version);
     if (pinned) return { definition: pinned, input: parseRunInput(pinned, run.input) };
     if (await anotherKnows(records.db, { executor: executorId, workflow: run.workflow, version: run.version })) {
-      await records.transaction((tx) => putBack(tx, run.id, PUT_BACK_MS));
+      await records.transaction(async (tx) => {
+        await releaseRun(tx, run.id, execution.token);
+        await putBack(tx, run.id, PUT_BACK_MS);
+      });
       return undefined;
     }
     const latest = definitions.latest(run.workflow);

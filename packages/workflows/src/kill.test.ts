@@ -7,7 +7,7 @@ import type { RecordsOptions } from '@slipway/records';
 import { createTestRecords, testEngines } from '@slipway/records/testing';
 import { describe, test } from 'vitest';
 import type { Run } from './run.ts';
-import { workflowsSchema } from './testing/index.ts';
+import { testSchemas } from './testing/index.ts';
 import { checkLines } from './testing/line-workflow.ts';
 import { spawnWorker } from './testing/worker-process.ts';
 
@@ -56,7 +56,7 @@ describe.each(testEngines)('kill -9 on %s', (engine) => {
     const seed = Number(process.env['SLIPWAY_SEED'] ?? Date.now() % 1_000_000);
     const random = seeded(seed);
     const folder = await mkdtemp(join(tmpdir(), 'slipway-kill-'));
-    const postgres = engine === 'postgres' ? await createTestRecords([workflowsSchema], engine) : undefined;
+    const postgres = engine === 'postgres' ? await createTestRecords(testSchemas, engine) : undefined;
     const store: RecordsOptions = postgres
       ? { kind: 'postgres', url: postgres.pool.options.connectionString ?? '' }
       : { kind: 'embedded', directory: join(folder, 'records') };
@@ -96,7 +96,7 @@ test('the check of the lines notices completed work that ran again and work that
 describe.runIf(testEngines.includes('postgres'))('takeover on postgres', () => {
   test('the runs of a killed worker are finished by another one, whose lease is valid', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'slipway-takeover-'));
-    const postgres = await createTestRecords([workflowsSchema], 'postgres');
+    const postgres = await createTestRecords(testSchemas, 'postgres');
     const store: RecordsOptions = { kind: 'postgres', url: postgres.pool.options.connectionString ?? '' };
     const file = join(folder, 'lines.txt');
     try {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { setTimeout as delay } from 'node:timers/promises';
-import { defineWorkflow, type WorkflowDefinition } from '@slipway/kernel';
+import { defineWorkflow, systemClock, type WorkflowDefinition } from '@slipway/kernel';
 import { createTestRecords, testEngines } from '@slipway/records/testing';
 import type { Records } from '@slipway/records';
 import { sql } from 'kysely';
@@ -8,10 +8,9 @@ import { afterEach, beforeEach, describe, test } from 'vitest';
 import { z } from 'zod';
 import { AlreadyLaunchedError, DefinitionError, NotLaunchedError } from './errors.ts';
 import { RECOVERY_LIMIT, RUN_EVENT_LIMIT } from './limits.ts';
-import { TEST_PROJECT, launchTestWorkflows, testPrincipal, workflowsSchema, type TestWorkflows } from './testing/index.ts';
+import { TEST_PROJECT, launchTestWorkflows, testPrincipal, testSchemas, type TestWorkflows } from './testing/index.ts';
 import { reconcile } from './upkeep.ts';
 import { createWorkflows } from './workflows.ts';
-import { systemClock } from '@slipway/kernel';
 
 type Body = (context: Parameters<WorkflowDefinition['run']>[0]) => Promise<unknown>;
 
@@ -33,7 +32,7 @@ describe.each(testEngines)('recovery on %s', (engine) => {
   };
   const ended = (app: TestWorkflows, id: string) => app.workflows.wait(TEST_PROJECT, id, { timeoutMs: 20_000 });
   beforeEach(async () => {
-    records = await createTestRecords([workflowsSchema], engine);
+    records = await createTestRecords(testSchemas, engine);
   });
   afterEach(async () => {
     for (const app of launched) await shutdown(app);
@@ -145,6 +144,50 @@ describe.each(testEngines)('recovery on %s', (engine) => {
     assert.equal((await ended(third, unfit)).error?.code, 'workflows/input');
   });
 
+  test('during a rolling upgrade a run is left to the live worker that knows its version', async () => {
+    const next = workflow('upgraded', 2, async () => 'new');
+    const first = await launch([next]);
+    const id = await first.start('upgraded', {}, { delayMs: 300 });
+    await shutdown(first);
+    const lease = sql`insert into workflows_lease values ('upgraded one', 'x', now() + interval '1 hour', '["upgraded@2"]')`;
+    await lease.execute(records.db);
+    const old = await launch([workflow('upgraded', 1, async () => 'old')]);
+    const putBack = sql`select 1 from dbos.workflow_status where workflow_uuid = ${id} and status = 'DELAYED' and recovery_attempts = 0 and executor_id = 'test'`;
+    while ((await putBack.execute(records.db)).rows.length === 0) await delay(20);
+    assert.equal((await old.workflows.get(TEST_PROJECT, id)).status, 'queued');
+    await shutdown(old);
+    const upgraded = await launch([next]);
+    assert.equal((await ended(upgraded, id)).output, 'new');
+  });
+
+  test('steps do not nest, and one that nobody awaits harms only itself', async () => {
+    const app = await launch([
+      workflow('nesting', 1, async (context) => context.step('outer', () => context.step('inner', async () => 1))),
+      workflow('forgetful', 1, async (context) => {
+        void context.step('forgotten', async () => {
+          throw new Error('nobody looks');
+        });
+        return context.step('remembered', async () => 'fine');
+      }),
+    ]);
+    assert.equal((await ended(app, await app.start('nesting'))).error?.code, 'kernel/invalid');
+    assert.equal((await ended(app, await app.start('forgetful'))).output, 'fine');
+  });
+
+  test('a result that is too large, or no JSON, fails the run and says why', async () => {
+    const app = await launch([
+      workflow('large', 1, async (context) => context.step('large', async () => 'x'.repeat(1_100_000))),
+      workflow('endless', 1, async () => ({ value: Number.POSITIVE_INFINITY })),
+      workflow('nothing', 1, async (context) => {
+        const value: unknown = await context.step('void', async () => {});
+        return [value === undefined, await context.step('null', async () => null)];
+      }),
+    ]);
+    assert.equal((await ended(app, await app.start('large'))).error?.code, 'workflows/result-too-large');
+    assert.equal((await ended(app, await app.start('endless'))).error?.code, 'workflows/result-not-json');
+    assert.deepEqual((await ended(app, await app.start('nothing'))).output, [true, null]);
+  });
+
   test('changed steps under the same version are found, not guessed around', async () => {
     const first = await launch([
       workflow('silent', 1, async (context) => {
@@ -193,7 +236,7 @@ describe.each(testEngines)('recovery on %s', (engine) => {
     const again = await launch([workflow('gone', 1, async (context) => context.waitFor('never', 600_000))], { leaseMs: 300 });
     assert.equal((await ended(again, lost)).error?.code, 'workflows/engine-ended');
     while ((await again.workflows.get(TEST_PROJECT, tired)).status !== 'failed') {
-      await reconcile({ records, audit: again.audit as never, clock: systemClock, log: () => {} });
+      await reconcile({ records, audit: again.audit, clock: systemClock, log: () => {} });
       await delay(50);
     }
     assert.equal((await again.workflows.get(TEST_PROJECT, tired)).error?.code, 'workflows/recovery-exhausted');

@@ -48,7 +48,7 @@ export interface StartDeps extends ChangeDeps {
 /** See {@link Workflows.start}: row, place in the queue and audit event are part of the caller's transaction. */
 export async function startRun(deps: StartDeps, tx: Tx, request: StartRequest): Promise<Run> {
   const definition = deps.definitions.current(request.workflow);
-  const input = asJson(request.input, 'the caller');
+  const input = asJson(request.input, 'The input');
   parseRunInput(definition, input);
   const id = request.runId ?? deps.ids.next('run');
   if (!isId('run', id)) throw new InvalidError(`"${id.slice(0, 100)}" is not an id of a run.`, { details: { field: 'runId' } });
@@ -65,7 +65,7 @@ export async function startRun(deps: StartDeps, tx: Tx, request: StartRequest): 
     principal: request.principal,
     parent: request.parent ?? null,
     input,
-    provenance: asJson(request.provenance ?? {}, 'the caller'),
+    provenance: asJson(request.provenance ?? {}, 'The provenance'),
     applicationVersion: deps.applicationVersion,
     atMs: deps.clock.nowMs(),
   });
@@ -120,7 +120,7 @@ export async function retryRun(deps: ChangeDeps, request: RunRequest): Promise<R
 /** See {@link Workflows.signal}. */
 export async function signalRun(deps: ChangeDeps, request: { project: string; id: string; name: string; value: Json }): Promise<void> {
   const topic = signalTopic(request.name);
-  const value = asJson(request.value, 'the caller');
+  const value = asJson(request.value, 'The value of the signal');
   await deps.records.transaction(async (tx) => {
     const run = await lockRun(tx, request.project, request.id);
     if (hasEnded(run.status)) throw ended(run, 'signalled');

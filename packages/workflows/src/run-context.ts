@@ -38,6 +38,12 @@ export interface ContextDeps {
 /** An execution that may go no further waits for ever; nothing holds it, so it is collected. */
 export const standStill = <T>(): Promise<T> => new Promise<T>(() => {});
 
+/** A step that the workflow's code does not await must not end the process when it fails; its failure is stored and logged. */
+function watched<T>(promise: Promise<T>): Promise<T> {
+  promise.catch(() => {});
+  return promise;
+}
+
 /** What a workflow's code sees of its run. Positions count the stored steps exactly as the engine does. */
 export class RunContext implements WorkflowContext {
   readonly run: string;
@@ -58,8 +64,12 @@ export class RunContext implements WorkflowContext {
     this.signal = execution.abort.signal;
   }
 
-  async step<T extends Json | void>(name: string, work: () => Promise<T>, options: { readonly retries?: number } = {}): Promise<T> {
-    const retries = checkStep(name, options.retries ?? 0);
+  step<T extends Json | void>(name: string, work: () => Promise<T>, options: { readonly retries?: number } = {}): Promise<T> {
+    return watched(this.#step(name, work, options.retries ?? 0));
+  }
+
+  async #step<T extends Json | void>(name: string, work: () => Promise<T>, wanted: number): Promise<T> {
+    const retries = checkStep(name, wanted);
     const stored = await this.#durable(1, (_position, abandon) =>
       this.#deps.engine.step(name, () => this.#attempts({ name, retries, abandon }, work)),
     );
@@ -91,13 +101,21 @@ export class RunContext implements WorkflowContext {
     }
   }
 
-  async sleep(milliseconds: number): Promise<void> {
+  sleep(milliseconds: number): Promise<void> {
+    return watched(this.#sleep(milliseconds));
+  }
+
+  async #sleep(milliseconds: number): Promise<void> {
     const pauseMs = checkDuration(milliseconds, 'sleep');
     const untilMs = await this.step('slipway.sleep', async () => this.#deps.clock.nowMs() + pauseMs);
     await this.#pause(untilMs - this.#deps.clock.nowMs());
   }
 
-  async waitFor(signal: string, timeoutMs: number): Promise<Json | undefined> {
+  waitFor(signal: string, timeoutMs: number): Promise<Json | undefined> {
+    return watched(this.#waitFor(signal, timeoutMs));
+  }
+
+  async #waitFor(signal: string, timeoutMs: number): Promise<Json | undefined> {
     const waitMs = checkDuration(timeoutMs, 'waitFor');
     const message = await this.#durable(2, () => this.#untilAborted(this.#deps.engine.receive(signalTopic(signal), waitMs)));
     return (message as { value: Json } | null)?.value;
@@ -105,6 +123,11 @@ export class RunContext implements WorkflowContext {
 
   /** Takes the next positions and translates what the engine throws. */
   async #durable(positions: number, run: (position: number, abandon: () => void) => Promise<unknown>): Promise<unknown> {
+    if (this.#deps.engine.insideStep()) {
+      throw new InvalidError('A step cannot contain another step, a sleep or a wait: it is stored as a whole.', {
+        help: 'Move it out of the step.',
+      });
+    }
     if (this.#deps.stopping()) return standStill();
     const position = this.#nextPosition;
     this.#nextPosition += positions;
@@ -136,7 +159,7 @@ export class RunContext implements WorkflowContext {
       try {
         this.signal.throwIfAborted();
         const value = await work();
-        return value === undefined ? {} : { value: asJson(value, `step "${step.name}"`) };
+        return value === undefined ? {} : { value: asJson(value, `The result of step "${step.name}"`) };
       } catch (thrown) {
         if (this.#deps.stopping()) return this.#leave(step.abandon);
         if (this.signal.aborted || this.#deps.engine.isParked(thrown)) throw thrown;

@@ -182,6 +182,13 @@ export async function takeRun(db: Db, take: { id: string; execution: string; exe
   return rows[0] === undefined ? undefined : RunRow.parse(rows[0]);
 }
 
+/** The execution leaves the run to another process. */
+export async function releaseRun(tx: Tx, id: string, execution: string): Promise<void> {
+  await sql`
+    update workflows_run set status = 'queued', execution = null, executor = null
+    where id = ${id} and execution = ${execution} and status = 'running'`.execute(tx);
+}
+
 /** Moves a run that has not begun any step to another version of its workflow. */
 export async function repinRun(db: Db, id: string, version: number): Promise<void> {
   await sql`update workflows_run set version = ${version} where id = ${id}`.execute(db);

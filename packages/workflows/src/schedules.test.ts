@@ -10,7 +10,7 @@ import { Definitions } from './definitions.ts';
 import { CronError, RunInputError } from './errors.ts';
 import { startRun } from './run-changes.ts';
 import { fireDueSchedules, type SchedulesDeps } from './schedules.ts';
-import { TEST_PROJECT, fakeAudit, launchTestWorkflows, testPrincipal, workflowsSchema, type TestWorkflows } from './testing/index.ts';
+import { TEST_PROJECT, launchTestWorkflows, testPrincipal, testSchemas, type TestWorkflows } from './testing/index.ts';
 
 const tick = defineWorkflow({ name: 'tick', version: 1, input: z.object({ of: z.string() }), run: async (_context, input) => input.of });
 
@@ -18,7 +18,7 @@ describe.each(testEngines)('schedules on %s', (engine) => {
   let records: Records;
   let app: TestWorkflows;
   beforeAll(async () => {
-    records = await createTestRecords([workflowsSchema], engine);
+    records = await createTestRecords(testSchemas, engine);
     app = await launchTestWorkflows(records, [tick]);
   });
   afterAll(async () => {
@@ -56,7 +56,7 @@ describe.each(testEngines)('schedules on %s', (engine) => {
     definitions.add(tick);
     const deps = {
       records,
-      audit: fakeAudit() as never,
+      audit: app.audit,
       clock: systemClock,
       ids: createIds(systemClock),
       applicationVersion: 'x',

@@ -6,22 +6,27 @@ import { JSON_LIMIT_BYTES } from './limits.ts';
 const MARK = 'slipway-step:';
 
 /** How a step's failure travels through the engine, which would lose its class, code and kind. */
-export class StepFailure extends Error {
-  constructor(error: ErrorBody['error'], step: string, cause: unknown) {
-    super(`${MARK}${JSON.stringify({ error, step })}`, { cause });
+class StepFailure extends Error {
+  constructor(error: ErrorBody['error'], step: string) {
+    super(`${MARK}${JSON.stringify({ error, step })}`);
   }
 }
 
+/** The original errors, for whoever looks while the process lives; the engine would store a `cause` with its text. */
+const causes = new WeakMap<Error, unknown>();
+
 /** What an error of a step becomes; the text of an unexpected one stays out of what users see. */
-export function encodeFailure(thrown: unknown, step: string, run: string): StepFailure {
-  return new StepFailure(errorOf(thrown, run), step, thrown);
+export function encodeFailure(thrown: unknown, step: string, run: string): Error {
+  const failure = new StepFailure(errorOf(thrown, run), step);
+  causes.set(failure, thrown);
+  return failure;
 }
 
 /** @returns undefined for an error that no step stored. */
 export function decodeFailure(thrown: unknown, position: number): StepError | undefined {
   if (!(thrown instanceof Error) || !thrown.message.startsWith(MARK)) return undefined;
   const { error, step } = JSON.parse(thrown.message.slice(MARK.length)) as { error: ErrorBody['error']; step: string };
-  return new StepError(error, step, position, thrown.cause);
+  return new StepError(error, step, position, causes.get(thrown));
 }
 
 /** The stored form of whatever ended a run; the run's id stands where a request's would, to find the log line. */
@@ -40,23 +45,23 @@ function jsonDetails(details: ErrorBody['error']['details']): ErrorBody['error']
   }
 }
 
-/** The value as it will be read back. @throws {ResultNotJsonError} @throws {ResultTooLargeError} */
+/** The value as it will be read back; `what` begins the message. @throws {ResultNotJsonError} @throws {ResultTooLargeError} */
 export function asJson(value: unknown, what: string): Json {
   let text: string | undefined;
   try {
     text = JSON.stringify(value, refuseNonFinite);
   } catch (cause) {
-    throw new ResultNotJsonError(`What ${what} returned has no JSON form.`, {
+    throw new ResultNotJsonError(`${what} has no JSON form.`, {
       cause,
-      help: 'Return plain objects, arrays, strings, finite numbers and booleans.',
+      help: 'Use plain objects, arrays, strings, finite numbers and booleans.',
     });
   }
-  if (text === undefined) throw new ResultNotJsonError(`What ${what} returned has no JSON form.`);
+  if (text === undefined) throw new ResultNotJsonError(`${what} has no JSON form.`);
   const sizeBytes = Buffer.byteLength(text);
   if (sizeBytes > JSON_LIMIT_BYTES) {
-    throw new ResultTooLargeError(`What ${what} returned is ${sizeBytes} bytes of JSON; at most ${JSON_LIMIT_BYTES} are kept.`, {
+    throw new ResultTooLargeError(`${what} is ${sizeBytes} bytes of JSON; at most ${JSON_LIMIT_BYTES} are kept.`, {
       details: { limit: JSON_LIMIT_BYTES, got: sizeBytes },
-      help: 'Write large results as objects and return their hashes.',
+      help: 'Store large things as objects and pass their hashes.',
     });
   }
   return JSON.parse(text) as Json;

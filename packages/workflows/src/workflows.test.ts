@@ -16,7 +16,7 @@ import {
   UnknownWorkflowError,
   WaitTimeoutError,
 } from './errors.ts';
-import { TEST_PROJECT, launchTestWorkflows, testPrincipal, workflowsSchema, type TestWorkflows } from './testing/index.ts';
+import { TEST_PROJECT, launchTestWorkflows, testPrincipal, testSchemas, type TestWorkflows } from './testing/index.ts';
 import type { RunUpdate } from './run.ts';
 
 describe.each(testEngines)('workflows on %s', (engine) => {
@@ -188,7 +188,7 @@ describe.each(testEngines)('workflows on %s', (engine) => {
   ];
 
   beforeAll(async () => {
-    records = await createTestRecords([workflowsSchema], engine);
+    records = await createTestRecords(testSchemas, engine);
     app = await launchTestWorkflows(records, definitions, { queues: [{ name: 'narrow', concurrency: 2 }] });
   });
   afterAll(async () => {
@@ -211,8 +211,12 @@ describe.each(testEngines)('workflows on %s', (engine) => {
     }
     delays.sort((a, b) => a - b);
     assert.ok((delays[4] ?? Infinity) < 100, `median start delay ${delays[4]} ms`);
-    const types = app.audit.appended.slice(-2).map(({ entry }) => entry.type);
-    assert.deepEqual(types, ['workflows.run.started', 'workflows.run.succeeded']);
+    const trail = (await app.audit.list(TEST_PROJECT, { limit: 1_000 })).slice(-2);
+    const { items } = await app.workflows.list(TEST_PROJECT, { limit: 1 });
+    assert.deepEqual(
+      trail.map(({ type, subject, principal }) => [type, subject.id, principal]),
+      ['workflows.run.started', 'workflows.run.succeeded'].map((type) => [type, items[0]?.id, testPrincipal.id]),
+    );
   });
 
   test('a start that is rolled back leaves nothing and runs nothing', async () => {
@@ -233,6 +237,7 @@ describe.each(testEngines)('workflows on %s', (engine) => {
     await assert.rejects(app.workflows.get(TEST_PROJECT, id), NotFoundError);
     const { rows } = await sql`select 1 from dbos.workflow_status where workflow_uuid = ${id}`.execute(records.db);
     assert.equal(rows.length, 0);
+    assert.ok(!(await app.audit.list(TEST_PROJECT, { limit: 1_000 })).some((event) => event.subject.id === id));
   });
 
   test('an input that the schema refuses, an unknown workflow and a foreign run id start nothing', async () => {
@@ -439,6 +444,7 @@ describe.each(testEngines)('workflows on %s', (engine) => {
       { status: 'failed', engine: 'ERROR' },
       { status: 'succeeded', engine: 'SUCCESS' },
     ]);
+    assert.deepEqual((await app.audit.verify()).problems, []);
   });
 });
 

@@ -141,10 +141,10 @@ class WorkflowsService implements Workflows {
   async shutdown(): Promise<void> {
     const running = this.#running;
     if (!running) return this.#feed.stop();
+    this.#running = undefined;
     await running.upkeep.stop();
     await running.executor.stop(SHUTDOWN_DRAIN_MS);
     await running.engine.shutdown();
-    this.#running = undefined;
     await this.#deps.records.transaction(async (tx) => {
       await dropLease(tx, running.lease);
       const left = await requeueExecutors(tx, [running.lease.executor]);

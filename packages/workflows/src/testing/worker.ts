@@ -1,5 +1,5 @@
 import { migrate, openRecords, type RecordsOptions } from '@slipway/records';
-import { TEST_PROJECT, launchTestWorkflows, workflowsSchema } from './index.ts';
+import { TEST_PROJECT, launchTestWorkflows, testSchemas } from './index.ts';
 import { lineWorkflow } from './line-workflow.ts';
 
 /** A worker process for the tests that kill it. Told what to do by its first argument, it answers with lines of JSON. */
@@ -18,7 +18,7 @@ const say = (message: unknown) => process.stdout.write(`${JSON.stringify(message
 
 const bootMs = performance.now();
 const records = await openRecords(order.store);
-await migrate(records, [workflowsSchema]);
+await migrate(records, testSchemas);
 const openedMs = performance.now();
 const app = await launchTestWorkflows(records, [lineWorkflow], {
   executorId: order.executorId,
