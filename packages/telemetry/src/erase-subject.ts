@@ -38,13 +38,15 @@ export async function eraseSubject(deps: ErasureDeps, state: ProjectState, subje
   let invocations = 0;
   let outcomes = 0;
   for (;;) {
-    const ids = await deps.reader.subjectIds(state, subject, ERASURE_PASS_LIMIT);
+    // An invocation that was pending has two lines.
+    const ids = [...new Set(await deps.reader.subjectIds(state, subject, ERASURE_PASS_LIMIT))];
     if (ids.length === 0) return { invocations, outcomes, segments: [...segments] };
     const list = await deps.objects.temporaryPath(state.id);
     try {
       await writeFile(list, ids.map((id) => `${id}\n`).join(''), { mode: 0o600 });
       outcomes += await eraseKind(deps, state, 'outcome', { ids, list, segments });
-      invocations += await eraseKind(deps, state, 'invocation', { ids, list, segments });
+      await eraseKind(deps, state, 'invocation', { ids, list, segments });
+      invocations += ids.length;
     } finally {
       await rm(list, { force: true });
     }

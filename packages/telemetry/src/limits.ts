@@ -56,8 +56,6 @@ export const ENGINE_IDLE_MS = 60_000;
 export const MAINTENANCE_EVERY_MS = 20_000;
 /** Outcome segments that one window of pairs may touch. */
 export const OUTCOME_SEGMENTS_LIMIT = 4_096;
-/** How much earlier than its segment was opened an invocation's id may say it was made. */
-export const PENDING_CLOCK_SKEW_MS = 60 * 60_000;
 /** Invocations of a subject that one pass of an erasure handles; further ones take further passes. */
 export const ERASURE_PASS_LIMIT = 500_000;
 /** How often old sketches are rolled up, small segments joined and unused objects deleted. */

@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict';
 import { appendFile, readFile, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { fixedClock } from '@slipway/kernel';
+import { type Invocation, fixedClock } from '@slipway/kernel';
+import type { Records } from '@slipway/records';
 import { testEngines } from '@slipway/records/testing';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { InvocationNotFoundError, LineTooLongError } from './errors.ts';
 import { LINE_LIMIT_CHARACTERS } from './limits.ts';
-import { type TelemetryFixture, createTelemetryFixture, invocationMaker } from './testing/index.ts';
+import { type TelemetryFixture, createTelemetryFixture, createTelemetryRecords, emptyTables, invocationMaker } from './testing/index.ts';
 
 async function segmentFiles(fixture: TelemetryFixture, project = 'alpha'): Promise<string[]> {
   const folder = join(fixture.directory, 'telemetry', 'segments', project);
@@ -15,9 +16,15 @@ async function segmentFiles(fixture: TelemetryFixture, project = 'alpha'): Promi
 }
 
 describe.each(testEngines)('telemetry on %s', (engine) => {
+  let records: Records;
   let fixture: TelemetryFixture;
+  beforeAll(async () => {
+    records = await createTelemetryRecords(engine);
+  });
+  afterAll(() => records.close());
   beforeEach(async () => {
-    fixture = await createTelemetryFixture({ engine });
+    await emptyTables(records);
+    fixture = await createTelemetryFixture({ records });
   });
   afterEach(() => fixture.close());
 
@@ -98,7 +105,7 @@ describe.each(testEngines)('telemetry on %s', (engine) => {
       calls.push(
         make({ release: index % 2 === 0 ? 'churn' : 'price', revision: (index % 4) + 1, subject: `s${index % 5}`, unit: `u${index}` }),
       );
-      await fixture.telemetry.append(calls[index] as never);
+      await fixture.telemetry.append(calls[index] as Invocation);
       if (index % 20 === 19) await fixture.telemetry.roll();
     }
     for (const limit of [1, 7, 56, 57, 58]) {
@@ -226,7 +233,7 @@ describe.each(testEngines)('telemetry on %s', (engine) => {
     const calls = [];
     for (let index = 0; index < 64; index += 1) {
       calls.push(make());
-      await fixture.telemetry.append(calls[index] as never);
+      await fixture.telemetry.append(calls[index] as Invocation);
       await fixture.telemetry.roll();
     }
     await new Promise((resolve) => setTimeout(resolve, 5));
@@ -235,5 +242,41 @@ describe.each(testEngines)('telemetry on %s', (engine) => {
     expect(joined?.data).toMatchObject({ reason: 'merged', added: { rows: 64 } });
     assert.deepEqual((await fixture.telemetry.listInvocations('alpha', { limit: 100 })).items, calls.toReversed());
     expect((await fixture.objects.list('alpha', { limit: 100 })).items).toHaveLength(1);
+  });
+
+  test('TL14 a pending invocation is replaced by its end, wherever the two lines lie, and counts once', async () => {
+    const make = invocationMaker();
+    const pending = Array.from({ length: 6 }, (_, index) => make({ status: 'pending', output: null, run: 'run_1', unit: `u${index}` }));
+    for (const call of pending) await fixture.telemetry.append(call);
+    const ends = pending.slice(0, 5).map((call) => ({ ...call, status: 'ok' as const, run: null, output: { prediction: 1 } }));
+    const end = (index: number) => fixture.telemetry.append(ends[index] as Invocation);
+    const wanted = [...ends, pending[5] as Invocation].toReversed();
+    await end(0);
+    await fixture.telemetry.roll();
+    await end(1);
+    await fixture.telemetry.roll();
+    for (const index of [2, 3, 4]) await end(index);
+    for (let round = 0; round < 2; round += 1) {
+      for (const limit of [1, 2, 5, 6, 7]) {
+        const found = [];
+        let cursor: string | undefined;
+        do {
+          const page = await fixture.telemetry.listInvocations('alpha', { limit, cursor });
+          found.push(...page.items);
+          cursor = page.nextCursor ?? undefined;
+        } while (cursor !== undefined);
+        assert.deepEqual(found, wanted);
+      }
+      const waiting = await fixture.telemetry.listInvocations('alpha', { limit: 10, status: 'pending' });
+      assert.deepEqual(waiting.items, [pending[5]]);
+      for (const call of ends) assert.deepEqual((await fixture.telemetry.getInvocation('alpha', call.id)).invocation, call);
+      await fixture.telemetry.roll();
+    }
+    const now = Date.now();
+    const sketches = await fixture.telemetry.sketches('alpha', { release: 'churn', fromMs: now - 600_000, toMs: now + 600_000 });
+    expect(sketches.get('amount')?.count).toBe(5);
+    await fixture.telemetry.appendOutcomes('alpha', [{ invocation: ends[4]?.id as string, value: 1 }]);
+    const query = { release: 'churn', fromMs: now - 600_000, toMs: now + 600_000, outcome: 'label', limit: 10 };
+    expect(await fixture.telemetry.pairs('alpha', query)).toHaveLength(1);
   });
 });

@@ -1,14 +1,15 @@
 import assert from 'node:assert/strict';
 import { type Invocation, type Outcome, fixedClock } from '@slipway/kernel';
+import type { Records } from '@slipway/records';
 import { testEngines } from '@slipway/records/testing';
 import { createRandom } from '@slipway/statistics';
-import fc from 'fast-check';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import * as fc from 'fast-check';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { OutcomeInput } from './contract.ts';
 import { OutcomeInvalidError, OutcomesRefusedError } from './errors.ts';
 import { OUTCOMES_PER_CALL_LIMIT } from './limits.ts';
 import { resolveOutcomes } from './resolve-outcomes.ts';
-import { type TelemetryFixture, createTelemetryFixture, invocationMaker } from './testing/index.ts';
+import { type TelemetryFixture, createTelemetryFixture, createTelemetryRecords, emptyTables, invocationMaker } from './testing/index.ts';
 
 interface Label {
   readonly invocation: string;
@@ -24,12 +25,18 @@ interface Label {
 const START_MS = Date.UTC(2026, 2, 1, 12);
 
 describe.each(testEngines)('outcomes on %s', (engine) => {
+  let records: Records;
   let fixture: TelemetryFixture;
   let clock = fixedClock(START_MS);
   const query = { release: 'churn', fromMs: START_MS - 86_400_000, toMs: START_MS + 86_400_000, outcome: 'label', limit: 1_000 };
+  beforeAll(async () => {
+    records = await createTelemetryRecords(engine);
+  });
+  afterAll(() => records.close());
   beforeEach(async () => {
+    await emptyTables(records);
     clock = fixedClock(START_MS);
-    fixture = await createTelemetryFixture({ engine, clock });
+    fixture = await createTelemetryFixture({ records, clock });
   });
   afterEach(() => fixture.close());
 
@@ -114,10 +121,12 @@ describe.each(testEngines)('outcomes on %s', (engine) => {
   });
 
   test('TL33 labels in random order, repeated and conflicting, give the pairs of a batch recomputation', async () => {
+    let run = 0;
     await fc.assert(
       fc.asyncProperty(fc.integer({ min: 0, max: 2 ** 31 }), async (seed) => {
         const random = createRandom(seed);
-        const release = `r${seed}`;
+        run += 1;
+        const release = `run${run}`;
         const calls = await record(1 + random.int(12), { release, eventTimeMs: START_MS });
         const all: Label[] = [];
         for (let index = 0; index < 40; index += 1) {
@@ -198,6 +207,10 @@ function shuffle<T>(items: T[], random: { int(n: number): number }): void {
   }
 }
 
+function sorted(outcomes: readonly Outcome[]): Outcome[] {
+  return outcomes.toSorted((a, b) => (`${a.invocation}${a.name}` < `${b.invocation}${b.name}` ? -1 : 1));
+}
+
 test('TL36 resolving outcomes does not depend on the order they come in', () => {
   const outcome = fc.record({
     schema: fc.constant(1 as const),
@@ -217,7 +230,6 @@ test('TL36 resolving outcomes does not depend on the order they come in', () => 
     fc.property(fc.array(outcome, { maxLength: 30 }), fc.integer({ min: 1 }), (outcomes: Outcome[], seed) => {
       const shuffled = [...outcomes];
       shuffle(shuffled, createRandom(seed));
-      const sorted = (list: Outcome[]) => list.toSorted((a, b) => (`${a.invocation}${a.name}` < `${b.invocation}${b.name}` ? -1 : 1));
       assert.deepEqual(sorted(resolveOutcomes(shuffled)), sorted(resolveOutcomes(outcomes)));
     }),
   );

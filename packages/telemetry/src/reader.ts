@@ -10,7 +10,6 @@ import {
   OUTCOMES_SHOWN_LIMIT,
   OUTCOME_SEGMENTS_LIMIT,
   PAIRS_LIMIT_MAX,
-  PENDING_CLOCK_SKEW_MS,
   SEGMENTS_PER_STATEMENT_LIMIT,
 } from './limits.ts';
 import { type SegmentKind, parseInvocation, parseOutcome } from './line.ts';
@@ -95,7 +94,7 @@ export class Reader {
   /** One call and all that is known of it. @throws {InvocationNotFoundError} */
   get(state: ProjectState, id: string): Promise<{ invocation: Invocation; outcomes: Outcome[] }> {
     return this.#reading(state, async () => {
-      const [invocation] = await this.#find(state, INVOCATIONS, [id]);
+      const invocation = standingLine(await this.#find(state, INVOCATIONS, [id]));
       if (!invocation) throw new InvocationNotFoundError(id);
       const outcomes = await this.#find(state, OUTCOMES, [id]);
       return { invocation, outcomes: newestFirst(withoutDuplicates(outcomes)) };
@@ -122,17 +121,13 @@ export class Reader {
     return this.#reading(state, async () => withoutDuplicates(await this.#find(state, OUTCOMES, ids)));
   }
 
-  /** Invocations by id, the newest first. */
+  /** Invocations by id, the newest first; of one that was pending and ended, the end. */
   list(state: ProjectState, filter: InvocationFilter, page: { cursor?: string | undefined; limit: number }): Promise<Page<Invocation>> {
     const before = page.cursor === undefined ? undefined : readCursor(page.cursor);
     return this.#reading(state, async () => {
-      const { where, values } = filterSql(filter, before);
       const range = { fromEventMs: filter.fromMs, toEventMs: filter.toMs, toMs: before === undefined ? undefined : idTimeMs(before) };
-      const found = await this.#newest(state, range, page.limit + 1, (batch) =>
-        this.#deps.archive.withRelation('invocation', batch, (relation) =>
-          this.#deps.engine.query(`select * from ${relation} r where ${where} order by id desc limit ${page.limit + 1}`, values),
-        ),
-      );
+      const limit = page.limit + 1;
+      const found = await this.#newest(state, range, limit, (batch) => this.#listBatch(state, batch, filter, { before, limit }));
       const items = found.slice(0, page.limit).map(toInvocation);
       const last = items.at(-1);
       return { items, nextCursor: found.length > page.limit && last ? writeCursor(last.id) : null };
@@ -167,6 +162,35 @@ export class Reader {
     });
   }
 
+  async #listBatch(
+    state: ProjectState,
+    batch: Batch,
+    filter: InvocationFilter,
+    page: { before: string | undefined; limit: number },
+  ): Promise<EngineRow[]> {
+    return this.#deps.archive.withRelation('invocation', batch, async (relation) => {
+      const kept: EngineRow[] = [];
+      let { before } = page;
+      for (;;) {
+        const { where, values } = filterSql(filter, before);
+        const order = `order by id desc, status = 'pending'`;
+        const rows = await this.#deps.engine.query(`select * from ${relation} r where ${where} ${order} limit ${page.limit}`, values);
+        const pending = rows.filter((row) => row['status'] === 'pending').map(idOf);
+        const ended = pending.length === 0 ? new Set<string>() : await this.#endedOf(state, pending);
+        for (const row of rows) if (row['status'] !== 'pending' || !ended.has(idOf(row))) kept.push(row);
+        const last = rows.at(-1);
+        if (rows.length < page.limit || kept.length >= page.limit || !last) return kept;
+        before = idOf(last);
+      }
+    });
+  }
+
+  /** Which of these pending invocations have a later line that says how they ended. */
+  async #endedOf(state: ProjectState, ids: readonly string[]): Promise<Set<string>> {
+    const lines = await this.#find(state, INVOCATIONS, ids);
+    return new Set(lines.filter((line) => line.status !== 'pending').map((line) => line.id));
+  }
+
   async #pairsOf(state: ProjectState, batch: Batch, query: PairsQuery): Promise<EngineRow[]> {
     const stored = await this.#outcomeSegments(state, batch);
     const { archive, engine } = this.#deps;
@@ -186,10 +210,8 @@ export class Reader {
 
   /** Stored outcome segments that may speak of a batch's invocations. */
   async #outcomeSegments(state: ProjectState, batch: Batch): Promise<StoredSegment[]> {
-    const starts = [
-      ...batch.stored.map((segment) => segment.firstMs),
-      ...batch.pending.map((segment) => segment.openedMs - PENDING_CLOCK_SKEW_MS),
-    ];
+    const open = await Promise.all(batch.pending.map((segment) => segment.earliestId()));
+    const starts = [...batch.stored.map((segment) => segment.firstMs), ...open.filter((id) => id !== undefined).map(idTimeMs)];
     if (starts.length === 0) return [];
     const toMs = batch.pending.length > 0 ? undefined : Math.max(...batch.stored.map((segment) => segment.lastMs));
     const range = { project: state.id, kind: 'outcome' as const, fromMs: Math.min(...starts), toMs };
@@ -310,6 +332,13 @@ export class Reader {
 const ID_LIST = `(select unnest(from_json($1, '["VARCHAR"]')))`;
 
 const idOf = (row: EngineRow): string => String(row['id']);
+
+/** Of several lines of one invocation the end stands before the pending one, the later before the earlier. */
+function standingLine(lines: readonly Invocation[]): Invocation | undefined {
+  return lines.toSorted((left, right) => {
+    return Number(left.status === 'pending') - Number(right.status === 'pending') || right.observedTimeMs - left.observedTimeMs;
+  })[0];
+}
 
 function newestFirst(outcomes: readonly Outcome[]): Outcome[] {
   return outcomes.toSorted((left, right) => right.observedTimeMs - left.observedTimeMs).slice(0, OUTCOMES_SHOWN_LIMIT);

@@ -31,6 +31,7 @@ export class SegmentFile {
   /** A closed segment takes no more lines and waits to become Parquet. */
   closed = false;
   readonly #index = new Map<string, number | number[]>();
+  #earliestId: string | undefined;
   readonly #indexing = new Mutex();
   #indexedBytes = 0;
   #descriptor: number | undefined;
@@ -129,6 +130,12 @@ export class SegmentFile {
     return new Set([...ids].filter((id) => this.#index.has(id)));
   }
 
+  /** The least invocation id of all lines: the earliest made. */
+  async earliestId(): Promise<string | undefined> {
+    await this.has([]);
+    return this.#earliestId;
+  }
+
   /** All lines between two offsets that begin and end a line, in blocks of at most about a mebibyte. */
   async *lines(startByte: number, endByte: number): AsyncGenerator<string[]> {
     for await (const { bytes, starts } of this.#blocks(startByte, endByte)) {
@@ -155,6 +162,7 @@ export class SegmentFile {
       for (const start of starts) {
         const key = lineKey(this.kind, bytes, start);
         if (key === undefined) continue;
+        if (this.#earliestId === undefined || key < this.#earliestId) this.#earliestId = key;
         const before = this.#index.get(key);
         if (before === undefined) this.#index.set(key, offset + start);
         else this.#index.set(key, [before, offset + start].flat());

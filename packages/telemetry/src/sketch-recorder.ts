@@ -58,8 +58,9 @@ export class SketchRecorder {
     return this.#buckets.size > OPEN_MINUTES_LIMIT;
   }
 
-  /** Counts one call. Failed and pending ones have an input and no answer. */
+  /** Counts one call: a failed one has an input and no answer, a pending one counts when it ends. */
   observe(call: Invocation, inputs: readonly WatchedInput[] | undefined): void {
+    if (call.status === 'pending') return;
     const bucket = this.#bucketOf(call);
     const count = (field: string, kind: SketchKind | undefined, value: SketchValue): void => countValue(bucket, field, kind, value);
     observeInput(inputs, call.input, count);

@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict';
 import { type Contract, fixedClock } from '@slipway/kernel';
+import type { Records } from '@slipway/records';
 import { testEngines } from '@slipway/records/testing';
 import { createRandom } from '@slipway/statistics';
 import { sql } from 'kysely';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { WindowTooLongError } from './errors.ts';
 import { OPEN_MINUTES_LIMIT, SKETCH_MERGE_LIMIT } from './limits.ts';
-import { type TelemetryFixture, createTelemetryFixture, invocationMaker } from './testing/index.ts';
+import { type TelemetryFixture, createTelemetryFixture, createTelemetryRecords, emptyTables, invocationMaker } from './testing/index.ts';
 
 const START_MS = Date.UTC(2026, 2, 1, 12);
 const HOUR_MS = 3_600_000;
@@ -33,6 +34,7 @@ const contract = {
 } as unknown as Contract;
 
 describe.each(testEngines)('sketches on %s', (engine) => {
+  let records: Records;
   let fixture: TelemetryFixture;
   let clock = fixedClock(START_MS);
   const window = { release: 'churn', fromMs: START_MS - 30 * 86_400_000, toMs: START_MS + 30 * 86_400_000 };
@@ -40,9 +42,14 @@ describe.each(testEngines)('sketches on %s', (engine) => {
     const sketches = await fixture.telemetry.sketches('alpha', { ...window, ...query });
     return Object.fromEntries([...sketches].map(([name, sketch]) => [name, sketch.count]));
   };
+  beforeAll(async () => {
+    records = await createTelemetryRecords(engine);
+  });
+  afterAll(() => records.close());
   beforeEach(async () => {
+    await emptyTables(records);
     clock = fixedClock(START_MS);
-    fixture = await createTelemetryFixture({ engine, clock });
+    fixture = await createTelemetryFixture({ records, clock });
   });
   afterEach(() => fixture.close());
 
