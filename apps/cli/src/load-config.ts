@@ -1,4 +1,5 @@
 import { stat } from 'node:fs/promises';
+import { registerHooks } from 'node:module';
 import { dirname, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { InvalidError, NotFoundError } from '@slipway/kernel';
@@ -24,13 +25,23 @@ export async function loadConfig(path: string): Promise<LoadedConfig> {
   return { project: definition.name, launches };
 }
 
+/** Where `import … from 'slipway'` leads: the definition API of this very program, installed in the folder or not. */
+function definitionApi(): string {
+  return import.meta.url.endsWith('.ts') ? import.meta.resolve('@slipway/project/define') : new URL('./index.js', import.meta.url).href;
+}
+
 async function importDefinition(path: string): Promise<ProjectDefinition> {
   let module: { default?: unknown };
+  const hooks = registerHooks({
+    resolve: (specifier, context, next) => (specifier === 'slipway' ? { url: definitionApi(), shortCircuit: true } : next(specifier, context)),
+  });
   try {
     module = (await import(pathToFileURL(path).href)) as { default?: unknown };
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause);
     throw new InvalidError(`"${path}" cannot be loaded: ${reason}`, { cause });
+  } finally {
+    hooks.deregister();
   }
   if (!isProjectDefinition(module.default)) {
     throw new InvalidError(`"${path}" has no project as its default export.`, {

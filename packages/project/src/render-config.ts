@@ -51,7 +51,9 @@ const data = dataset(${literal(definition.dataset)}, ${data});
 
 const trained = model(${literal(definition.name)}, ${trained});
 
-export default defineProject('default', [data, trained, release(${literal(definition.release ?? definition.name)}, ${served})]);
+const live = release(${literal(definition.release ?? definition.name)}, ${served});
+
+export default defineProject('default', [data, trained, live]);
 `;
 }
 
