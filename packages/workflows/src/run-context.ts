@@ -12,7 +12,7 @@ import type { Engine } from './engine.ts';
 import { ChangedWorkflowError } from './errors.ts';
 import { EVENT_DATA_LIMIT_BYTES, STEP_RETRY_LIMIT, STEP_RETRY_PAUSE_MAX_MS, STEP_RETRY_PAUSE_MS, TEXT_LIMIT } from './limits.ts';
 import type { Log } from './log.ts';
-import { appendEvent, type NewEvent } from './run-store.ts';
+import { appendEvent, type NewEvent } from './event-store.ts';
 import type { Run } from './run.ts';
 import { asJson, decodeFailure, encodeFailure } from './step-codec.ts';
 

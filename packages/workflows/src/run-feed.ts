@@ -1,9 +1,10 @@
 import type { Records } from '@slipway/records';
 import { TooManyFollowersError } from './errors.ts';
+import { listEvents } from './event-store.ts';
 import { EVENT_PAGE_LIMIT, FOLLOWER_LIMIT, FOLLOW_POLL_MS } from './limits.ts';
 import type { Log } from './log.ts';
 import { RUN_CHANNEL, parseNotice, type Notice } from './notices.ts';
-import { listEvents, readRun } from './run-store.ts';
+import { readRun } from './run-store.ts';
 import { hasEnded, type RunUpdate } from './run.ts';
 
 /** Wakes one waiting reader; a wake that comes while nobody waits is remembered. */
