@@ -80,7 +80,7 @@ export class DuplicateColumnError extends InvalidError {
   constructor(duplicates: readonly string[]) {
     super(`Column names repeat: ${duplicates.map((name) => `"${name}"`).join(', ')} (upper and lower case count as the same).`, {
       details: { columns: duplicates },
-      help: 'Rename them, or replace the header: give one name a column with `columns` and `header: true`.',
+      help: 'Rename them, or give one name a column with `columns` (and `header: true` if the first line is to be replaced).',
     });
   }
 }
@@ -132,6 +132,17 @@ export class SourceTooLargeError extends TooLargeError {
     super(`The file is larger than ${limitBytes} bytes${decompressed ? ' after decompression' : ''}.`, {
       details: { limitBytes, decompressed },
       help: 'Split the file, or ingest it as Parquet.',
+    });
+  }
+}
+
+/** A table that would not fit in memory as a frame. */
+export class FrameTooLargeError extends TooLargeError {
+  override readonly code = 'data/frame-too-large';
+  constructor(cells: number, limit: number) {
+    super(`The table has ${cells} cells; at most ${limit} are loaded at once.`, {
+      details: { cells, limit },
+      help: 'Load fewer columns, or ingest fewer rows.',
     });
   }
 }

@@ -181,9 +181,10 @@ describe('reading', () => {
   });
 });
 
+const columns = (count: number) => Array.from({ length: count }, (_, index) => `c${index}`).join(',');
+
 describe('refusals', () => {
   const truncated = gzipSync(Buffer.from(SMALL.repeat(1000))).subarray(0, 200);
-  const columns = (count: number) => Array.from({ length: count }, (_, index) => `c${index}`).join(',');
   const cases: [string, string | Uint8Array, string, RegExp][] = [
     ['an empty file', '', 'data/empty', /empty/],
     ['only blanks', ' \n\n', 'data/empty', /empty/],

@@ -30,3 +30,5 @@ export const COLUMN_NAME_LENGTH_MAX = 256;
 export const LISTED_MAX = 10;
 /** Rows one preview may return. */
 export const PREVIEW_ROW_LIMIT = 1_000;
+/** Cells of one frame: 500 million doubles are 4 GB. */
+export const FRAME_CELL_LIMIT = 500_000_000;

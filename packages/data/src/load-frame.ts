@@ -12,8 +12,8 @@ import {
   toRfc3339,
 } from '@slipway/kernel';
 import { type Session, quoteName, quoteText } from './engine.ts';
-import { UnknownColumnError } from './errors.ts';
-import { PREVIEW_ROW_LIMIT } from './limits.ts';
+import { FrameTooLargeError, UnknownColumnError } from './errors.ts';
+import { FRAME_CELL_LIMIT, PREVIEW_ROW_LIMIT } from './limits.ts';
 import { numberSql } from './profile-table.ts';
 import { doublesOf } from './vectors.ts';
 
@@ -37,6 +37,7 @@ interface Loader {
  * @throws {UnknownColumnError} when a wanted column is not there.
  */
 export async function loadFrameFrom(session: Session, file: string, rows: number, columns: readonly StoredColumn[]): Promise<Frame> {
+  if (rows * columns.length > FRAME_CELL_LIMIT) throw new FrameTooLargeError(rows * columns.length, FRAME_CELL_LIMIT);
   const loaders = columns.map((column) => createLoader(column, rows));
   if (loaders.length === 0) return { rowCount: rows, columns: new Map() };
   const list = loaders.map((loader, index) => `${loader.sql} as c${index}`).join(', ');

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { type Column, type Frame, cell, textColumn } from '@slipway/kernel';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { describe, test } from 'vitest';
 import { type SplitRequest, planSplit } from './plan-split.ts';
 
@@ -83,9 +83,9 @@ describe('splits', () => {
           frame,
           Int32Array.from({ length: frame.rowCount }, (_, row) => row),
         );
-        const test = shares(frame, split.test);
+        const tested = shares(frame, split.test);
         for (const [label, count] of all) {
-          const got = test.get(label) ?? 0;
+          const got = tested.get(label) ?? 0;
           assert.ok(got >= 1 && got < count, `${label}: ${got} of ${count}`);
           assert.ok(Math.abs(got - count * ratio) <= 1.5 + all.size * 0.5, `${label}: ${got} of ${count}`);
         }

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { afterAll, beforeAll, test } from 'vitest';
 import { type TestHome, cells, createTestHome } from './testing/index.ts';
 

@@ -5,7 +5,7 @@ import { isNumberText } from './observe-column.ts';
 /** Delimiters tried, in the order that breaks ties. */
 export const DELIMITERS = [',', '\t', ';', '|'] as const;
 /** Rows of the head that decide. */
-const SAMPLE_ROW_LIMIT = 1_000;
+const SAMPLE_ROW_LIMIT = 300;
 /** Lines before the table that may be comments. */
 const COMMENT_LINE_LIMIT = 20;
 const COMMENT = /^(?:#|%|\/\/|\||--)/;
@@ -29,7 +29,7 @@ export interface DialectWish {
 
 /**
  * Finds delimiter, quoting and leading comments from the first part of a file. Each delimiter is tried with each style
- * of quotes on up to 1,000 rows; the one whose rows agree best on a number of values above one wins. Deterministic.
+ * of quotes on up to 300 rows; the one whose rows agree best on a number of values above one wins. Deterministic.
  */
 export function sniffDialect(head: Buffer, wish: DialectWish, headIsAll: boolean): DialectGuess {
   const hint = /^"?sep=(.)"?\r?\n/.exec(head.toString('latin1', 0, 16));
