@@ -62,6 +62,12 @@ test('K3 JSON from outside is bounded', () => {
   assert.throws(() => parseJson('{"x":{"__proto__":{"admin":true}}}'), /__proto__/);
   assert.throws(() => parseJson('{"\\u005f_proto__":1}'), /__proto__/);
   assert.throws(() => parseJson('{"x":1e999}'), /too large/);
+  assert.throws(() => parseJson(`[${'9'.repeat(309)}]`), /too large/);
+  assert.throws(() => parseJson(`[${'9'.repeat(250)}e99]`), /too large/);
+  assert.equal((parseJson(`[${'9'.repeat(250)}]`) as number[])[0], Number('9'.repeat(250)));
+  assert.throws(() => parseJson('['.repeat(65) + ']'.repeat(65)), /nests deeper/);
+  parseJson('['.repeat(64) + ']'.repeat(64));
+  parseJson(JSON.stringify('[{'.repeat(100)));
   assert.throws(() => parseJson(`{"x":${'9'.repeat(400)}}`), /too large/);
   assert.throws(() => parseJson('{"x":NaN}'), JsonError);
   assert.deepEqual(parseJson('{"x":1e5,"y":12e-300}'), { x: 1e5, y: 12e-300 });
@@ -136,7 +142,8 @@ test('times are read as UTC and impossible days are refused', () => {
   assert.equal(parseTime('2024-01-01T02:00:00+02:00'), Date.UTC(2024, 0, 1));
   assert.equal(parseTime('2024-01-01'), Date.UTC(2024, 0, 1));
   assert.equal(parseTime('0001-01-01'), new Date('0001-01-01T00:00:00Z').getTime());
-  for (const wrong of ['2024-13-01', '2024-02-30', '24-01-01', '2024-01-01T25:00', 'soon', '']) assert.equal(parseTime(wrong), undefined, wrong);
+  for (const wrong of ['2024-13-01', '2024-02-30', '24-01-01', '2024-01-01T25:00', 'soon', ''])
+    assert.equal(parseTime(wrong), undefined, wrong);
 });
 
 test('names are made from any text and have one spelling', () => {
@@ -146,7 +153,10 @@ test('names are made from any text and have one spelling', () => {
 });
 
 test('a frame holds numbers, categories and times as the model graph takes them', () => {
-  const frame = frameFromRows(contract, [{ age: 3, plan: 'pro', since: '1970-01-01T00:00:01Z', active: true }, { age: 4, plan: 'basic' }]);
+  const frame = frameFromRows(contract, [
+    { age: 3, plan: 'pro', since: '1970-01-01T00:00:01Z', active: true },
+    { age: 4, plan: 'basic' },
+  ]);
   assert.deepEqual(frame.columns.get('since'), { kind: 'number', values: Float64Array.of(1000, Number.NaN) });
   assert.deepEqual(frame.columns.get('active'), { kind: 'number', values: Float64Array.of(1, Number.NaN) });
   assert.deepEqual(frame.columns.get('plan'), { kind: 'text', codes: Int32Array.of(0, 1), levels: ['pro', 'basic'] });

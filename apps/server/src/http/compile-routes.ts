@@ -25,6 +25,8 @@ export interface CompiledRoute {
   /** Matches a plain path (nothing percent-encoded), one group a parameter. */
   readonly pattern: RegExp;
   readonly parameters: readonly string[];
+  /** A GET of something that PUT or PATCH changes: its replies carry an ETag. */
+  readonly editable: boolean;
 }
 
 /**
@@ -45,7 +47,9 @@ export function compileRoutes(capabilities: readonly Pick<Capability, 'name' | '
       }
     }
   }
-  return compiled.toSorted((left, right) => (rank(left.path) < rank(right.path) ? -1 : 1));
+  const edited = new Set(compiled.filter((one) => one.method === 'PUT' || one.method === 'PATCH').map((one) => one.path));
+  const marked = compiled.map((one) => (one.method === 'GET' && edited.has(one.path) ? { ...one, editable: true } : one));
+  return marked.toSorted((left, right) => (rank(left.path) < rank(right.path) ? -1 : 1));
 }
 
 function rank(path: string): string {
@@ -81,6 +85,7 @@ function compileRoute(route: Route, path: string, inProject: boolean): CompiledR
     bodyLimitBytes: route.bodyLimitBytes ?? DEFAULT_LIMITS[bodyKind],
     pattern,
     parameters,
+    editable: false,
   };
 }
 

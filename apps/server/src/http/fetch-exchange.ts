@@ -54,5 +54,6 @@ export function toResponse(reply: Reply): Response {
   for (let index = 0; index < list.length; index += 2) headers.set(list[index] as string, list[index + 1] as string);
   // A Uint8Array may lie over shared memory as far as the types know; Response wants its own.
   const body = reply.body instanceof Uint8Array ? new Uint8Array(reply.body) : reply.body;
-  return new Response(body, { status: reply.status, headers });
+  // Fetch allows a 304 no body at all, not even an empty one.
+  return new Response(reply.status === 304 ? null : body, { status: reply.status, headers });
 }

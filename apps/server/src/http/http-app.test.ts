@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { request as nodeRequest } from 'node:http';
+import { checkIfMatch } from '@slipway/kernel/etag';
 import { defineRoute, type ErrorBody, type Route } from '@slipway/kernel';
 import { afterAll, beforeAll, describe, test } from 'vitest';
 import { z } from 'zod';
@@ -222,6 +223,44 @@ describe('a server', () => {
     const body = (await response.json()) as Record<string, unknown>;
     assert.deepEqual([response.status, body['status'], body['version']], [200, 'ok', '0.0.0']);
     assert.equal(typeof body['uptimeSeconds'], 'number');
+  });
+
+  test('HT23 what can be edited carries an ETag, and an edit of something older is a conflict', async () => {
+    let colour = 'red';
+    const response = z.object({ colour: z.string() });
+    const common = { path: '/v1/paint', permission: 'data.write', summary: 'x', response } as const;
+    const paint = await startTestServer([
+      defineRoute({ ...common, method: 'GET', handle: async () => ({ colour }) }),
+      defineRoute({
+        ...common,
+        method: 'PUT',
+        body: response,
+        async handle({ body, header }) {
+          checkIfMatch(header('if-match'), { colour });
+          colour = body.colour;
+          return { colour };
+        },
+      }),
+    ]);
+    const read = (headers: Record<string, string> = {}) => paint.request('/v1/paint', { key: 'admin@prj_own', headers });
+    const write = (text: string, headers: Record<string, string> = {}) =>
+      paint.request('/v1/paint', {
+        method: 'PUT',
+        key: 'admin@prj_own',
+        headers: { 'content-type': 'application/json', ...headers },
+        body: JSON.stringify({ colour: text }),
+      });
+    const etag = (await read()).headers.get('etag') ?? '';
+    assert.match(etag, /^"[0-9a-f]{32}"$/);
+    const same = await read({ 'if-none-match': etag });
+    assert.deepEqual([same.status, await same.text()], [304, '']);
+    assert.equal((await write('blue', { 'if-match': etag })).status, 200);
+    const stale = await write('green', { 'if-match': etag });
+    assert.deepEqual([stale.status, (await errorOf(stale)).code, colour], [409, 'kernel/etag-mismatch', 'blue']);
+    assert.equal((await read({ 'if-none-match': etag })).status, 200);
+    assert.equal((await write('green', { 'if-match': '*' })).status, 200);
+    assert.equal((await write('white')).status, 200);
+    await paint.close({ timeoutMs: 100 });
   });
 
   test('HT12 the same application answers Fetch Requests', async () => {

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { ERROR_KINDS, PlatformError, RawReply, toErrorBody, type Clock, type Principal, type RouteCall } from '@slipway/kernel';
+import { etagOf, namesEtag } from '@slipway/kernel/etag';
 import { decide, type Identity } from '@slipway/identity';
 import type { CompiledRoute } from './compile-routes.ts';
 import {
@@ -133,6 +134,7 @@ export class Pipeline {
       return { status, contentType, body, headers, requestId: call.requestId };
     }
     const checked = this.#deps.checkReplies ? compiled.route.response.parse(result) : result;
+    if (compiled.editable) return editableReply(checked, call);
     return {
       status: compiled.route.successStatus ?? 200,
       contentType: JSON_TYPE,
@@ -197,6 +199,15 @@ export class Pipeline {
     if (this.#projectIds.size < PROJECT_NAMES_LIMIT) this.#projectIds.set(idOrName, id);
     return id;
   }
+}
+
+/** A reply with its ETag, or only that when the caller has it already. */
+function editableReply(value: unknown, call: Call): Reply {
+  const etag = etagOf(value);
+  const known = call.header('if-none-match');
+  const same = known !== undefined && namesEtag(known, etag);
+  const headers = { etag, 'cache-control': 'no-cache' };
+  return { status: same ? 304 : 200, contentType: JSON_TYPE, body: same ? '' : JSON.stringify(value), requestId: call.requestId, headers };
 }
 
 const IDEMPOTENCY_KEY = /^[\x21-\x7e]{1,255}$/;
