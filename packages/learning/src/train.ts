@@ -42,7 +42,7 @@ export interface TrainedModel {
   readonly task: Task;
   readonly classes: readonly string[] | null;
   readonly trainer: TrainerName;
-  /** The hyper-parameters chosen, complete: training again with these and the seed gives the same bytes. */
+  /** The hyper-parameters chosen, the number of trees included: what a recipe hashes, instead of the seconds allowed. */
   readonly params: Readonly<Record<string, Json>>;
   /** The ONNX file. */
   readonly bytes: Uint8Array;
