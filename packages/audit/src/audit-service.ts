@@ -4,7 +4,7 @@ import { EVENT_LIMIT_MAX, type Audit, type AuditEntry, type Checkpoint, type Lis
 import { GENESIS_HASH, chainHash, eventLeafHash, hashPayload } from './chain.ts';
 import { ChangeFeed } from './change-feed.ts';
 import { checkEntry } from './entry.ts';
-import { ERASED_TYPE, toRanges, type ErasedPayloads } from './erasure.ts';
+import { ERASED_TYPE, ERASURE_EVENT_LIMIT, toRanges, type ErasedPayloads } from './erasure.ts';
 import { erasePayloadRows, insertEvent, listErasable, listEvents, lockHead, readEnds, toLeafFields } from './event-store.ts';
 import { MerkleTree } from './merkle.ts';
 import { readPages, verifyChains } from './verify.ts';
@@ -18,8 +18,6 @@ export interface AuditDeps {
 }
 
 const SALT_BYTES = 16;
-/** Payloads that one erasure event lists, so that its own payload stays within its limit. */
-const ERASURE_EVENT_LIMIT = 5_000;
 
 /** The audit log over the records. */
 export function createAudit(deps: AuditDeps): Audit {

@@ -8,7 +8,7 @@ import { PAYLOAD_LIMIT_BYTES, type Audit, type AuditEntry } from './audit.ts';
 import { createAudit } from './audit-service.ts';
 import { auditSchema } from './capability.ts';
 import { GENESIS_HASH, chainHash, eventLeafHash } from './chain.ts';
-import { InvalidEntryError, PayloadTooLargeError } from './errors.ts';
+import { CorruptEventError, InvalidEntryError, PayloadTooLargeError } from './errors.ts';
 import { merkleRoot } from './merkle.ts';
 
 const entry = (data: Json = {}, more: Partial<AuditEntry> = {}): AuditEntry => ({
@@ -132,16 +132,16 @@ describe.each(testEngines)('audit on %s', (engine) => {
 
   test('AU1 a reader that follows the cursor misses no event while writers append', async () => {
     const seen: number[] = [];
-    let writing = true;
+    const writers = { done: false };
     const read = async () => {
-      while (writing || seen.length < 60) {
+      while (!writers.done || seen.length < 60) {
         const events = await audit.changes('followed', { afterSeq: seen.at(-1) ?? 0, limit: 7, waitMs: 200 });
         seen.push(...events.map((event) => event.seq));
       }
     };
     const reading = read();
     await Promise.all(Array.from({ length: 60 }, (_, index) => append('followed', entry({ index }))));
-    writing = false;
+    writers.done = true;
     await reading;
     assert.deepEqual(
       seen,
@@ -221,6 +221,15 @@ describe.each(testEngines)('audit on %s', (engine) => {
     for (const limit of [0, 1_001, 1.5]) await assert.rejects(async () => audit.list('strict', { limit }), /limit/);
     for (const afterSeq of [-1, 0.5]) await assert.rejects(async () => audit.list('strict', { limit: 1, afterSeq }), /cursor/);
     assert.equal((await audit.verify('strict')).events, 1);
+  });
+
+  test('AU3 a payload that is not even JSON any more is a clear error of list and a problem of verify', async () => {
+    await append('damaged');
+    await sql`update audit_payload set data = '{' where project = 'damaged'`.execute(records.db);
+    await assert.rejects(audit.list('damaged', { limit: 5 }), CorruptEventError);
+    assert.deepEqual((await audit.verify('damaged')).problems, [
+      { project: 'damaged', seq: 1, problem: 'the payload does not match its hash' },
+    ]);
   });
 
   test('AU1 the lock may be taken early and again in the same transaction', async () => {

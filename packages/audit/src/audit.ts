@@ -89,7 +89,7 @@ export interface Audit {
    * again in the same transaction, so that code built on it composes without deadlocks.
    */
   lock(tx: Tx, project: string): Promise<void>;
-  /** The change feed: events in order after a cursor. */
+  /** The change feed: events in order after a cursor. @throws {CorruptEventError} when a payload is not readable any more. */
   list(project: string, options: ListEventsOptions): Promise<AuditEvent[]>;
   /** As `list`, but waits up to `waitMs` (at most {@link CHANGES_WAIT_MAX_MS}) for the first event when there is none yet. */
   changes(project: string, options: ListEventsOptions & { readonly waitMs: number; readonly signal?: AbortSignal }): Promise<AuditEvent[]>;

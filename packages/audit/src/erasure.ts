@@ -3,6 +3,9 @@ import { z } from 'zod';
 /** Type of the event that says which payloads were erased. */
 export const ERASED_TYPE = 'audit.payload.erased';
 
+/** Payloads that one such event lists, so that its own payload stays within its limit. */
+export const ERASURE_EVENT_LIMIT = 5_000;
+
 /** Its payload: inclusive ranges of event numbers. It names no person, because it stays. */
 export const ErasedPayloads = z.object({ events: z.array(z.tuple([z.int(), z.int()])), count: z.int() });
 export type ErasedPayloads = z.infer<typeof ErasedPayloads>;

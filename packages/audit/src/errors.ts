@@ -16,3 +16,10 @@ export class TooManyWaitersError extends PlatformError {
   override readonly kind = 'limited' as const;
   override readonly remedy = 'wait' as const;
 }
+
+/** A stored event cannot be read any more: something other than this program changed it. */
+export class CorruptEventError extends PlatformError {
+  override readonly code = 'audit/corrupt-event';
+  override readonly kind = 'internal' as const;
+  override readonly remedy = 'report' as const;
+}

@@ -1,8 +1,10 @@
+import type { Json } from '@slipway/kernel';
 import type { Db, Tx } from '@slipway/records';
-import { sql } from 'kysely';
+import { sql, type RawBuilder } from 'kysely';
 import { z } from 'zod';
 import type { AuditEvent, AuditHead } from './audit.ts';
 import { GENESIS_HASH, type LeafFields, type PayloadFields } from './chain.ts';
+import { CorruptEventError } from './errors.ts';
 
 /** The channel on which each append tells its project. */
 export const CHANGE_CHANNEL = 'slipway_change';
@@ -56,28 +58,49 @@ export const StoredEvent = z.object({
 export type StoredEvent = z.infer<typeof StoredEvent>;
 const StoredEvents = z.array(StoredEvent);
 
-const EVENT_COLUMNS = sql`e.seq, e.id, e.type, e.principal, e.subject_kind, e.subject_id, e.at_ms, e.payload_hash, e.hash,
-  p.seq as payload_seq, p.salt, p.data, p.erasable_subject, p.erased_by`;
-const EVENT_SOURCE = sql`audit_event e left join audit_payload p on p.project = e.project and p.seq = e.seq`;
+/**
+ * Events of a project with their payloads. The events are limited before they are joined: otherwise the planner may read
+ * the payloads of the whole project for each page.
+ */
+async function selectEvents(db: Db, project: string, where: RawBuilder<unknown>, limit: number): Promise<StoredEvent[]> {
+  const { rows } = await sql`
+    select e.seq, e.id, e.type, e.principal, e.subject_kind, e.subject_id, e.at_ms, e.payload_hash, e.hash,
+      p.seq as payload_seq, p.salt, p.data, p.erasable_subject, p.erased_by
+    from (select * from audit_event where project = ${project} ${where} order by seq limit ${limit}) e
+      left join audit_payload p on p.project = e.project and p.seq = e.seq
+    order by e.seq`.execute(db);
+  return StoredEvents.parse(rows);
+}
 
 export async function listEvents(
   db: Db,
   project: string,
   options: { readonly afterSeq: number; readonly limit: number; readonly type: string | undefined },
 ): Promise<AuditEvent[]> {
-  const ofType = options.type === undefined ? sql`` : sql`and e.type = ${options.type}`;
-  const { rows } = await sql`select ${EVENT_COLUMNS} from ${EVENT_SOURCE}
-    where e.project = ${project} and e.seq > ${options.afterSeq} ${ofType} order by e.seq limit ${options.limit}`.execute(db);
-  return StoredEvents.parse(rows).map((row) => toEvent(project, row));
+  const ofType = options.type === undefined ? sql`` : sql`and type = ${options.type}`;
+  const rows = await selectEvents(db, project, sql`and seq > ${options.afterSeq} ${ofType}`, options.limit);
+  return rows.map((row) => toEvent(project, row));
 }
 
 function toEvent(project: string, row: StoredEvent): AuditEvent {
   return {
     ...toLeafFields(project, row),
-    data: row.data === null ? null : JSON.parse(row.data),
+    data: row.data === null ? null : parsePayload(project, row.seq, row.data),
     erased: row.data === null,
     hash: row.hash,
   };
+}
+
+function parsePayload(project: string, seq: number, dataText: string): Json {
+  try {
+    return JSON.parse(dataText) as Json;
+  } catch (cause) {
+    throw new CorruptEventError(`The payload of audit event ${seq} is not readable any more.`, {
+      cause,
+      details: { project, seq },
+      help: 'slipway audit verify lists everything that was changed.',
+    });
+  }
 }
 
 export function toLeafFields(project: string, row: StoredEvent): LeafFields {
@@ -93,16 +116,13 @@ export function toLeafFields(project: string, row: StoredEvent): LeafFields {
   };
 }
 
-/** One page for verification. The lower bound is text, because the first page must see rows below zero too. */
+/** One page for verification. The bounds are text, because they reach further than a double counts. */
 export async function readPage(
   db: Db,
   project: string,
-  range: { readonly afterSeq: string; readonly lastSeq: number; readonly limit: number },
+  range: { readonly afterSeq: string; readonly lastSeq: string; readonly limit: number },
 ): Promise<StoredEvent[]> {
-  const { rows } = await sql`select ${EVENT_COLUMNS} from ${EVENT_SOURCE}
-    where e.project = ${project} and e.seq > ${range.afterSeq}::bigint and e.seq <= ${range.lastSeq}
-    order by e.seq limit ${range.limit}`.execute(db);
-  return StoredEvents.parse(rows);
+  return selectEvents(db, project, sql`and seq > ${range.afterSeq}::bigint and seq <= ${range.lastSeq}::bigint`, range.limit);
 }
 
 /** Numbers of payloads without an event in a range; at most `limit`. */
@@ -113,7 +133,8 @@ export async function listOrphans(
 ): Promise<number[]> {
   const { rows } = await sql`select p.seq from audit_payload p
     where p.project = ${project} and p.seq > ${range.afterSeq}::bigint and p.seq <= ${range.lastSeq}::bigint
-      and not exists (select 1 from audit_event e where e.project = p.project and e.seq = p.seq)
+      and not exists (select 1 from audit_event e where e.project = p.project and e.seq = p.seq
+        and e.seq > ${range.afterSeq}::bigint and e.seq <= ${range.lastSeq}::bigint)
     order by p.seq limit ${range.limit}`.execute(db);
   return z
     .array(z.object({ seq: z.coerce.number() }))

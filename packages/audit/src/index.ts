@@ -15,5 +15,5 @@ export {
 } from './audit.ts';
 export { createAudit, type AuditDeps } from './audit-service.ts';
 export { auditCapability, auditSchema } from './capability.ts';
-export { InvalidEntryError, PayloadTooLargeError, TooManyWaitersError } from './errors.ts';
+export { CorruptEventError, InvalidEntryError, PayloadTooLargeError, TooManyWaitersError } from './errors.ts';
 export { MerkleTree, leafHash, merkleRoot } from './merkle.ts';

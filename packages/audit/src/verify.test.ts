@@ -2,13 +2,15 @@ import assert from 'node:assert/strict';
 import { createIds, systemClock, type Json } from '@slipway/kernel';
 import type { Records } from '@slipway/records';
 import { createTestRecords, testEngines } from '@slipway/records/testing';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { sql } from 'kysely';
 import { afterAll, beforeAll, beforeEach, describe, test } from 'vitest';
-import type { Audit, AuditEntry } from './audit.ts';
+import { PROBLEM_LIMIT, type Audit, type AuditEntry } from './audit.ts';
 import { createAudit } from './audit-service.ts';
 import { auditSchema } from './capability.ts';
 import { GENESIS_HASH, chainHash, eventLeafHash, hashPayload } from './chain.ts';
+import { ERASURE_EVENT_LIMIT } from './erasure.ts';
+import { VERIFY_PAGE_ROWS } from './verify.ts';
 
 const TEXT_COLUMNS = {
   audit_event: ['project', 'id', 'type', 'principal', 'subject_kind', 'subject_id', 'payload_hash', 'hash'],
@@ -22,6 +24,17 @@ const COLUMNS = [
 ];
 const PROJECT = 'alpha';
 const EVENTS = 12;
+
+function entryOf(index: number): AuditEntry {
+  const data: Json = { index, text: 'déjà vu', list: [index, null, { deep: true }] };
+  return {
+    type: `capability.thing.verb${index % 3}`,
+    principal: `prn_${index}`,
+    subject: { kind: 'thing', id: `id-${index}` },
+    data,
+    erasableSubject: `person-${index % 4}`,
+  };
+}
 
 describe.each(testEngines)('audit verify on %s', (engine) => {
   let records: Records;
@@ -40,17 +53,6 @@ describe.each(testEngines)('audit verify on %s', (engine) => {
     await records.transaction((tx) => audit.erasePayloads(tx, PROJECT, 'person-2'));
     await append(entryOf(20));
   });
-
-  function entryOf(index: number): AuditEntry {
-    const data: Json = { index, text: 'déjà vu', list: [index, null, { deep: true }] };
-    return {
-      type: `capability.thing.verb${index % 3}`,
-      principal: `prn_${index}`,
-      subject: { kind: 'thing', id: `id-${index}` },
-      data,
-      erasableSubject: `person-${index % 4}`,
-    };
-  }
 
   async function append(entry: AuditEntry): Promise<void> {
     await records.transaction((tx) => audit.append(tx, PROJECT, entry));
@@ -197,7 +199,7 @@ describe.each(testEngines)('audit verify on %s', (engine) => {
     }
   });
 
-  test('AU6 a payload that vanished, was marked as erased, or claims the wrong erasure is found', async () => {
+  test('AU6 a payload that vanished, was marked as erased, or claims the wrong erasure, and numbers out of all bounds are found', async () => {
     const attacks = [
       `delete from audit_payload where seq = 3`,
       `update audit_payload set data = null, salt = null, erasable_subject = null where seq = 3`,
@@ -210,6 +212,14 @@ describe.each(testEngines)('audit verify on %s', (engine) => {
       `insert into audit_payload (project, seq, salt, data) values ('${PROJECT}', 99, '', '1')`,
       `insert into audit_payload (project, seq, salt, data) values ('beta', 1, '', '1')`,
       `delete from audit_head`,
+      `update audit_head set seq = 9223372036854775807`,
+      `update audit_head set seq = -9223372036854775808`,
+      `update audit_event set seq = 9223372036854775807 where seq = 3`,
+      `update audit_event set seq = -9223372036854775808 where seq = 3`,
+      `update audit_event set at_ms = 9223372036854775807 where seq = 3`,
+      `update audit_payload set seq = 9223372036854775807 where seq = 3`,
+      `update audit_payload set seq = -9223372036854775808 where seq = 3`,
+      `update audit_payload set data = null, salt = null, erasable_subject = null, erased_by = 9223372036854775807 where seq = 3`,
     ];
     const before = await dump();
     for (const attack of attacks) {
@@ -239,6 +249,68 @@ describe.each(testEngines)('audit verify on %s', (engine) => {
       );
     }
   }
+
+  /** Many events at once, as `append` would have made them: for what needs more than a page of them. */
+  async function appendMany(project: string, count: number): Promise<void> {
+    const tables: Dump = { audit_event: [], audit_payload: [], audit_head: [] };
+    let hash = GENESIS_HASH;
+    for (let seq = 1; seq <= count; seq += 1) {
+      const payload = { salt: '00', dataText: String(seq), erasableSubject: 'everybody' };
+      const fields = { project, seq, id: `evt_${seq}`, type: 'a.b.c', principal: 'p', atMs: seq, payloadHash: hashPayload(payload) };
+      hash = chainHash(hash, eventLeafHash({ ...fields, subject: { kind: 'k', id: 'i' } }));
+      const { id, type, principal } = fields;
+      const columns = {
+        project,
+        seq,
+        id,
+        type,
+        principal,
+        subject_kind: 'k',
+        subject_id: 'i',
+        at_ms: seq,
+        payload_hash: fields.payloadHash,
+      };
+      tables['audit_event']?.push({ ...columns, hash });
+      tables['audit_payload']?.push({ project, seq, salt: '00', data: payload.dataText, erasable_subject: 'everybody', erased_by: null });
+    }
+    tables['audit_head']?.push({ project, seq: count, hash });
+    await restore(tables);
+  }
+
+  test('AU3 what is wrong at the borders of pages is found, and nothing else', async () => {
+    const count = VERIFY_PAGE_ROWS * 3;
+    await appendMany('paged', count);
+    assert.deepEqual(await audit.verify('paged').then(({ ok, events }) => [ok, events]), [true, count]);
+    const before = await dump();
+    for (const seq of [1, VERIFY_PAGE_ROWS, VERIFY_PAGE_ROWS + 1, count - 1, count]) {
+      await run(`delete from audit_event where seq = ${seq}`);
+      const { problems } = await audit.verify('paged');
+      assert.deepEqual([...new Set(problems.map((problem) => problem.seq))], [seq], `dropped ${seq}: ${JSON.stringify(problems)}`);
+      await restore(before);
+      await run(`update audit_payload set data = '0' where seq = ${seq}`);
+      const changed = await audit.verify('paged');
+      assert.deepEqual(changed.problems, [{ project: 'paged', seq, problem: 'the payload does not match its hash' }]);
+      await restore(before);
+    }
+    await run(`update audit_event set principal = 'x'`);
+    assert.equal((await audit.verify('paged')).problems.length, count);
+  });
+
+  test('AU6 more payloads than one erasure event may list are erased by two, and the problem list is bounded', async () => {
+    await appendMany('erased', ERASURE_EVENT_LIMIT + 1);
+    assert.equal(await records.transaction((tx) => audit.erasePayloads(tx, 'erased', 'everybody')), ERASURE_EVENT_LIMIT + 1);
+    const events = await audit.list('erased', { limit: 10, afterSeq: ERASURE_EVENT_LIMIT + 1 });
+    assert.deepEqual(
+      events.map((event) => event.data),
+      [
+        { events: [[1, ERASURE_EVENT_LIMIT]], count: ERASURE_EVENT_LIMIT },
+        { events: [[ERASURE_EVENT_LIMIT + 1, ERASURE_EVENT_LIMIT + 1]], count: 1 },
+      ],
+    );
+    assert.deepEqual((await audit.verify('erased')).problems, []);
+    await run(`update audit_payload set erased_by = 1`);
+    assert.equal((await audit.verify('erased')).problems.length, PROBLEM_LIMIT);
+  });
 
   test('AU3 verification goes on while events are appended and finds nothing wrong', async () => {
     const appending = Promise.all(Array.from({ length: 40 }, (_, index) => append(entryOf(index))));

@@ -12,14 +12,20 @@ const ORPHANS_LISTED_LIMIT = 100;
 const LOWEST_SEQ = '-9223372036854775808';
 const HIGHEST_SEQ = '9223372036854775807';
 
+/** The number as a bound for the next query; a number that no double holds exactly, which no event has, is skipped over. */
+function boundOf(seq: number): string {
+  return String(Math.min(Math.max(seq, Number.MIN_SAFE_INTEGER), Number.MAX_SAFE_INTEGER));
+}
+
 /** The stored events of a project up to a number, page by page; the next page is fetched while one is worked on. */
 export async function* readPages(db: Db, project: string, lastSeq: number, signal?: AbortSignal): AsyncGenerator<StoredEvent[]> {
-  const fetchAfter = (afterSeq: string) => readPage(db, project, { afterSeq, lastSeq, limit: VERIFY_PAGE_ROWS });
+  const range = { lastSeq: boundOf(lastSeq), limit: VERIFY_PAGE_ROWS };
+  const fetchAfter = (afterSeq: string) => readPage(db, project, { ...range, afterSeq });
   let page = await fetchAfter(LOWEST_SEQ);
   while (page.length > 0) {
     signal?.throwIfAborted();
     const last = page.at(-1) as StoredEvent;
-    const next = page.length < VERIFY_PAGE_ROWS ? Promise.resolve([]) : fetchAfter(String(last.seq));
+    const next = page.length < VERIFY_PAGE_ROWS ? Promise.resolve([]) : fetchAfter(boundOf(last.seq));
     // Whoever stops early must not leave a rejection that nobody hears.
     next.catch(() => {});
     yield page;
@@ -76,7 +82,7 @@ class ChainVerifier {
         this.#checkEvent(row);
         if (seenHashes.has(row.seq)) seenHashes.set(row.seq, row.hash);
       }
-      const through = String((page.at(-1) as StoredEvent).seq);
+      const through = boundOf((page.at(-1) as StoredEvent).seq);
       await this.#checkOrphans(afterSeq, through);
       afterSeq = through;
     }
@@ -140,7 +146,8 @@ class ChainVerifier {
   }
 
   async #readErasure(seq: number): Promise<ErasedPayloads | undefined> {
-    const [row] = await readPage(this.#db, this.#project, { afterSeq: String(seq - 1), lastSeq: seq, limit: 1 });
+    if (!Number.isSafeInteger(seq)) return undefined;
+    const [row] = await readPage(this.#db, this.#project, { afterSeq: String(seq - 1), lastSeq: String(seq), limit: 1 });
     if (row?.type !== ERASED_TYPE || row.data === null || !isCanonicalJson(row.data)) return undefined;
     return ErasedPayloads.safeParse(JSON.parse(row.data)).data;
   }

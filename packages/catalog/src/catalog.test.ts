@@ -27,6 +27,8 @@ function newVersion(project: string, label: string, more: Partial<NewVersion> = 
   };
 }
 
+const parentsOf = (...links: Version[]) => ({ parents: links.map((link) => ({ id: link.id, role: 'part' })) });
+
 describe.each(testEngines)('catalog on %s', (engine) => {
   let records: Records;
   let audit: Audit;
@@ -192,7 +194,6 @@ describe.each(testEngines)('catalog on %s', (engine) => {
   });
 
   test('CA7 lineage goes up and down through every path once, and says when a limit cut it off', async () => {
-    const parentsOf = (...links: Version[]) => ({ parents: links.map((link) => ({ id: link.id, role: 'part' })) });
     const root = await make(newVersion('line', 'root', { kind: 'dataset' }));
     const left = await make(newVersion('line', 'left', parentsOf(root)));
     const right = await make(newVersion('line', 'right', parentsOf(root)));

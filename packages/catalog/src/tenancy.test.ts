@@ -33,6 +33,8 @@ interface Model {
   foreignAnswered: number;
 }
 
+const newModel = (): Model => ({ owner: new Map(), ids: [], foreignAsked: 0, foreignAnswered: 0 });
+
 describe.each(testEngines)('catalog of two tenants on %s', (engine) => {
   let records: Records;
   let audit: Audit;
@@ -56,8 +58,6 @@ describe.each(testEngines)('catalog of two tenants on %s', (engine) => {
     }
     return undefined;
   }
-
-  const newModel = (): Model => ({ owner: new Map(), ids: [], foreignAsked: 0, foreignAnswered: 0 });
 
   test(`CA11 ${OPERATIONS} random operations never show one tenant the other's rows`, async () => {
     const model = newModel();

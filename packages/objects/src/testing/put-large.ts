@@ -9,7 +9,7 @@ const objects = await openFolderObjects(directory);
 const piece = noise(64 * 1024, 1);
 
 async function* stream(): AsyncGenerator<Uint8Array> {
-  for (let sent = 0; sent < sizeBytes; sent += piece.byteLength) yield Buffer.from(piece.subarray(0, sizeBytes - sent));
+  for (let sent = 0; sent < sizeBytes; sent += piece.byteLength) yield piece.subarray(0, sizeBytes - sent);
 }
 
 await objects.put('alpha', noise(1_000, 2));
