@@ -8,10 +8,14 @@ export const Notice = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('queued'), run: z.string(), queue: z.string() }),
   /** A run was cancelled: whoever executes it stops. */
   z.object({ kind: z.literal('cancelled'), run: z.string() }),
+  /** A process makes sure that it still hears: `run` is its token. */
+  z.object({ kind: z.literal('ping'), run: z.string() }),
   /** A run has news for its followers. */
   z.object({ kind: z.literal('changed'), run: z.string() }),
 ]);
 export type Notice = z.infer<typeof Notice>;
+/** What is said about a run. */
+export type RunNotice = Exclude<Notice, { kind: 'ping' }>;
 
 /** @returns undefined for text that is no notice of this version. */
 export function parseNotice(payload: string): Notice | undefined {

@@ -1,10 +1,11 @@
+import { randomUUID } from 'node:crypto';
 import type { Records } from '@slipway/records';
 import { TooManyFollowersError } from './errors.ts';
 import { listEvents } from './event-store.ts';
 import { EVENT_PAGE_LIMIT, FOLLOWER_LIMIT, FOLLOW_POLL_MS } from './limits.ts';
 import type { Log } from './log.ts';
-import { RUN_CHANNEL, parseNotice, type Notice } from './notices.ts';
-import { readRun } from './run-store.ts';
+import { RUN_CHANNEL, parseNotice, type RunNotice } from './notices.ts';
+import { readRun, sendNotice } from './run-store.ts';
 import { hasEnded, type RunUpdate } from './run.ts';
 
 /** Wakes one waiting reader; a wake that comes while nobody waits is remembered. */
@@ -40,12 +41,14 @@ class Bell {
 export class RunFeed {
   readonly #records: Records;
   readonly #log: Log;
-  readonly #onNotice: (notice: Notice) => void;
+  readonly #onNotice: (notice: RunNotice) => void;
   readonly #bells = new Map<string, Set<Bell>>();
+  readonly #token = randomUUID();
+  #heard = true;
   #followers = 0;
   #listening: Promise<() => Promise<void>> | undefined;
 
-  constructor(deps: { records: Records; log: Log; onNotice: (notice: Notice) => void }) {
+  constructor(deps: { records: Records; log: Log; onNotice: (notice: RunNotice) => void }) {
     this.#records = deps.records;
     this.#log = deps.log;
     this.#onNotice = deps.onNotice;
@@ -63,9 +66,29 @@ export class RunFeed {
     await listening?.then((stop) => stop()).catch(() => {});
   }
 
+  /**
+   * Listens anew when the ping of the last check has not come back: a connection that breaks says nothing. Until then
+   * claims, cancellations and followers are polled. @returns whether the feed hears.
+   */
+  async check(): Promise<boolean> {
+    const heard = this.#heard;
+    if (!heard) {
+      this.#log({ level: 'warn', message: 'Notifications of runs no longer arrive; listening anew.' });
+      await this.stop();
+      await this.start();
+    }
+    this.#heard = false;
+    await sendNotice(this.#records.db, { kind: 'ping', run: this.#token });
+    return heard;
+  }
+
   #hear(payload: string): void {
     const notice = parseNotice(payload);
     if (!notice) return;
+    if (notice.kind === 'ping') {
+      if (notice.run === this.#token) this.#heard = true;
+      return;
+    }
     this.#onNotice(notice);
     for (const bell of this.#bells.get(notice.run) ?? []) bell.ring();
   }

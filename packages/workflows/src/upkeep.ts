@@ -18,12 +18,14 @@ export interface UpkeepDeps {
   readonly runsHere: () => string[];
   readonly cancelHere: (run: string) => void;
   readonly fireSchedules: () => Promise<void>;
+  readonly checkFeed: () => Promise<void>;
   /** Another start of this executor id holds the lease: two processes claim to be one worker. */
   readonly onLeaseLost: () => void;
 }
 
 const TICK_MS = 1_000;
 const RECONCILE_MS = 10_000;
+const FEED_CHECK_MS = 5_000;
 const SWEEP_MS = 3_600_000;
 /** Dead workers and lost runs dealt with in one pass; the next pass takes more. */
 const PASS_LIMIT = 100;
@@ -52,6 +54,7 @@ export class Upkeep {
       { name: 'cancel', everyMs: TICK_MS, run: () => this.#cancel() },
       { name: 'schedules', everyMs: TICK_MS, run: deps.fireSchedules },
       { name: 'reconcile', everyMs: RECONCILE_MS, run: () => reconcile(deps) },
+      { name: 'feed', everyMs: FEED_CHECK_MS, run: deps.checkFeed },
       { name: 'sweep', everyMs: SWEEP_MS, run: () => sweepLeases(deps.records.db) },
     ];
   }

@@ -11,7 +11,7 @@ import { Executor } from './executor.ts';
 import { dropLease, takeLease } from './lease-store.ts';
 import { LEASE_DEFAULT_MS, QUEUE_CONCURRENCY_DEFAULT, SCHEDULE_LIMIT, SHUTDOWN_DRAIN_MS } from './limits.ts';
 import type { Log } from './log.ts';
-import type { Notice } from './notices.ts';
+import type { RunNotice } from './notices.ts';
 import { cancelRun, retryRun, signalRun, startRun, type StartRequest } from './run-changes.ts';
 import { RunFeed } from './run-feed.ts';
 import { listRuns, readRun, sendNotice, type ListRuns } from './run-store.ts';
@@ -224,7 +224,7 @@ class WorkflowsService implements Workflows {
     return listSchedules(this.#deps.records.db, project, SCHEDULE_LIMIT);
   }
 
-  #hear(notice: Notice): void {
+  #hear(notice: RunNotice): void {
     if (notice.kind === 'queued') this.#running?.engine.nudge(notice.queue);
     else if (notice.kind === 'cancelled') this.#running?.executor.cancel(notice.run);
   }
@@ -251,6 +251,7 @@ class WorkflowsService implements Workflows {
       lease: () => lease,
       runsHere: () => executor.runs(),
       cancelHere: (run: string) => executor.cancel(run),
+      checkFeed: async () => void (await this.#feed.check()),
       fireSchedules: () => fireDueSchedules(this.#schedulesDeps()),
       onLeaseLost: () => void this.#stopExecuting(),
     };
