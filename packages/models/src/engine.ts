@@ -52,7 +52,8 @@ async function createSession(ort: typeof Ort, source: string | Uint8Array, threa
     interOpNumThreads: 1,
     executionMode: 'sequential',
     graphOptimizationLevel: 'all',
-    logSeverityLevel: 3,
+    // Its errors arrive as exceptions; the log would repeat them on stderr.
+    logSeverityLevel: 4,
     // Waiting threads would otherwise burn a core between calls.
     extra: { session: { intra_op: { allow_spinning: '0' } } },
   };
@@ -74,10 +75,14 @@ async function runSession(session: Ort.InferenceSession, feeds: Ort.InferenceSes
   }
 }
 
-/** The first line of the engine's message without the paths of its build machine. */
+/** The first line of the engine's message without paths of its build machine and C++ signatures. */
 function shorten(cause: unknown): string {
   const text = cause instanceof Error ? cause.message : String(cause);
-  return (text.split('\n')[0] ?? '').replaceAll(/\/[\w./-]+:\d+\s*/g, '').slice(0, 400);
+  const line = text.split('\n')[0] ?? '';
+  return line
+    .replaceAll(/\/[\w./-]+:\d+\s*/g, '')
+    .replaceAll(/\S+ onnxruntime::.*\[with [^\]]*\]\s*/g, '')
+    .slice(0, 400);
 }
 
 function numbersIn(tensor: Ort.Tensor | undefined, name: string): Numbers {

@@ -1,4 +1,5 @@
 import { ModelFormatError, ModelRefusedError, ModelTooLargeError } from '../errors.ts';
+import { checkTrees } from './check-trees.ts';
 import { integerOf } from './codec.ts';
 import type { AttributeMessage, GraphMessage, ModelMessage, NodeMessage, TensorMessage } from './messages.ts';
 import { ELEMENT_TYPES } from './schema.ts';
@@ -14,7 +15,8 @@ export const IR_VERSION_LIMIT = 13;
 
 /**
  * Refuses what a served model must not contain, before the engine sees the file: external data (CVE-2022-25882,
- * CVE-2024-27318), foreign operator domains, training graphs, tensors whose declared size is not that of their data, oversize dimensions.
+ * CVE-2024-27318), foreign operator domains, training graphs, tensors whose declared size is not
+ * that of their data, oversize dimensions, trees that lead back to themselves, and Loop.
  * @throws {ModelRefusedError | ModelTooLargeError | ModelFormatError}
  */
 export function checkModel(model: ModelMessage): void {
@@ -54,6 +56,10 @@ function checkNode(node: NodeMessage, domains: ReadonlySet<string>): void {
       help: 'Export the model with standard operators only; libraries of custom operators are never loaded.',
     });
   }
+  if (node.opType === 'Loop' && (node.domain ?? '') === '') {
+    throw new ModelRefusedError('The model uses the operator Loop, whose running time nothing bounds.', { details: { operator: 'Loop' } });
+  }
+  checkTrees(node);
   node.attribute.forEach((attribute) => checkAttribute(attribute, domains));
 }
 

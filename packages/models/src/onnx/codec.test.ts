@@ -124,6 +124,29 @@ function withDomain(domain: string): ModelMessage {
   return oneNode((model) => Object.assign(model.graph.node[0] ?? {}, { domain }));
 }
 
+function ints(name: string, values: number[]) {
+  return { name, type: 7, ints: values };
+}
+
+/** A TreeEnsemble of version 5 whose false children are leaves and whose true children are given; -1 is a leaf. */
+function ensemble(children: number[]): ModelMessage {
+  const leaves = children.map(() => 1);
+  const lists = [
+    ints(
+      'nodes_truenodeids',
+      children.map((child) => Math.max(0, child)),
+    ),
+    ints(
+      'nodes_trueleafs',
+      children.map((child) => (child < 0 ? 1 : 0)),
+    ),
+    ints('nodes_falsenodeids', leaves),
+    ints('nodes_falseleafs', leaves),
+  ];
+  const shape = { opType: 'TreeEnsemble', domain: 'ai.onnx.ml', attribute: lists };
+  return oneNode((model) => Object.assign(model.graph.node[0] ?? {}, shape));
+}
+
 describe('checkModel', () => {
   test('an ordinary model passes', () => {
     checkModel(decodeModel(small.bytes));
@@ -162,6 +185,27 @@ describe('checkModel', () => {
     assert.throws(() => checkModel(withDims([2n ** 40n, 0])), ModelFormatError);
     const wide = oneNode((model) => Object.assign(model.graph.input[0]?.type?.tensorType?.shape?.dim[1] ?? {}, { dimValue: 2 ** 30 }));
     assert.throws(() => checkModel(wide), ModelTooLargeError);
+  });
+
+  test('a tree that leads back to itself is refused in both forms of the operator, before the engine hangs on it', () => {
+    const { bytes } = syntheticModel({ numeric: 2, categorical: 0, trees: 2, depth: 2 });
+    const looped = (child: number) => {
+      const model = decodeModel(bytes);
+      const trees = model.graph.node.find((node) => node.opType === 'TreeEnsembleRegressor');
+      const list = trees?.attribute.find((item) => item.name === 'nodes_truenodeids')?.ints as number[];
+      list[1] = child; // node 1 of tree 0, a branch
+      return model;
+    };
+    checkModel(looped(3));
+    assert.throws(() => checkModel(looped(0)), ModelRefusedError);
+    assert.throws(() => checkModel(looped(1)), ModelRefusedError);
+    checkModel(ensemble([1, 2, -1]));
+    assert.throws(() => checkModel(ensemble([1, 2, 0])), ModelRefusedError);
+    assert.throws(() => checkModel(ensemble([1, 9, -1])), ModelFormatError);
+  });
+
+  test('a Loop is refused', () => {
+    assert.throws(() => checkModel(oneNode((model) => Object.assign(model.graph.node[0] ?? {}, { opType: 'Loop' }))), ModelRefusedError);
   });
 
   test('a training graph and a future IR version are refused', () => {
