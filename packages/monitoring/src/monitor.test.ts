@@ -1,0 +1,110 @@
+import { type Clock, NotFoundError, fixedClock } from '@slipway/kernel';
+import { FieldSketch, createRandom } from '@slipway/statistics';
+import { type TelemetryFixture, createTelemetryFixture, invocationMaker } from '@slipway/telemetry/testing';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { monitoringCapability } from './capability.ts';
+import { MonitorReport } from './contract.ts';
+import { ReferenceInvalidError, WindowInvalidError } from './errors.ts';
+import { WINDOW_LIMIT_MS } from './limits.ts';
+import { type MonitorPorts, monitor } from './monitor.ts';
+import { readWindow } from './read-window.ts';
+import { readReference } from './reference.ts';
+
+const NOW_MS = Date.UTC(2026, 2, 1, 12);
+const HOUR_MS = 3_600_000;
+const clock: Clock = fixedClock(NOW_MS);
+let fixture: TelemetryFixture;
+let ports: MonitorPorts;
+
+/** 300 calls an hour ago as trained, 300 now of other customers; half of them labelled. */
+beforeAll(async () => {
+  fixture = await createTelemetryFixture({ clock });
+  const random = createRandom(1);
+  const make = invocationMaker(clock);
+  const ids: string[] = [];
+  for (let index = 0; index < 600; index += 1) {
+    const recent = index >= 300;
+    const amount = random.normal() + (recent ? 2 : 0);
+    const yes = random.next();
+    const output = { prediction: yes > 0.5 ? 'yes' : 'no', probabilities: { no: 1 - yes, yes } };
+    const call = make({ input: { amount }, output, eventTimeMs: recent ? NOW_MS : NOW_MS - 2 * HOUR_MS });
+    ids.push(call.id);
+    await fixture.telemetry.append(call);
+    if (index % 2 === 0)
+      await fixture.telemetry.appendOutcomes('alpha', [{ invocation: call.id, value: random.next() < yes ? 'yes' : 'no' }]);
+  }
+  const reference = new FieldSketch('number');
+  for (let index = 0; index < 5_000; index += 1) reference.update(random.normal());
+  const stored: unknown = JSON.parse(JSON.stringify({ format: 'slipway.sketches/1', fields: { amount: reference.toJson() } }));
+  ports = {
+    async findRelease(project, name, revision = 1) {
+      if (project !== 'alpha' || name !== 'churn') throw new NotFoundError(`There is no release "${name}".`);
+      return { release: name, revision, version: `mv_${revision}`, task: 'binary', classes: ['no', 'yes'], positive: 'yes' };
+    },
+    loadReference: async (_project, version) => (version === 'mv_1' ? readReference(stored) : undefined),
+    telemetry: fixture.telemetry,
+    clock,
+  };
+});
+afterAll(() => fixture.close());
+
+test('MO20 the hour that is like the training data is ok, the one that is not has drifted', async () => {
+  const before = await monitor(ports, 'alpha', 'churn', { from: '2026-03-01T09:30:00Z', to: '2026-03-01T11:00:00Z' });
+  expect(before).toMatchObject({ verdict: 'ok', invocations: 300, reference: { fields: 1 } });
+  const now = await monitor(ports, 'alpha', 'churn', { window: '1h' });
+  expect(now).toMatchObject({ release: 'churn', revision: 1, verdict: 'drift', invocations: 300 });
+  expect(now.fields[0]).toMatchObject({ field: 'amount', verdict: 'drift', counts: { reference: 5_000, current: 300 } });
+});
+
+test('MO21 quality comes from the outcomes of the window', async () => {
+  const { quality } = await monitor(ports, 'alpha', 'churn');
+  expect(quality).toMatchObject({ outcome: 'label', count: 300, skipped: 0, truncated: false });
+  expect(quality?.metrics['roc_auc']).toBeGreaterThan(0.75);
+  expect((await monitor(ports, 'alpha', 'churn', { window: '1h' })).quality?.count).toBe(150);
+  expect((await monitor(ports, 'alpha', 'churn', { outcome: 'rating' })).quality).toBeNull();
+});
+
+test('MO22 a version without a reference, and a revision without calls, say so', async () => {
+  expect(await monitor(ports, 'alpha', 'churn', { revision: 2 })).toMatchObject({
+    version: 'mv_2',
+    reference: null,
+    fields: [],
+    invocations: 0,
+    verdict: 'not-enough-data',
+    quality: null,
+  });
+  await expect(monitor(ports, 'beta', 'churn')).rejects.toThrow(NotFoundError);
+});
+
+test('MO23 the route answers with the published shape', async () => {
+  const [route] = monitoringCapability(ports).routes ?? [];
+  expect(route).toMatchObject({ method: 'GET', path: '/v1/releases/{name}/monitor', permission: 'project.read' });
+  const reply = await route?.handle({ project: 'alpha', params: { name: 'churn' }, query: { window: '24h' } } as never);
+  expect(MonitorReport.strict().parse(reply).invocations).toBe(600);
+});
+
+test('MO24 a window is a length up to now, or two times; anything else is refused by name', () => {
+  expect(readWindow({}, NOW_MS)).toEqual({ fromMs: NOW_MS + 1 - 24 * HOUR_MS, toMs: NOW_MS + 1 });
+  expect(readWindow({ window: '30m', to: '2026-01-01' }, NOW_MS).fromMs).toBe(Date.UTC(2025, 11, 31, 23, 30));
+  expect(readWindow({ from: String(NOW_MS - 5), to: String(NOW_MS) }, NOW_MS)).toEqual({ fromMs: NOW_MS - 5, toMs: NOW_MS });
+  const limit = { from: String(NOW_MS - WINDOW_LIMIT_MS), to: String(NOW_MS) };
+  expect(readWindow(limit, NOW_MS).toMs).toBe(NOW_MS);
+  for (const bad of [
+    { window: '24' },
+    { window: '0h' },
+    { window: '-1h' },
+    { window: '1y' },
+    { window: '1h', from: '2026-01-01' },
+    { from: 'yesterday' },
+    { from: '2026-01-02', to: '2026-01-01' },
+    { ...limit, to: String(NOW_MS + 1) },
+  ]) {
+    expect(() => readWindow(bad, NOW_MS)).toThrow(WindowInvalidError);
+  }
+});
+
+test('MO25 a reference that is not one is refused', () => {
+  for (const bad of [null, {}, { format: 'slipway.sketches/2', fields: {} }, { format: 'slipway.sketches/1', fields: { a: { v: 9 } } }]) {
+    expect(() => readReference(bad)).toThrow(ReferenceInvalidError);
+  }
+});
