@@ -9,7 +9,7 @@ import { z } from 'zod';
 import { AlreadyLaunchedError, DefinitionError, NotLaunchedError } from './errors.ts';
 import { RECOVERY_LIMIT, RUN_EVENT_LIMIT } from './limits.ts';
 import { TEST_PROJECT, launchTestWorkflows, testPrincipal, testSchemas, type TestWorkflows } from './testing/index.ts';
-import { reconcile } from './upkeep.ts';
+import { reconcile, takeOver } from './upkeep.ts';
 import { createWorkflows } from './workflows.ts';
 
 type Body = (context: Parameters<WorkflowDefinition['run']>[0]) => Promise<unknown>;
@@ -240,6 +240,23 @@ describe.each(testEngines)('recovery on %s', (engine) => {
       await delay(50);
     }
     assert.equal((await again.workflows.get(TEST_PROJECT, tired)).error?.code, 'workflows/recovery-exhausted');
+  });
+
+  test('the runs of another worker are left alone while its lease is valid, and taken when it is out', async () => {
+    let ran = 0;
+    const app = await launch([workflow('held', 1, async () => (ran += 1))]);
+    const id = await app.start('held', {}, { delayMs: 60_000 });
+    const lease = sql`insert into workflows_lease values ('other', 'x', now() + interval '1 hour', '[]')`;
+    await lease.execute(records.db);
+    await sql`update dbos.workflow_status set status = 'PENDING', executor_id = 'other' where workflow_uuid = ${id}`.execute(records.db);
+    const own = { executor: 'test', instance: 'x', leaseMs: 1_000, definitions: [] };
+    const deps = { records, log: () => {}, lease: () => own };
+    await takeOver(deps);
+    await delay(300);
+    assert.equal(ran, 0);
+    await sql`update workflows_lease set expires_at = now() - interval '1 millisecond' where executor = 'other'`.execute(records.db);
+    await takeOver(deps);
+    assert.equal((await ended(app, id)).output, 1);
   });
 
   test('a process whose executor id was taken by another start stops executing', async () => {
