@@ -3,6 +3,7 @@ import { constants, copyFile, link, mkdir, readdir, rm, stat } from 'node:fs/pro
 import { join, resolve } from 'node:path';
 import type { DuckDBConnection, DuckDBInstance } from '@duckdb/node-api';
 import { CancelledError } from '@slipway/kernel';
+import { EngineMemoryError } from './errors.ts';
 
 /** Threads and memory of the one DuckDB instance; spilled data go to the work directory. */
 export const ENGINE_THREADS = 2;
@@ -54,6 +55,9 @@ export function createEngine(options: EngineOptions): Engine {
         return await work(openSession(connection, folder));
       } catch (thrown) {
         throwIfAborted(signal);
+        if (thrown instanceof Error && thrown.message.startsWith('Out of Memory Error')) {
+          throw new EngineMemoryError(options.memoryMib ?? ENGINE_MEMORY_MIB, thrown);
+        }
         throw thrown;
       } finally {
         signal?.removeEventListener('abort', interrupt);

@@ -136,6 +136,18 @@ export class SourceTooLargeError extends TooLargeError {
   }
 }
 
+/** The work needed more memory, or more disk to spill to, than the engine has. */
+export class EngineMemoryError extends TooLargeError {
+  override readonly code = 'data/memory';
+  constructor(memoryMib: number, cause: unknown) {
+    super(`The table does not fit into the ${memoryMib} MiB that table work may use.`, {
+      cause,
+      details: { memoryMib },
+      help: 'Use fewer columns or shorter texts, or give the engine more memory.',
+    });
+  }
+}
+
 /** A table that would not fit in memory as a frame. */
 export class FrameTooLargeError extends TooLargeError {
   override readonly code = 'data/frame-too-large';

@@ -40,6 +40,7 @@ export {
   DatasetNotFoundError,
   DuplicateColumnError,
   EmptySourceError,
+  EngineMemoryError,
   FieldTooLargeError,
   FrameTooLargeError,
   InvalidEncodingError,

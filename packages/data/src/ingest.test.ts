@@ -255,9 +255,19 @@ describe('refusals', () => {
     await assert.rejects(home.ingest(SMALL, { columns: ['a', 'b'] }), { code: 'data/column-count' });
   });
 
-  test('DA3 an abort ends ingestion', async () => {
-    const signal = AbortSignal.abort();
-    await assert.rejects(home.ingest(SMALL, {}, { signal }), CancelledError);
+  test.each(['open', 'read', 'profile', 'store'])('DA3 an abort during "%s" ends ingestion and leaves nothing behind', async (phase) => {
+    const own = await createTestHome();
+    const controller = new AbortController();
+    const onProgress = (event: { phase: string }) => {
+      if (event.phase === phase) controller.abort();
+    };
+    try {
+      await assert.rejects(own.ingest(SMALL, {}, { signal: controller.signal, onProgress }), CancelledError);
+      assert.deepEqual(await own.leftovers(), []);
+      assert.equal((await own.ingest(SMALL)).rows, 3);
+    } finally {
+      await own.close();
+    }
   });
 
   test('DA3 names in options that the data do not have are refused with the nearest one', async () => {

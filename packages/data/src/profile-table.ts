@@ -58,7 +58,10 @@ export function numberSql(column: { readonly name: string; readonly type: string
 
 function summarySql(column: CanonicalColumn, alias: string, rows: number): string {
   const name = quoteName(column.name);
-  const distinct = rows <= EXACT_DISTINCT_ROW_LIMIT ? `count(distinct ${name})` : `approx_count_distinct(${name})`;
+  // Texts are counted by a 64-bit hash, so that long ones need not all lie in memory.
+  const counted = isText(column.type) ? `hash(${name})` : name;
+  const present = isText(column.type) ? ` filter (${name} is not null)` : '';
+  const distinct = rows <= EXACT_DISTINCT_ROW_LIMIT ? `count(distinct ${counted})${present}` : `approx_count_distinct(${name})`;
   const fields = [`'present': count(${name})::double`, `'distinct': ${distinct}::double`];
   if (isText(column.type)) {
     fields.push(

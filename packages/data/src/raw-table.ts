@@ -13,6 +13,8 @@ export interface RawTable {
   readonly columns: readonly RawColumn[];
   readonly rows: number;
   readonly rowBytesMax: number;
+  /** Size of the raw file. */
+  readonly bytes: number;
   /** Whether a decimal comma may be meant: never where the comma separates values. */
   readonly decimalComma: boolean;
   /** Whether the source tells texts from numbers itself (JSON). */
@@ -83,12 +85,14 @@ export function rawTableSql(table: RawTable): string {
   // A table of one column has an empty second one: a line without any character would be skipped.
   if (columns.length === 1) columns.push("'pad': 'VARCHAR'");
   const line = Math.max(LINE_BYTES_DEFAULT, table.rowBytesMax + 1_024);
-  const buffer = line > LINE_BYTES_DEFAULT ? `, buffer_size = ${line * 2}` : '';
+  // Each thread holds such a buffer; DuckDB's default would be 32 lines of the longest kind.
+  const buffer = Math.max(BUFFER_BYTES_MIN, line * 2);
   return `read_csv('${table.path.replaceAll("'", "''")}', auto_detect = false, header = false, skip = 0, delim = chr(31), quote = '', escape = '',
-    comment = '', new_line = '\\n', nullstr = '', max_line_size = ${line}${buffer}, columns = {${columns.join(', ')}})`;
+    comment = '', new_line = '\\n', nullstr = '', max_line_size = ${line}, buffer_size = ${buffer}, columns = {${columns.join(', ')}})`;
 }
 
 const LINE_BYTES_DEFAULT = 2_000_000;
+const BUFFER_BYTES_MIN = 8_000_000;
 
 /** SQL of a cell's text as it was in the source. */
 export function rawCellSql(index: number, column: RawColumn): string {
@@ -107,6 +111,7 @@ export class RawWriter {
   #rowStart = 0;
   rows = 0;
   rowBytesMax = 0;
+  bytes = 0;
   /** Columns with a value that had to be escaped. */
   readonly escaped = new Set<number>();
 
@@ -156,6 +161,7 @@ export class RawWriter {
     this.#block[this.#size] = NEWLINE;
     this.#size += 1;
     this.rowBytesMax = Math.max(this.rowBytesMax, this.#size - this.#rowStart);
+    this.bytes += this.#size - this.#rowStart;
     this.#rowStart = this.#size;
     this.#column = 0;
     this.rows += 1;

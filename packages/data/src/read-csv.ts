@@ -144,6 +144,7 @@ async function readRows(session: Session, plan: Plan, notes: Note[]): Promise<Ra
     path: writer.path,
     rows: writer.rows,
     rowBytesMax: writer.rowBytesMax,
+    bytes: writer.bytes,
     columns: plan.names.map((name, index) => ({
       name,
       observer: collector.observers[index] as ColumnObserver,

@@ -61,7 +61,15 @@ export async function readJson(session: Session, source: OpenedSource, options: 
     escaped: writer.escaped.has(index),
   }));
   const notes = [...nested].map((column) => ({ column, note: 'Holds objects or lists; they are kept as JSON text.' }));
-  const table = { path: writer.path, columns, rows: writer.rows, rowBytesMax: writer.rowBytesMax, decimalComma: false, typed: true };
+  const table = {
+    path: writer.path,
+    columns,
+    rows: writer.rows,
+    rowBytesMax: writer.rowBytesMax,
+    bytes: writer.bytes,
+    decimalComma: false,
+    typed: true,
+  };
   return { table, notes };
 }
 

@@ -39,8 +39,9 @@ export interface CanonicalOptions {
   readonly problems: ColumnProblem[];
 }
 
-/** Cells of one row group: bounds the memory of writing very wide tables. */
+/** Cells and bytes of one row group: bounds the memory of writing very wide tables and long texts. */
 const ROW_GROUP_CELLS = 8_000_000;
+const ROW_GROUP_BYTES = 96 * 1024 ** 2;
 const ROW_GROUP_ROWS_MAX = 122_880;
 /** More target values than this are no labels. */
 const LABEL_LIMIT = 10_000;
@@ -72,7 +73,7 @@ export async function writeCanonical(session: Session, table: RawTable, options:
     options,
   );
   const ordered = orderAsContract(planned, options.contract);
-  const path = await copyToParquet(session, ordered, rawTableSql(table));
+  const path = await copyToParquet(session, ordered, rawTableSql(table), table.bytes / Math.max(1, table.rows));
   return { path, rows: table.rows, columns: ordered, notes };
 }
 
@@ -149,10 +150,14 @@ export async function copyToParquet(
   session: Session,
   columns: readonly { readonly name: string; readonly sql: string }[],
   from: string,
+  rowBytesMean = 1,
 ): Promise<string> {
   const path = session.path('.parquet');
   const list = columns.map((column) => `${column.sql} as ${quoteName(column.name)}`).join(', ');
-  const rowGroup = Math.max(2_048, Math.min(ROW_GROUP_ROWS_MAX, Math.floor(ROW_GROUP_CELLS / columns.length)));
+  const rowGroup = Math.max(
+    2_048,
+    Math.min(ROW_GROUP_ROWS_MAX, Math.floor(ROW_GROUP_CELLS / columns.length), Math.floor(ROW_GROUP_BYTES / rowBytesMean)),
+  );
   await session.run(
     `copy (select ${list} from ${from}) to ${quoteText(path)} (format parquet, compression zstd, row_group_size ${rowGroup})`,
   );
