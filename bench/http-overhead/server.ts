@@ -33,7 +33,7 @@ function startHono(): Promise<number> {
 async function startSlipway(fast: boolean): Promise<number> {
   const records = await createTestRecords([{ name: 'identity', migrations: identityMigrations }]);
   const ids = createIds(systemClock);
-  const audit = { append: async () => undefined };
+  const audit = { append: async () => ({ seq: 1, id: 'evt_1' }) };
   const identity = createIdentity({ records, audit, clock: systemClock, ids, random: systemRandomBytes });
   await identity.bootstrap({ adminKey: KEY });
   const predict = defineRoute({

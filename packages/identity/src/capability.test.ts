@@ -7,7 +7,7 @@ import { createIdentity } from './identity-service.ts';
 
 test('ID21 no route that shows a secret is replayed by Idempotency-Key, because the reply would be stored', async () => {
   const records = await createTestRecords([]);
-  const audit = { append: async () => undefined };
+  const audit = { append: async () => ({ seq: 1, id: 'evt_1' }) };
   const identity = createIdentity({ records, audit, clock: systemClock, ids: createIds(systemClock), random: systemRandomBytes });
   const routes = identityCapability(identity, systemClock).routes ?? [];
   const secret = routes.filter((route) => route.path.startsWith('/v1/keys'));

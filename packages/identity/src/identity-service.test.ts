@@ -43,6 +43,7 @@ describe.each(testEngines)('identity on %s', (engine) => {
       async append(_tx: unknown, project: string, entry: Omit<Event, 'project'>) {
         if (auditFails) throw new Error('the log is full');
         events.push({ project, ...entry });
+        return { seq: events.length, id: `evt_${events.length}` };
       },
     };
     return createIdentity({ records: store, audit, clock, ids: createIds(clock), random: systemRandomBytes });

@@ -1,3 +1,4 @@
+import type { Audit } from '@slipway/audit';
 import {
   InvalidError,
   Name,
@@ -5,7 +6,6 @@ import {
   isId,
   type Clock,
   type Ids,
-  type Json,
   type Page,
   type Principal,
   type RandomBytes,
@@ -31,13 +31,7 @@ export const PROJECTS_LIMIT = 10_000;
 export const DEFAULT_PROJECT_NAME = 'default';
 
 /** The part of the audit log that identity needs. */
-export interface AuditPort {
-  append(
-    tx: Tx,
-    project: string,
-    entry: { type: string; principal: string; subject: { kind: string; id: string }; data: Json },
-  ): Promise<unknown>;
-}
+export type AuditPort = Pick<Audit, 'append'>;
 
 export interface IdentityDeps {
   readonly records: Records;

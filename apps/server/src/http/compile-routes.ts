@@ -6,7 +6,7 @@ export const METHODS: readonly Method[] = ['GET', 'POST', 'PUT', 'PATCH', 'DELET
 
 /** Under this prefix every project route answers for a project named in the URL. */
 export const PROJECT_PREFIX = '/v1/projects/{project}';
-/** Routes of other capabilities never use this parameter's name, so that it can only mean the URL's project. */
+/** Only the router itself and routes for instance admins use this parameter's name. */
 const PROJECT_PARAMETER = 'project';
 
 /** A route checked and completed: what the routers, the pipeline, OpenAPI and the matrix work from. */
@@ -58,11 +58,12 @@ function rank(path: string): string {
 
 function withTwin(route: Route): CompiledRoute[] {
   const own = compileRoute(route, route.path, false);
+  if (own.parameters.includes(PROJECT_PARAMETER) && route.permission !== 'instance.manage') {
+    // Its handler would get a project that nobody has compared with the key's.
+    throw new RouteDeclarationError(`${own.name} may not call a parameter {project}: declare it under /v1, the router adds the project.`);
+  }
   const twin = route.path.startsWith('/v1/') && !/^\/v1\/projects(?:\/|$)/.test(route.path);
   if (!twin || route.permission === 'public' || route.permission === 'instance.manage') return [own];
-  if (own.parameters.includes(PROJECT_PARAMETER)) {
-    throw new RouteDeclarationError(`${own.name} may not call a parameter {project}: that name means the project in the URL.`);
-  }
   return [own, compileRoute(route, PROJECT_PREFIX + route.path.slice('/v1'.length), true)];
 }
 
