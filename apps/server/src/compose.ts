@@ -78,7 +78,6 @@ export async function compose(options: ComposeOptions, extra: ExtraParts = {}) {
     onProblem: (error) => log({ level: 'warn', message: 'telemetry', fields: { error: error.message } }),
   });
   const data = createData({ records, objects, catalog, clock, workDirectory: directory('work') });
-  const releases = createReleases({ records, audit, catalog, clock, ids });
   const loaders = new Map<ServableKind, ServableLoader>();
   for (const loader of [modelLoader({ objects, catalog, clock }), ...(extra.loaders ?? [])]) loaders.set(loader.kind, loader);
   const routing = createRouting({
@@ -88,6 +87,7 @@ export async function compose(options: ComposeOptions, extra: ExtraParts = {}) {
     monotonicMs: () => clock.monotonicMs(),
     describe: (project, version, contract) => telemetry.describe(project, version, contract),
   });
+  const releases = createReleases({ records, audit, catalog, clock, ids, onChange: routing.invalidate });
   const nextInvocationId = createInvocationIds(clock, options.replica);
   const answering = createAnswering({ routing, recorder: telemetry, clock, replica: options.replica, nextInvocationId, draw: Math.random });
   const launchDeps = {

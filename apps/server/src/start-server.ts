@@ -162,7 +162,7 @@ async function startWork(house: House, records: Records, log: Log, closing: (() 
   workflows.register(capabilities.flatMap((capability) => capability.workflows ?? []));
   await workflows.launch();
   closing.push(() => workflows.shutdown());
-  const unlisten = await records.listen('slipway_change', (project) => routing.invalidate(project));
+  const unlisten = await records.listen('slipway_change', (project) => routing.refresh(project));
   closing.push(unlisten);
   closing.push(
     startJobs(

@@ -1,6 +1,6 @@
 import type { Audit } from '@slipway/audit';
 import type { Catalog } from '@slipway/catalog';
-import { type Clock, type Ids, type Page, type RecordingPolicy, type ServableKind, isId } from '@slipway/kernel';
+import { type Clock, type Ids, type Page, type RecordingPolicy, type ServableKind } from '@slipway/kernel';
 import type { Records, Tx } from '@slipway/records';
 import type { Arm, Release, ReleaseDetail, Revision } from './contract.ts';
 import { ReleaseNotFoundError, RevisionNotFoundError, RollbackError } from './errors.ts';
@@ -24,6 +24,8 @@ export interface ReleaseDeps {
   readonly catalog: Catalog;
   readonly clock: Clock;
   readonly ids: Ids;
+  /** Called once a release has changed here, before the caller hears of it: the next call must meet the change. */
+  readonly onChange: (project: string) => void;
 }
 
 export interface PublishRequest {
@@ -150,6 +152,7 @@ async function rollback(
       data: { from: liveRevision(release.traffic) ?? null, to: target, reason: request.reason ?? null },
     });
   });
+  deps.onChange(project);
   return getDetail(deps, project, name);
 }
 
@@ -174,7 +177,7 @@ export function planRollback(traffic: readonly Arm[], revisions: readonly number
 }
 
 async function getDetail(deps: ReleaseDeps, project: string, name: string): Promise<ReleaseDetail> {
-  const release = isId('release', name) ? undefined : await findReleaseRow(deps.records.db, project, name);
+  const release = await findReleaseRow(deps.records.db, project, name);
   if (!release)
     throw new ReleaseNotFoundError(
       name,

@@ -15,6 +15,8 @@ import { findReleaseRow, findRevisionRow } from './release-store.ts';
 
 /** A routing entry older than this is read again even without a change notice, so a lost notice heals. */
 export const ROUTE_TTL_MS = 1_000;
+/** News of one project within this time cause one reading. */
+const REFRESH_DELAY_MS = 20;
 /** Servables kept loaded; beyond it the one used longest ago is disposed. */
 export const LOADED_SERVABLES_LIMIT = 64;
 
@@ -39,8 +41,10 @@ export interface Routing {
   resolve(project: string, name: string): Promise<LiveRoute>;
   /** One revision by number, loaded; for calls that name it and for replay. */
   load(project: string, name: string, number: number): Promise<LoadedRevision>;
-  /** Forgets a project's routes; the next call reads them again. */
+  /** Forgets a project's routes: the next call reads them again. For the process that has just changed one. */
   invalidate(project: string): void;
+  /** Reads a project's routes again soon, while the old ones go on answering. For news from elsewhere. */
+  refresh(project: string): void;
   close(): Promise<void>;
 }
 
@@ -82,14 +86,22 @@ export function createRouting(deps: {
     return servables.load(project, revision);
   }
 
+  const reread = (key: string, entry: Entry, project: string, name: string) => {
+    if (entry.refreshing) return;
+    entry.refreshing = true;
+    read(project, name).catch((error: unknown) => {
+      // A release that is gone must stop answering; a database that is out of reach must not stop the ones that are warm.
+      if (error instanceof ReleaseNotFoundError) entries.delete(key);
+      else Object.assign(entry, { refreshing: false, readAtMs: deps.monotonicMs() });
+    });
+  };
+  const waiting = new Set<string>();
+
   return {
     peek(project, name) {
       const entry = entries.get(`${project}/${name}`);
       if (!entry) return undefined;
-      if (!entry.refreshing && deps.monotonicMs() - entry.readAtMs > ROUTE_TTL_MS) {
-        entry.refreshing = true;
-        read(project, name).catch(() => entries.delete(`${project}/${name}`));
-      }
+      if (deps.monotonicMs() - entry.readAtMs > ROUTE_TTL_MS) reread(`${project}/${name}`, entry, project, name);
       return entry.route;
     },
     async resolve(project, name) {
@@ -98,6 +110,14 @@ export function createRouting(deps: {
     load: loadRevision,
     invalidate(project) {
       for (const key of entries.keys()) if (key.startsWith(`${project}/`)) entries.delete(key);
+    },
+    refresh(project) {
+      if (waiting.has(project)) return;
+      waiting.add(project);
+      setTimeout(() => {
+        waiting.delete(project);
+        for (const [key, entry] of entries) if (key.startsWith(`${project}/`)) reread(key, entry, project, entry.route.name);
+      }, REFRESH_DELAY_MS).unref();
     },
     close: () => servables.close(),
   };
