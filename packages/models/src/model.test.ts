@@ -40,7 +40,7 @@ function made(task: SyntheticOptions['task'] = 'binary') {
 }
 
 describe('openModel', () => {
-  test.each(['binary', 'multiclass', 'regression'] as const)('%s: packed, unpacked, frame and rows give the same numbers', async (task) => {
+  test.each(['binary', 'multiclass', 'regression'] as const)('MO1 %s: packed, unpacked, frame and rows give the same numbers', async (task) => {
     const { bytes, metadata, rows } = made(task);
     const some = rows(300);
     const packed = await open({ bytes, metadata });
@@ -93,7 +93,7 @@ describe('openModel', () => {
     assert.deepEqual(Array.from(values), [0.5, 1, 2, Number.NaN, 4, 1, -1, -1, 10, Number.NaN]);
   });
 
-  test('a label is the likeliest class, and of equals the first', async () => {
+  test('MO5 a label is the likeliest class, and of equals the first', async () => {
     const graph = new GraphBuilder();
     const x = graph.op('Cast', [graph.input('x', 'double', ['N', 1])], { to: 1 });
     graph.op('Concat', [graph.op('Sub', [graph.constant(new Float32Array([1])), x]), x], { axis: 1 }, { output: 'probabilities' });
@@ -123,7 +123,7 @@ describe('openModel', () => {
     await assert.rejects(model.predictRows(some), ModelClosedError);
   });
 
-  test('more rows than the queue holds are refused, as many as it holds are answered', async () => {
+  test('MO4 more rows than the queue holds are refused, as many as it holds are answered', async () => {
     const { bytes, metadata, rows } = made();
     const model = await open({ bytes, metadata, queueLimit: 5 });
     const some = rows(5);
@@ -150,7 +150,7 @@ async function countTurns<T>(work: () => Promise<T>): Promise<[number, T]> {
 }
 
 describe('the worker lane', () => {
-  test('a model that is slow by measurement answers from a worker while the event loop turns, inline it does not turn', async () => {
+  test('MO3 a model that is slow by measurement answers from a worker while the event loop turns, inline it does not turn', async () => {
     const heavy = heavyModel(1_500);
     const model = await open({ ...heavy, prepare: 'worker' });
     assert.equal(model.facts.lane, 'worker', JSON.stringify(model.facts));

@@ -142,7 +142,7 @@ describe('packInputs', () => {
     assert.deepEqual(result.packed, [6]);
   });
 
-  test('50 random graphs of columns, casts, encoders and joins give the same numbers packed and not', async () => {
+  test('MO1 50 random graphs of columns, casts, encoders and joins give the same numbers packed and not', async () => {
     const seed = 7;
     const random = seededRandom(seed);
     for (let round = 0; round < 50; round += 1) {

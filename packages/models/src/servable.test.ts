@@ -120,7 +120,7 @@ describe('createModelServable', () => {
     assert.equal(after?.status === 'error' && after.error.code, 'models/closed');
   });
 
-  test('a row for which the graph has no finite number is an error of that row only', async () => {
+  test('MO5 a row for which the graph has no finite number is an error of that row only', async () => {
     const graph = new GraphBuilder();
     graph.op('Log', [graph.input('x', 'double', ['N', 1])], {}, { output: 'prediction' });
     graph.output('prediction', 'double', ['N', 1]);

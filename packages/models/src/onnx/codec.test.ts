@@ -56,7 +56,7 @@ describe('decodeModel', () => {
     for (const bytes of cases) assert.throws(() => decodeModel(bytes), ModelFormatError);
   });
 
-  test('each limit holds at its value and refuses one more', () => {
+  test('MO2 each limit holds at its value and refuses one more', () => {
     assert.throws(() => decodeModel(small.bytes, { sizeBytes: small.bytes.length - 1 }), ModelTooLargeError);
     decodeModel(small.bytes, { sizeBytes: small.bytes.length });
     assert.throws(() => decodeModel(small.bytes, { messages: 50 }), ModelTooLargeError);
@@ -153,7 +153,7 @@ describe('checkModel', () => {
     checkModel(oneNode(() => undefined));
   });
 
-  test('external data is refused wherever a tensor may stand', () => {
+  test('MO2 external data is refused wherever a tensor may stand', () => {
     const external = {
       ...tensorOf(new Float32Array([1])),
       rawData: new Uint8Array(0),
@@ -187,7 +187,7 @@ describe('checkModel', () => {
     assert.throws(() => checkModel(wide), ModelTooLargeError);
   });
 
-  test('a tree that leads back to itself is refused in both forms of the operator, before the engine hangs on it', () => {
+  test('MO2 a tree that leads back to itself is refused in both forms of the operator, before the engine hangs on it', () => {
     const { bytes } = syntheticModel({ numeric: 2, categorical: 0, trees: 2, depth: 2 });
     const looped = (child: number) => {
       const model = decodeModel(bytes);
