@@ -15,7 +15,7 @@ import {
   systemRandomBytes,
 } from '@slipway/kernel';
 import { modelLoader } from '@slipway/models';
-// MON import { monitoringCapability } from '@slipway/monitoring';
+import { monitoringCapability } from '@slipway/monitoring';
 import type { Objects } from '@slipway/objects';
 import { createLaunches, projectCapability } from '@slipway/project';
 import type { Records } from '@slipway/records';
@@ -24,7 +24,7 @@ import { openTelemetry, telemetryCapability } from '@slipway/telemetry';
 import { createWorkflows, workflowsCapability } from '@slipway/workflows';
 import { httpCapability } from './http/index.ts';
 import type { Log } from './log.ts';
-// MON import { createMonitorPorts } from './monitor-ports.ts';
+import { createMonitorPorts } from './monitor-ports.ts';
 import { operationsCapability } from './operations.ts';
 
 export interface ComposeOptions {
@@ -112,7 +112,7 @@ export async function compose(options: ComposeOptions, extra: ExtraParts = {}) {
     telemetryCapability(telemetry),
     dataCapability({ data, catalog }),
     releasesCapability({ releases, answering, audit }),
-    // MON     monitoringCapability(createMonitorPorts({ releases, catalog, objects, telemetry, clock })),
+    monitoringCapability(createMonitorPorts({ releases, catalog, objects, telemetry, clock })),
     governanceCapability(erasureDeps, erasures),
     projectCapability(launchDeps, launches),
     httpCapability(records),

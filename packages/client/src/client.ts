@@ -4,6 +4,7 @@ import { DatasetPage, DatasetVersion, Profile, RowsPage, Upload } from '@slipway
 import { ErasurePage, ErasureReceipt } from '@slipway/governance/contract';
 import { type CreateKeyBody, CreatedKeyReply, KeyPage, KeyReply, MeReply, ProjectPage, ProjectReply } from '@slipway/identity/contract';
 import { type JsonShape, PlatformError } from '@slipway/kernel';
+import { MonitorReport } from '@slipway/monitoring/contract';
 import { LaunchResult, LaunchStarted, type LaunchRequest, ResolvedLaunch } from '@slipway/project/contract';
 import {
   InvokeReply,
@@ -21,7 +22,6 @@ import { z } from 'zod';
 import { ConnectionError, RunFailedError } from './errors.ts';
 import { type CallOptions, type ClientOptions, type Transport, createTransport, readEvents } from './transport.ts';
 
-const MonitorReport = z.any(); // MON
 const Health = z.object({ status: z.string(), version: z.string(), uptimeSeconds: z.number() });
 
 type Query = NonNullable<CallOptions['query']>;
