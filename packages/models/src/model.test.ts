@@ -40,22 +40,25 @@ function made(task: SyntheticOptions['task'] = 'binary') {
 }
 
 describe('openModel', () => {
-  test.each(['binary', 'multiclass', 'regression'] as const)('MO1 %s: packed, unpacked, frame and rows give the same numbers', async (task) => {
-    const { bytes, metadata, rows } = made(task);
-    const some = rows(300);
-    const packed = await open({ bytes, metadata });
-    const named = await open({ bytes, metadata, pack: false });
-    assert.equal(packed.facts.layout, 'packed');
-    assert.equal(named.facts.layout, 'named');
-    const frame = frameFromRows(metadata.contract, some);
-    const expected = await named.predict(frame);
-    for (const got of [await packed.predict(frame), await packed.predictRows(some), await named.predictRows(some)]) {
-      assert.deepEqual(got, expected);
-    }
-    const width = metadata.classes?.length ?? 1;
-    assert.equal((expected.probabilities ?? expected.values)?.length, 300 * width);
-    assert.equal(new Set(Array.from(expected.probabilities ?? expected.values ?? [])).size > 100, true);
-  });
+  test.each(['binary', 'multiclass', 'regression'] as const)(
+    'MO1 %s: packed, unpacked, frame and rows give the same numbers',
+    async (task) => {
+      const { bytes, metadata, rows } = made(task);
+      const some = rows(300);
+      const packed = await open({ bytes, metadata });
+      const named = await open({ bytes, metadata, pack: false });
+      assert.equal(packed.facts.layout, 'packed');
+      assert.equal(named.facts.layout, 'named');
+      const frame = frameFromRows(metadata.contract, some);
+      const expected = await named.predict(frame);
+      for (const got of [await packed.predict(frame), await packed.predictRows(some), await named.predictRows(some)]) {
+        assert.deepEqual(got, expected);
+      }
+      const width = metadata.classes?.length ?? 1;
+      assert.equal((expected.probabilities ?? expected.values)?.length, 300 * width);
+      assert.equal(new Set(Array.from(expected.probabilities ?? expected.values ?? [])).size > 100, true);
+    },
+  );
 
   test('rows predicted alone and together give the same numbers', async () => {
     const { bytes, metadata, rows } = made();

@@ -36,7 +36,7 @@ export interface OpenModelOptions {
   readonly threads?: number;
   /** Where runs compute; `auto` (default) moves a model whose row takes over 1 ms to a worker. */
   readonly lane?: LaneKind | 'auto';
-  /** Where the model is read, packed and measured: on a worker (default), or here, for callers that may block. */
+  /** Where the model is read, packed and measured: on a worker (default), or here, for callers that may block; it then also runs here. */
   readonly prepare?: 'worker' | 'here';
   /** False serves the graph as it is; for comparisons. */
   readonly pack?: boolean;
