@@ -5,16 +5,18 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { RecordsOptions } from '@slipway/records';
 import { createTestRecords, testEngines } from '@slipway/records/testing';
-import { describe, test } from 'vitest';
+import { afterEach, describe, test } from 'vitest';
 import type { Run } from './run.ts';
 import { testSchemas } from './testing/index.ts';
 import { checkLines } from './testing/line-workflow.ts';
-import { spawnWorker } from './testing/worker-process.ts';
+import { killWorkers, spawnWorker } from './testing/worker-process.ts';
 
 /** Kills per engine: a few in the suite; the seeds are printed, so that any failure can be repeated. */
 const KILLS = Number(process.env['SLIPWAY_KILLS'] ?? 4);
 const RUNS = 6;
 const STEPS = 12;
+
+afterEach(killWorkers);
 
 /** mulberry32. */
 function seeded(seed: number): () => number {

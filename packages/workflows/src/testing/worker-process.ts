@@ -11,6 +11,13 @@ export interface WorkerProcess {
   kill(): Promise<void>;
 }
 
+const alive = new Set<WorkerProcess>();
+
+/** Ends the workers that a failed test left running. */
+export async function killWorkers(): Promise<void> {
+  await Promise.all([...alive].map((worker) => worker.kill()));
+}
+
 export function spawnWorker(order: unknown): WorkerProcess {
   const script = fileURLToPath(new URL('./worker.ts', import.meta.url));
   const child = spawn(process.execPath, [script, JSON.stringify(order)], { stdio: ['ignore', 'pipe', 'pipe'] });
@@ -27,7 +34,7 @@ export function spawnWorker(order: unknown): WorkerProcess {
     gone = true;
     wake();
   });
-  return {
+  const worker: WorkerProcess = {
     async said<T>(field: string): Promise<T> {
       for (;;) {
         const found = messages.find((message) => field in message);
@@ -41,4 +48,7 @@ export function spawnWorker(order: unknown): WorkerProcess {
       await exited;
     },
   };
+  alive.add(worker);
+  void exited.then(() => alive.delete(worker));
+  return worker;
 }
