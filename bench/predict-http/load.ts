@@ -1,0 +1,87 @@
+/**
+ * Sends prepared requests over keep-alive connections, one in flight each, and reports to the parent. Raw sockets and a
+ * minimal reader, because on a small machine the generator takes its processor time from the server.
+ */
+import { connect } from 'node:net';
+
+export interface LoadPlan {
+  readonly port: number;
+  /** Whole HTTP requests, with PORT in the place of the port in Host; each connection goes through them in turn. */
+  readonly requests: readonly string[];
+  readonly seconds: number;
+  readonly connections: number;
+}
+
+export interface LoadReport {
+  readonly requests: number;
+  readonly requestsPerSecond: number;
+  readonly latencyMsP50: number;
+  readonly latencyMsP99: number;
+}
+
+const CONTENT_LENGTH = /\r\ncontent-length: (\d+)\r\n/i;
+const HEAD_LIMIT_BYTES = 2_048;
+
+/** Length of the whole reply that begins the buffer, or 0 while its head is not complete. */
+function replyLength(buffer: Buffer): number {
+  const headEnd = buffer.indexOf('\r\n\r\n');
+  if (headEnd < 0) return 0;
+  const head = buffer.latin1Slice(0, Math.min(headEnd + 2, HEAD_LIMIT_BYTES));
+  if (!head.startsWith('HTTP/1.1 200')) throw new Error(buffer.latin1Slice(0, 600));
+  return headEnd + 4 + Number(CONTENT_LENGTH.exec(head)?.[1] ?? Number.NaN);
+}
+
+function drive(plan: LoadPlan, requests: readonly Buffer[], endMs: number, latenciesMs: number[], first: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    let next = first;
+    let sentMs = 0;
+    let received: Buffer | undefined;
+    const socket = connect({ port: plan.port, host: '127.0.0.1', noDelay: true });
+    const send = () => {
+      sentMs = performance.now();
+      if (sentMs >= endMs) {
+        socket.end();
+        return resolve();
+      }
+      socket.write(requests[next++ % requests.length] as Buffer);
+    };
+    socket.on('connect', send);
+    socket.on('error', reject);
+    socket.on('data', (chunk: Buffer) => {
+      received = received === undefined ? chunk : Buffer.concat([received, chunk]);
+      try {
+        const length = replyLength(received);
+        if (length === 0 || received.length < length) return;
+      } catch (error) {
+        socket.destroy();
+        return reject(error as Error);
+      }
+      received = undefined;
+      latenciesMs.push(performance.now() - sentMs);
+      send();
+    });
+  });
+}
+
+async function run(plan: LoadPlan): Promise<LoadReport> {
+  const requests = plan.requests.map((text) => Buffer.from(text.replace('127.0.0.1:PORT', `127.0.0.1:${plan.port}`)));
+  const latenciesMs: number[] = [];
+  const startMs = performance.now();
+  const endMs = startMs + plan.seconds * 1_000;
+  await Promise.all(Array.from({ length: plan.connections }, (_, index) => drive(plan, requests, endMs, latenciesMs, index)));
+  const tookMs = performance.now() - startMs;
+  const sorted = Float64Array.from(latenciesMs).toSorted();
+  const at = (share: number) => sorted[Math.floor(share * (sorted.length - 1))] ?? Number.NaN;
+  return {
+    requests: sorted.length,
+    requestsPerSecond: (sorted.length * 1_000) / tookMs,
+    latencyMsP50: at(0.5),
+    latencyMsP99: at(0.99),
+  };
+}
+
+// One process serves all rounds, so that its own code is warm as well.
+process.on('message', async (plan: LoadPlan) => {
+  process.send?.(await run(plan).catch((error: unknown) => ({ error: String(error) })));
+});
+process.send?.('ready');

@@ -1,0 +1,85 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+
+export const KEY = 'bench-key-0123456789-0123456789-0123456789';
+const CLI = fileURLToPath(new URL('../../apps/cli/src/main.ts', import.meta.url));
+/** Linux counts processor time in hundredths of a second. */
+const TICK_MICROS = 10_000;
+
+export interface ServerOptions {
+  readonly home: string;
+  readonly databaseUrl?: string | undefined;
+  /** Flags for Node, such as --cpu-prof. */
+  readonly nodeFlags?: readonly string[];
+}
+
+export interface SlipwayProcess {
+  readonly child: ChildProcess;
+  readonly url: string;
+  readonly port: number;
+  /** From the spawn to the line that says it is up. */
+  readonly upMs: number;
+  stop(): Promise<void>;
+}
+
+function environment({ databaseUrl }: ServerOptions): NodeJS.ProcessEnv {
+  const { DATABASE_URL: _databaseUrl, SLIPWAY_URL: _url, ...inherited } = process.env;
+  return { ...inherited, SLIPWAY_KEY: KEY, ...(databaseUrl === undefined ? {} : { DATABASE_URL: databaseUrl }) };
+}
+
+/** `slipway up` on a free port. */
+export async function startSlipway(options: ServerOptions): Promise<SlipwayProcess> {
+  const startedMs = performance.now();
+  const args = [...(options.nodeFlags ?? []), CLI, 'up', '--port', '0', '--json', '--home', options.home];
+  const child = spawn(process.execPath, args, { env: environment(options), stdio: ['ignore', 'pipe', 'inherit'] });
+  let text = '';
+  child.stdout.setEncoding('utf8');
+  while (!text.includes('\n')) text += String((await once(child.stdout, 'data'))[0]);
+  const { url } = JSON.parse(text.slice(0, text.indexOf('\n'))) as { url: string };
+  return {
+    child,
+    url,
+    port: Number(new URL(url).port),
+    upMs: performance.now() - startedMs,
+    async stop() {
+      const gone = once(child, 'exit');
+      child.kill('SIGTERM');
+      await gone;
+    },
+  };
+}
+
+/** Runs a command of Slipway to its end. @throws when it fails. */
+export async function runSlipway(options: ServerOptions, args: readonly string[]): Promise<void> {
+  const child = spawn(process.execPath, [CLI, ...args, '--home', options.home], {
+    env: environment(options),
+    stdio: ['ignore', 'ignore', 'inherit'],
+  });
+  const [code] = (await once(child, 'exit')) as [number | null];
+  if (code !== 0) throw new Error(`slipway ${args.join(' ')} ended with ${code}`);
+}
+
+/** Processor time of a process with all its threads, in microseconds, or NaN where there is no /proc. */
+export function cpuMicrosOf(pid: number): number {
+  try {
+    const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? [];
+    return (Number(fields[11]) + Number(fields[12])) * TICK_MICROS;
+  } catch {
+    return Number.NaN;
+  }
+}
+
+/** Resident memory of a process in MB (10^6 bytes), or NaN where there is no /proc. */
+export function residentMbOf(pid: number): number {
+  try {
+    return (Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) * 1024) / 1e6;
+  } catch {
+    return Number.NaN;
+  }
+}
+
+export function median(values: readonly number[]): number {
+  return values.toSorted((left, right) => left - right)[Math.floor(values.length / 2)] ?? Number.NaN;
+}
