@@ -120,6 +120,8 @@ export async function compose(options: ComposeOptions, extra: ExtraParts = {}) {
     ...(extra.capabilities ?? []),
   ];
   return {
+    records,
+    objects,
     clock,
     ids,
     audit,

@@ -60,14 +60,20 @@ export const PARITY_PROBABILITY_ERROR_MAX = 1e-4;
 export const PARITY_REGRESSION_ERROR_MAX = 1e-5;
 export const GATE_LIMIT = 100;
 
+/**
+ * Name of a metric that a gate asks about. Open, because gates are the same for every kind of servable: `checkGates` holds
+ * a table model's to the metrics of its task, a prompt's evaluation brings its own.
+ */
+export const GateMetric = z.string().regex(/^[a-z][a-z0-9_]{0,63}$/, 'use lower-case letters, digits and underscores');
+
 const MetricGate = z
-  .strictObject({ kind: z.literal('metric'), metric: MetricName, atLeast: z.number().optional(), atMost: z.number().optional() })
+  .strictObject({ kind: z.literal('metric'), metric: GateMetric, atLeast: z.number().optional(), atMost: z.number().optional() })
   .refine((gate) => gate.atLeast !== undefined || gate.atMost !== undefined, { error: 'a metric gate needs "atLeast" or "atMost"' });
 
 /** A condition fixed before evaluation that a version must meet to go live. */
 export const GateDefinition = z.discriminatedUnion('kind', [
   MetricGate,
-  z.strictObject({ kind: z.literal('betterThanBaseline'), metric: MetricName }),
+  z.strictObject({ kind: z.literal('betterThanBaseline'), metric: GateMetric }),
   z.strictObject({ kind: z.literal('parity'), maxError: z.number().positive() }),
   z.strictObject({ kind: z.literal('leakage') }),
   z.strictObject({ kind: z.literal('latency'), p95MsMax: z.number().positive().default(LATENCY_P95_MS_MAX_DEFAULT) }),

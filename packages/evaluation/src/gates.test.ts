@@ -96,7 +96,7 @@ test('the hash does not depend on the order of keys, but on every threshold and 
 
 test('definitions are strict, need a bound, and take the default latency', () => {
   expect(GateDefinition.safeParse({ kind: 'metric', metric: 'roc_auc' }).success).toBe(false);
-  expect(GateDefinition.safeParse({ kind: 'metric', metric: 'auc', atLeast: 1 }).success).toBe(false);
+  expect(GateDefinition.safeParse({ kind: 'metric', metric: 'ROC AUC', atLeast: 1 }).success).toBe(false);
   expect(GateDefinition.safeParse({ kind: 'leakage', allow: true }).success).toBe(false);
   expect(GateDefinition.parse({ kind: 'latency' })).toEqual({ kind: 'latency', p95MsMax: 50 });
 });

@@ -5,9 +5,7 @@ import {
   type GateResult,
   LATENCY_P95_MS_MAX_DEFAULT,
   type Leak,
-  type MetricName,
   type MetricValue,
-  type MetricValues,
   PARITY_PROBABILITY_ERROR_MAX,
   PARITY_REGRESSION_ERROR_MAX,
   type Task,
@@ -17,8 +15,8 @@ import { higherIsBetter, metricsOf, primaryMetric } from './metric-table.ts';
 
 /** What gates decide on. A fact that was not established is null, and the gate that needs it fails. */
 export interface GateFacts {
-  readonly metrics: MetricValues;
-  readonly improvements: MetricValues;
+  readonly metrics: Readonly<Record<string, MetricValue | undefined>>;
+  readonly improvements: Readonly<Record<string, MetricValue | undefined>>;
   readonly parity: { readonly maxError: number } | null;
   readonly leaks: readonly Leak[] | null;
   /** Columns whose leak a person accepted by name. */
@@ -40,7 +38,7 @@ export function defaultGates(task: Task): GateDefinition[] {
 export function checkGates(gates: readonly GateDefinition[], task: Task): GateDefinition[] {
   const parsed = GateDefinitions.parse(gates);
   for (const gate of parsed) {
-    if (!('metric' in gate) || metricsOf(task).includes(gate.metric)) continue;
+    if (!('metric' in gate) || (metricsOf(task) as readonly string[]).includes(gate.metric)) continue;
     throw new UnknownMetricError(`A ${task} model has no metric "${gate.metric}".`, {
       details: { metric: gate.metric, task },
       help: `Use one of ${metricsOf(task).join(', ')}.`,
@@ -93,12 +91,12 @@ function decideMetric(gate: Extract<GateDefinition, { kind: 'metric' }>, measure
   return passed(name, value, threshold, `${metric} is ${show(value)}.`);
 }
 
-function betterModel(metric: MetricName): string {
+function betterModel(metric: string): string {
   const direction = higherIsBetter(metric) ? 'raise' : 'lower';
   return `More rows, better columns or more seconds may ${direction} it; or set the gate to what the use needs and launch again.`;
 }
 
-function decideImprovement(metric: MetricName, improvement: MetricValue | undefined): GateResult {
+function decideImprovement(metric: string, improvement: MetricValue | undefined): GateResult {
   const name = `${metric} better than baseline`;
   const low = improvement?.low ?? null;
   if (low === null || improvement?.value === null) {

@@ -9,7 +9,7 @@ const BY_TASK: Readonly<Record<Task, readonly MetricName[]>> = {
 
 const PRIMARY: Readonly<Record<Task, MetricName>> = { binary: 'roc_auc', multiclass: 'log_loss', regression: 'rmse' };
 
-const LOWER_IS_BETTER: ReadonlySet<MetricName> = new Set(['log_loss', 'brier', 'rmse', 'mae', 'mape']);
+const LOWER_IS_BETTER: ReadonlySet<string> = new Set(['log_loss', 'brier', 'rmse', 'mae', 'mape']);
 
 /** The metrics of a task, in the order that reports show them. */
 export function metricsOf(task: Task): readonly MetricName[] {
@@ -22,6 +22,6 @@ export function primaryMetric(task: Task): MetricName {
 }
 
 /** Whether a higher value of the metric is the better one. */
-export function higherIsBetter(metric: MetricName): boolean {
+export function higherIsBetter(metric: string): boolean {
   return !LOWER_IS_BETTER.has(metric);
 }

@@ -49,7 +49,7 @@ export function createErasures(deps: ErasureDeps & { readonly ids: Ids }, workfl
         });
       });
       const run = await workflows.wait(project, runId, { timeoutMs: WAIT_MS, ...(signal ? { signal } : {}) });
-      if (run.status === 'failed') throw new ErasureFailedError(runId);
+      if (run.status === 'failed') throw new ErasureFailedError(runId, run.error?.code ?? null);
       return get(project, id);
     },
     async list(project, { cursor, limit }) {

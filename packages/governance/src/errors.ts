@@ -12,7 +12,7 @@ export class ErasureNotFoundError extends NotFoundError {
 export class ErasureFailedError extends PlatformError {
   override readonly code = 'governance/erasure-failed';
   override readonly kind = 'internal' as const;
-  constructor(run: string) {
-    super('The erasure did not come to its end.', { details: { run }, help: `slipway runs ${run} --retry` });
+  constructor(run: string, reason: string | null) {
+    super('The erasure did not come to its end.', { details: { run, reason }, help: `slipway runs ${run} --retry` });
   }
 }
