@@ -3,9 +3,6 @@ import type { Identity } from '@slipway/identity';
 import { type Principal, Redacted } from '@slipway/kernel';
 import { sha256Hex } from '@slipway/kernel/hash';
 
-/** Who may be authenticated by a key. */
-export type Authenticator = Pick<Identity, 'authenticate' | 'authenticateCached'>;
-
 const LOCAL_TOKEN_BYTES = 32;
 
 /**
