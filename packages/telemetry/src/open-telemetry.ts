@@ -30,6 +30,7 @@ import { type InvocationFilter, type Pair, type PairsQuery, Reader } from './rea
 import { SegmentFile } from './segment-file.ts';
 import { findWatched, listProgress, listSmallSegments, saveWatched, storedSegmentIds } from './segment-store.ts';
 import { SegmentWriter, type WrittenBatch, parseSegmentFileName } from './segment-writer.ts';
+import { LEVEL_MS } from './sketch-store.ts';
 import { rollUpSketches } from './sketch-roll-up.ts';
 import { watchedInputs } from './sketch-values.ts';
 import type { AppendOptions, SketchQuery, Telemetry, TelemetryOptions } from './telemetry.ts';
@@ -62,6 +63,7 @@ class SegmentTelemetry implements Telemetry {
   /** Held by whatever changes stored segments: storing, joining, erasing, sweeping. */
   readonly #changing = new Mutex();
   #replayed: Promise<void> = Promise.resolve();
+  #lastSavedMinute = -1;
   #lastHousekeepingMs = Number.NEGATIVE_INFINITY;
   #storing: Promise<void> | undefined;
   #isClosed = false;
@@ -205,9 +207,9 @@ class SegmentTelemetry implements Telemetry {
     await this.#replayed;
     this.#writer.rollOld();
     this.#writer.deliverWritten();
-    for (const state of this.#states.values()) await state.recorder.save();
-    await this.#storeClosed();
     const now = this.#options.clock.nowMs();
+    await this.#saveClosedMinutes(now);
+    await this.#storeClosed();
     if (now - this.#lastHousekeepingMs < HOUSEKEEPING_EVERY_MS || signal?.aborted) return;
     this.#lastHousekeepingMs = now;
     await rollUpSketches(this.#options.records, now, signal);
@@ -236,6 +238,14 @@ class SegmentTelemetry implements Telemetry {
       this.#states.set(project, state);
     }
     return state;
+  }
+
+  /** Saves once a minute: what a crash leaves to be counted again from the open segments is at most a minute's lines. */
+  async #saveClosedMinutes(now: number): Promise<void> {
+    const minute = Math.floor(now / LEVEL_MS.minute);
+    if (minute === this.#lastSavedMinute) return;
+    this.#lastSavedMinute = minute;
+    for (const state of this.#states.values()) await state.recorder.save();
   }
 
   #onWritten(batch: WrittenBatch<Item>): void {

@@ -42,6 +42,7 @@ export class SketchRecorder {
   #lastKey = '';
   #lastBucket: Bucket | undefined;
   #failedCut: Cut | undefined;
+  #isSaving = false;
 
   constructor(options: { readonly project: string; readonly records: Records; readonly replica: number }) {
     this.#project = options.project;
@@ -49,13 +50,9 @@ export class SketchRecorder {
     this.#replica = options.replica;
   }
 
-  /** Event-time minutes that hold unsaved sketches. */
-  get openMinutes(): number {
-    return this.#buckets.size;
-  }
-
+  /** Whether calls of so many different minutes are unsaved that they should be saved early; false while that happens. */
   get isFull(): boolean {
-    return this.#buckets.size > OPEN_MINUTES_LIMIT;
+    return this.#buckets.size > OPEN_MINUTES_LIMIT && !this.#isSaving;
   }
 
   /** Counts one call: a failed one has an input and no answer, a pending one counts when it ends. */
@@ -75,15 +72,21 @@ export class SketchRecorder {
 
   /** Saves everything counted until now. A failed save is kept and tried again with the next one. */
   save(): Promise<void> {
-    return this.#saving.run(async () => {
-      if (this.#failedCut) await this.#write(this.#failedCut);
-      this.#failedCut = undefined;
-      const cut = this.#cut();
-      if (cut.progress.size === 0) return;
-      this.#failedCut = cut;
-      await this.#write(cut);
-      this.#failedCut = undefined;
+    this.#isSaving = true;
+    const saving = this.#saving.run(() => this.#save());
+    return saving.finally(() => {
+      this.#isSaving = false;
     });
+  }
+
+  async #save(): Promise<void> {
+    if (this.#failedCut) await this.#write(this.#failedCut);
+    this.#failedCut = undefined;
+    const cut = this.#cut();
+    if (cut.progress.size === 0) return;
+    this.#failedCut = cut;
+    await this.#write(cut);
+    this.#failedCut = undefined;
   }
 
   /** Saved and unsaved sketches of a window, merged by field. @throws {WindowTooLongError} */
