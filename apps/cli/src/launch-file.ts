@@ -1,29 +1,49 @@
 import { createReadStream } from 'node:fs';
-import { stat } from 'node:fs/promises';
+import { access, constants, stat } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { Readable } from 'node:stream';
 import type { Client } from '@slipway/client';
-import { NotFoundError } from '@slipway/kernel';
+import { InvalidError, NotFoundError } from '@slipway/kernel';
 import type { LaunchDefinition, LaunchResult, UploadedFile } from '@slipway/project/contract';
 import type { Output } from './output.ts';
 import { createProgress } from './progress.ts';
 
-/** No such file, or not a file. */
 class FileMissingError extends NotFoundError {
   override readonly code = 'cli/file-missing';
 }
 
+/** A folder, or a file that this user may not read. */
+class FileUnreadableError extends InvalidError {
+  override readonly code = 'cli/file-unreadable';
+}
+
+/** Size of a file that can be read. @throws {FileMissingError | FileUnreadableError} */
+async function readableSize(path: string): Promise<number> {
+  const info = await stat(path).catch(() => undefined);
+  if (!info) {
+    const help = `Check the path; it is read from ${process.cwd()}.`;
+    throw new FileMissingError(`There is no file "${path}".`, { details: { path }, help });
+  }
+  if (info.isDirectory()) throw new FileUnreadableError(`"${path}" is a folder.`, { details: { path }, help: 'Give one file of rows.' });
+  try {
+    await access(path, constants.R_OK);
+  } catch (cause) {
+    const help = `Let this user read it: chmod u+r ${path}`;
+    throw new FileUnreadableError(`"${path}" cannot be read: its permissions do not allow it.`, { cause, details: { path }, help });
+  }
+  return info.size;
+}
+
 /** Streams a local file to the server, which keeps it under its hash. */
 export async function uploadFile(client: Client, path: string, onProgress: (ratio: number) => void): Promise<UploadedFile> {
-  const info = await stat(path).catch(() => undefined);
-  if (!info?.isFile()) throw new FileMissingError(`There is no file "${path}".`, { details: { path } });
+  const sizeBytes = await readableSize(path);
   const fileName = basename(path);
   let sent = 0;
   const counted = Readable.from(
     (async function* () {
       for await (const chunk of createReadStream(path) as AsyncIterable<Buffer>) {
         sent += chunk.length;
-        onProgress(info.size === 0 ? 1 : sent / info.size);
+        onProgress(sizeBytes === 0 ? 1 : sent / sizeBytes);
         yield new Uint8Array(chunk);
       }
     })(),

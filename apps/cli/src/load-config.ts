@@ -33,7 +33,8 @@ function definitionApi(): string {
 async function importDefinition(path: string): Promise<ProjectDefinition> {
   let module: { default?: unknown };
   const hooks = registerHooks({
-    resolve: (specifier, context, next) => (specifier === 'slipway' ? { url: definitionApi(), shortCircuit: true } : next(specifier, context)),
+    resolve: (specifier, context, next) =>
+      specifier === 'slipway' ? { url: definitionApi(), shortCircuit: true } : next(specifier, context),
   });
   try {
     module = (await import(pathToFileURL(path).href)) as { default?: unknown };

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { InvalidError } from '@slipway/kernel';
 import { Command, CommanderError } from 'commander';
 import { addApply } from './commands/apply.ts';
+import { addDatasets } from './commands/datasets.ts';
 import { addKeep } from './commands/keep.ts';
 import { addLaunch } from './commands/launch.ts';
 import { addLists } from './commands/lists.ts';
@@ -28,6 +29,7 @@ export function createProgram(): Command {
   addApply(program);
   addOperate(program);
   addLists(program);
+  addDatasets(program);
   addKeep(program);
   for (const command of [program, ...allCommands(program)]) {
     command.exitOverride();

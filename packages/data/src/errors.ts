@@ -8,11 +8,11 @@ export class EmptySourceError extends InvalidError {
   }
 }
 
-/** Column names, but nothing under them. */
+/** Column names at most, but nothing under them. */
 export class NoRowsError extends InvalidError {
   override readonly code = 'data/no-rows';
   constructor(details: ErrorDetails = {}) {
-    super('The file has column names but no rows.', { details, help: 'Add at least one row of values.' });
+    super('The file has no rows.', { details, help: 'Add at least one row of values under the column names.' });
   }
 }
 

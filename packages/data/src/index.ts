@@ -11,7 +11,7 @@ export {
   type VersionSource,
 } from './data-service.ts';
 export { ENGINE_MEMORY_MIB, ENGINE_THREADS, createEngine, type Engine, type EngineOptions } from './engine.ts';
-export { ingest, type IngestDeps, type IngestRequest, type IngestResult, type SourceOptions } from './ingest.ts';
+export { ingest, type IngestDeps, type IngestRequest, type IngestResult, type ReadTable, type SourceOptions } from './ingest.ts';
 export { FRAME_CELL_LIMIT, INGEST_LIMITS, PREVIEW_ROW_LIMIT, UPLOAD_LIMIT_BYTES, type IngestLimits } from './limits.ts';
 export { inferRoles, type RoleWishes, type Roles } from './infer-roles.ts';
 export { inferContract } from './infer-contract.ts';

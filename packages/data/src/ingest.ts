@@ -1,4 +1,4 @@
-import type { Contract, FieldRole, ProgressEvent } from '@slipway/kernel';
+import type { Contract, FieldRole, Frame, ProgressEvent } from '@slipway/kernel';
 import type { ObjectRef, Objects } from '@slipway/objects';
 import { rename } from 'node:fs/promises';
 import type { Encoding, Enforcement, Note, Profile, Reading, SourceFormat } from './contract.ts';
@@ -8,6 +8,7 @@ import { enforceContract, requireContract } from './enforce-contract.ts';
 import { ALLOWED_VALUES_LIMIT, inferContract, listsValues } from './infer-contract.ts';
 import { type RoleWishes, checkNames, inferRoles } from './infer-roles.ts';
 import { INGEST_LIMITS, type IngestLimits } from './limits.ts';
+import { loadFrameFrom, pickColumns } from './load-frame.ts';
 import { missingMarkers } from './observe-column.ts';
 import { openSource } from './open-source.ts';
 import { profileTable } from './profile-table.ts';
@@ -37,8 +38,16 @@ export interface IngestRequest extends RoleWishes {
   /** A saved contract: columns are read as its types and checked against it; it also decides the roles. */
   readonly contract?: Contract | undefined;
   readonly limits?: Partial<IngestLimits> | undefined;
+  /** Asked before anything is stored: what it throws refuses the file, and nothing of it stays. */
+  readonly accept?: ((table: ReadTable) => Promise<void>) | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: ((event: ProgressEvent) => void) | undefined;
+}
+
+/** A file that was read and described, and is not stored yet. */
+export interface ReadTable {
+  readonly contract: Contract;
+  loadFrame(columns: readonly string[]): Promise<Frame>;
 }
 
 export interface IngestResult {
@@ -82,6 +91,7 @@ export async function ingest(deps: IngestDeps, request: IngestRequest): Promise<
     const described = request.contract ? { contract: request.contract, notes: [] } : await describeTable(session, table, profile, request);
     const enforcement = await enforceContract(session, table.path, described.contract, problems);
     requireContract(enforcement);
+    await request.accept?.(readTable(session, table, described.contract));
     request.onProgress?.({ phase: 'store' });
     const rowsHash = await hashRows(session, table.path, table.columns);
     throwIfAborted(request.signal);
@@ -89,6 +99,12 @@ export async function ingest(deps: IngestDeps, request: IngestRequest): Promise<
     const notes = [...read.notes, ...table.notes, ...described.notes];
     return { parquet, rowsHash, rows: table.rows, profile, contract: described.contract, enforcement, reading: read.reading, notes };
   }, request.signal);
+}
+
+function readTable(session: Session, table: CanonicalTable, contract: Contract): ReadTable {
+  const roles = new Map(contract.fields.map((field) => [field.name, field.role]));
+  const stored = table.columns.map(({ name, type }) => ({ name, type, role: roles.get(name) ?? ('ignored' as const) }));
+  return { contract, loadFrame: (columns) => loadFrameFrom(session, table.path, table.rows, pickColumns(stored, columns)) };
 }
 
 async function readSource(session: Session, request: IngestRequest, problems: CanonicalOptions['problems']): Promise<ReadResult> {

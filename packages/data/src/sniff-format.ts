@@ -45,7 +45,8 @@ export function detectFormat(head: Buffer): SourceFormat {
     .toString('latin1')
     .replace(/^\u00ef\u00bb\u00bf/, '')
     .trimStart();
-  if (/^\[\s*(?:[{\]]|$)/.test(start)) return 'json';
+  // Lists of plain values are JSON as well, so that the refusal speaks of JSON; "[2020],[2021]" are names of columns.
+  if (/^\[\s*(?:[{\]["[]|-?\d[\d.eE+-]*\s*,|$)/.test(start)) return 'json';
   if (/^\{\s*(?:"|\}|$)/.test(start)) return 'ndjson';
   return 'csv';
 }

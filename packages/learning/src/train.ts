@@ -149,7 +149,8 @@ async function trainOn(threads: readonly TrainingThread[], request: TrainRequest
   };
 }
 
-function checkRequest({ frame, target, classes, task, weights, trainers, seconds }: TrainRequest): void {
+function checkRequest(request: TrainRequest): void {
+  const { frame, target, weights, trainers, seconds } = request;
   const rows = frame.rowCount;
   if (target.length !== rows) throw new TrainRequestError(`The target has ${target.length} values for ${rows} rows.`);
   if (weights && (weights.length !== rows || weights.some((weight) => !(weight > 0 && Number.isFinite(weight))))) {
@@ -159,9 +160,19 @@ function checkRequest({ frame, target, classes, task, weights, trainers, seconds
   const unknown = trainers?.find((name) => !TRAINER_NAMES.includes(name));
   if (unknown !== undefined) throw new TrainRequestError(`There is no trainer "${unknown}"; there are ${TRAINER_NAMES.join(', ')}.`);
   if (seconds !== undefined && !(seconds > 0)) throw new TrainRequestError('The seconds to train must be more than 0.');
+  requireTrainable(request);
+}
+
+/**
+ * Whether these targets can be learnt from at all; told before any work, by whoever has them first.
+ * @throws {TooFewRowsError | TargetError}
+ */
+export function requireTrainable({ target, classes, task }: Pick<TrainRequest, 'target' | 'classes' | 'task'>): void {
+  const rows = target.length;
   if (rows < ROW_COUNT_MIN) {
     throw new TooFewRowsError(`There are ${rows} training rows; at least ${ROW_COUNT_MIN} are needed.`, {
       details: { rows, minimum: ROW_COUNT_MIN },
+      help: 'Give more rows that have a target.',
     });
   }
   if (task === 'regression') checkNumbers(target);

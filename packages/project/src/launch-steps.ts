@@ -8,7 +8,7 @@ import type { LaunchDefinition, LaunchRequest } from './contract.ts';
 import { putJson } from './json-object.ts';
 import { type LaunchDeps, secondsSince } from './launch-deps.ts';
 import type { DatasetStep, LaunchedModelMeta, PlanStep, TrainStep, VersionStep } from './launch-state.ts';
-import { type PreparedData, trainingContract } from './prepare-data.ts';
+import { type PreparedData, requireLearnable, trainingContract } from './prepare-data.ts';
 import { modelRecipe } from './recipe.ts';
 import { referenceSketches } from './reference-sketches.ts';
 
@@ -42,6 +42,7 @@ export async function ingestStep(deps: LaunchDeps, context: WorkflowContext, req
     ...wishes,
     name: definition.dataset,
     source: { ...read, upload: request.data.sha256 },
+    accept: (table) => requireLearnable(table, definition, request.test !== undefined),
     onProgress,
   });
   if (!request.test) return { dataset: trained.version.id, testDataset: null, seconds: secondsSince(deps.clock, startedMs) };

@@ -1,6 +1,6 @@
-import { type Data, type DatasetMeta, planSplit } from '@slipway/data';
-import { type Column, Contract, type Field, type Frame, cell, nearestName, takeRows } from '@slipway/kernel';
-import { type PreparedTarget, type Task, prepareTarget } from '@slipway/learning';
+import { type Data, type ReadTable, planSplit } from '@slipway/data';
+import { type Column, Contract, type Field, type Frame, INPUT_ROLES, cell, nearestName, takeRows } from '@slipway/kernel';
+import { NoFeatureError, type PreparedTarget, type Task, prepareTarget, requireTrainable } from '@slipway/learning';
 import type { LaunchDefinition } from './contract.ts';
 import { LaunchInvalidError } from './errors.ts';
 
@@ -36,11 +36,7 @@ export async function prepareData(data: Data, project: string, refs: DatasetRefs
   const contract = await data.loadContract(project, meta);
   const field = targetField(contract, definition.target);
   const frame = await data.loadFrame(project, meta);
-  const { task, note } = taskOf(frame, field, definition);
-  const target = prepareTarget(frame, field, {
-    ...(task ? { task } : {}),
-    ...(definition.positive === undefined ? {} : { positive: definition.positive }),
-  });
+  const { target, note } = encodeTarget(frame, field, definition);
   const notes = note ? [{ column: field.name, note }] : [];
   if (target.missingCount > 0) notes.push({ column: field.name, note: `${target.missingCount} rows without a target were left out` });
   const common = { contract, task: target.task, classes: target.classes, positive: target.positive };
@@ -52,14 +48,63 @@ export async function prepareData(data: Data, project: string, refs: DatasetRefs
   return { ...common, ...splitRows(frame, target, definition), notes };
 }
 
+/**
+ * Refuses a table that no model could be made from, before it is stored: by the few columns that decide it.
+ * @throws {LaunchInvalidError} for a name that is no column, and what target, split and trainer refuse.
+ */
+export async function requireLearnable(table: ReadTable, definition: LaunchDefinition, hasTestFile: boolean): Promise<void> {
+  const { contract } = table;
+  const field = targetField(contract, definition.target);
+  requireColumns(contract, definition);
+  requireInputs(contract, definition);
+  const deciding = [definition.target, definition.group, definition.time].filter((name) => name !== undefined);
+  const frame = await table.loadFrame([...new Set(deciding)]);
+  const { target } = encodeTarget(frame, field, definition);
+  const train = hasTestFile ? labelled(frame, target) : splitRows(frame, target, definition).train;
+  requireTrainable({ target: train.target, classes: target.classes, task: target.task });
+}
+
+/** The lists of columns that ingestion does not look at: a wrong name there would silently do nothing. */
+function requireColumns(contract: Contract, { sensitive, acceptLeak }: LaunchDefinition): void {
+  const names = [...contract.fields.map((field) => field.name), ...contract.ignored];
+  for (const [field, wanted] of Object.entries({ sensitive, acceptLeak })) {
+    const unknown = wanted.find((name) => !names.includes(name));
+    if (unknown !== undefined) throw unknownColumn(unknown, field, names);
+  }
+}
+
+function requireInputs(contract: Contract, { target, group, exclude }: LaunchDefinition): void {
+  const unused = new Set([target, ...exclude, ...(group === undefined ? [] : [group])]);
+  if (contract.fields.some((field) => INPUT_ROLES.has(field.role) && !unused.has(field.name))) return;
+  throw new NoFeatureError(`No column is left to learn "${target}" from: every other one is excluded, an identifier or ignored.`, {
+    help: 'Give more columns, or check their roles, for example with --as column=numeric or --as column=categorical.',
+  });
+}
+
+function encodeTarget(frame: Frame, field: Field, definition: LaunchDefinition): { target: PreparedTarget; note: string | undefined } {
+  const { task, note } = taskOf(frame, field, definition);
+  const target = prepareTarget(frame, field, {
+    ...(task ? { task } : {}),
+    ...(definition.positive === undefined ? {} : { positive: definition.positive }),
+  });
+  return { target, note };
+}
+
 function targetField(contract: Contract, name: string): Field {
   const field = contract.fields.find((each) => each.name === name);
   if (field) return field;
-  const names = contract.fields.map((each) => each.name);
+  throw unknownColumn(
+    name,
+    'target',
+    contract.fields.map((each) => each.name),
+  );
+}
+
+function unknownColumn(name: string, field: string, names: readonly string[]): LaunchInvalidError {
   const near = nearestName(name, names);
-  throw new LaunchInvalidError(`There is no column "${name}" to predict.`, {
-    details: { field: 'target', got: name, columns: names.slice(0, 100) },
-    help: near ? `Did you mean "${near}"?` : `The columns are: ${names.slice(0, 20).join(', ')}`,
+  return new LaunchInvalidError(`There is no column "${name}" (${field}).${near ? ` Did you mean "${near}"?` : ''}`, {
+    details: { field, got: name, columns: names.slice(0, 100) },
+    help: `The columns are: ${names.slice(0, 20).join(', ')}.`,
   });
 }
 
@@ -167,9 +212,4 @@ export function trainingContract(contract: Contract, target: string, leftOut: re
       out.has(field.name) ? { ...field, role: 'ignored' } : field.name === target ? { ...field, role: 'target' } : field,
     ),
   });
-}
-
-/** Content hash of the rows a launch judges by. */
-export function testContent(meta: DatasetMeta, testMeta: DatasetMeta | undefined): string {
-  return testMeta?.rowsHash ?? meta.rowsHash;
 }

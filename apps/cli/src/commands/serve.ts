@@ -2,7 +2,7 @@ import type { RunningServer } from '@slipway/server';
 import type { Command } from 'commander';
 import { createClient } from '@slipway/client';
 import { findHolder } from '@slipway/records';
-import { serverOptions, showFirstKey } from '../connect.ts';
+import { serverOptions } from '../connect.ts';
 import { launchFiles } from '../launch-file.ts';
 import { type GlobalOptions, globalOptions } from '../options.ts';
 import { type Output, createOutput } from '../output.ts';
@@ -43,7 +43,8 @@ async function start(options: GlobalOptions, output: Output): Promise<RunningSer
 function announce(server: RunningServer, output: Output): void {
   if (output.json) output.data(JSON.stringify({ url: server.url, home: server.home, adminKey: server.createdKey?.reveal() ?? null }));
   else output.data(`\nSlipway ${server.version} is up at ${server.url ?? ''}   (home ${server.home}; stop with Ctrl-C)`);
-  showFirstKey(output, server.createdKey);
+  const key = server.createdKey?.reveal();
+  if (key !== undefined && !output.json) output.data(`admin key (shown only now, keep it): ${key}\nfor curl:   export SLIPWAY_KEY=${key}`);
 }
 
 const QUICKSTART_NAME = 'breast-cancer';
