@@ -1,6 +1,6 @@
 import { AuditEventsReply, AuditVerificationReply } from '@slipway/audit/contract';
 import { LineageReply, VersionBody, VersionsReply } from '@slipway/catalog/contract';
-import { DatasetPage, DatasetVersion, Profile, RowsPage, Upload } from '@slipway/data/contract';
+import { ContractReply, DatasetPage, DatasetVersion, Profile, RowsPage, Upload } from '@slipway/data/contract';
 import { ErasurePage, ErasureReceipt } from '@slipway/governance/contract';
 import { type CreateKeyBody, CreatedKeyReply, KeyPage, KeyReply, MeReply, ProjectPage, ProjectReply } from '@slipway/identity/contract';
 import { type JsonShape, PlatformError } from '@slipway/kernel';
@@ -81,6 +81,7 @@ function dataMethods({ call }: Transport) {
       list: (query: Query = {}) => call('GET', '/v1/datasets', DatasetPage, { query }),
       get: (dataset: string) => call('GET', `/v1/datasets/${segment(dataset)}`, DatasetVersion),
       profile: (dataset: string) => call('GET', `/v1/datasets/${segment(dataset)}/profile`, Profile),
+      contract: (dataset: string) => call('GET', `/v1/datasets/${segment(dataset)}/contract`, ContractReply),
       rows: (dataset: string, query: Query = {}) => call('GET', `/v1/datasets/${segment(dataset)}/rows`, RowsPage, { query }),
     },
     versions: {
