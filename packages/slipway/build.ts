@@ -81,6 +81,7 @@ await writeFile(
       type: 'module',
       engines: { node: '>=20' },
       bin: { slipway: 'bin/slipway.js' },
+      scripts: { preinstall: 'node bin/preinstall.js' },
       exports: { '.': { types: './index.d.ts', default: './dist/index.js' } },
       files: ['bin', 'dist', 'quickstart', 'index.d.ts'],
       dependencies: published,

@@ -21,6 +21,8 @@ export declare function file(path: string, options?: ReadOptions): SourceDefinit
 
 export interface DatasetOptions {
   readonly source: SourceDefinition;
+  /** A saved contract that the data must meet (`slipway datasets NAME --contract FILE`). */
+  readonly contract?: Readonly<Record<string, unknown>>;
   readonly exclude?: readonly string[];
   readonly as?: Readonly<Record<string, FieldRole>>;
   readonly time?: string;

@@ -73,7 +73,7 @@ function bodyOf(thrown: unknown): ErrorBody {
 const PROBLEM_LINES = 8;
 
 function problemLines(details: Readonly<Record<string, unknown>>): string[] {
-  const problems = details['problems'];
+  const problems = details['problems'] ?? details['violations'];
   if (!Array.isArray(problems)) return [];
   const lines = problems.slice(0, PROBLEM_LINES).map((problem: Record<string, unknown>) =>
     Object.entries(problem)

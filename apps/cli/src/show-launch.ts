@@ -3,7 +3,7 @@ import { short, table } from './output.ts';
 
 /** A launch for people: what was made, how good it is, what stood in its way, and the call that uses it. */
 export function showLaunch(result: LaunchResult): string {
-  return [heading(result), metricsTable(result), leakageLines(result), gatesTable(result), ending(result)]
+  return [heading(result), metricsTable(result), importanceLine(result), leakageLines(result), gatesTable(result), ending(result)]
     .filter((part) => part !== '')
     .join('\n\n');
 }
@@ -24,6 +24,11 @@ function metricsTable({ metrics, baseline }: LaunchResult): string {
     short(baseline[name]),
   ]);
   return rows.length === 0 ? '' : table(rows, ['metric', 'value', '95 % interval', 'baseline']);
+}
+
+function importanceLine({ importances }: LaunchResult): string {
+  const shown = importances.filter((each) => each.importance > 0).slice(0, 6);
+  return shown.length === 0 ? '' : `goes by: ${shown.map((each) => `${each.column} (${short(each.importance)})`).join(', ')}`;
 }
 
 function leakageLines({ leakage, notes }: LaunchResult): string {

@@ -1,4 +1,4 @@
-import { FieldRole, Name, RecordingPolicy } from '@slipway/kernel';
+import { Contract, FieldRole, Name, RecordingPolicy } from '@slipway/kernel';
 import { GateDefinition } from '@slipway/evaluation/contract';
 import { z } from 'zod';
 
@@ -50,6 +50,8 @@ export const LaunchDefinition = z.strictObject({
   release: Name.optional(),
   dataset: Name,
   read: ReadOptions.default({}),
+  /** A saved contract: the data is read as its types, checked against it, and takes its roles. */
+  contract: Contract.optional(),
   target: columnName,
   /** Label of the positive class of a binary target. */
   positive: z.string().max(256).optional(),
@@ -112,6 +114,8 @@ export const LaunchResult = z.object({
   ),
   forced: z.boolean(),
   parity: z.object({ maxError: z.number() }),
+  /** What the model goes by: how much worse the primary metric gets when a column is shuffled; the ten that matter most. */
+  importances: z.array(z.object({ column: z.string(), importance: z.number() })),
   report: z.string(),
   example: z.record(z.string(), z.unknown()),
   run: z.string(),

@@ -1,4 +1,4 @@
-import type { FieldRole, RecordingPolicy } from '@slipway/kernel';
+import type { Contract, FieldRole, RecordingPolicy } from '@slipway/kernel';
 import { InvalidError } from '@slipway/kernel';
 import type { GateDefinition } from '@slipway/evaluation/contract';
 import { LaunchDefinition, type ReadOptions, type TrainerDefinition } from './contract.ts';
@@ -32,6 +32,8 @@ export const file = (path: string, options: ReadOptions = {}): SourceDefinition 
 
 export interface DatasetOptions {
   readonly source: SourceDefinition;
+  /** A saved contract that the data must meet. */
+  readonly contract?: Contract;
   readonly exclude?: readonly string[];
   /** Roles that override what the profile says. */
   readonly as?: Readonly<Record<string, FieldRole>>;
@@ -150,6 +152,7 @@ export function planLaunches(project: ProjectDefinition): PlannedLaunch[] {
         release: each.name === serve.name ? undefined : each.name,
         dataset: from.name,
         read: from.source.read,
+        contract: from.contract,
         target: serve.target,
         positive: serve.positive,
         exclude: from.exclude,

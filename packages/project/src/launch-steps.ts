@@ -42,6 +42,7 @@ export async function ingestStep(deps: LaunchDeps, context: WorkflowContext, req
     ...wishes,
     name: definition.dataset,
     source: { ...read, upload: request.data.sha256 },
+    ...(definition.contract ? { contract: definition.contract } : {}),
     accept: (table) => requireLearnable(table, definition, request.test !== undefined),
     onProgress,
   });
@@ -112,7 +113,7 @@ export async function planStep(
     split: prepared.split,
     seed,
     leaks: [...leaks],
-    notes: [...prepared.notes, ...(await datasetNotes(deps.data, project, datasets.dataset))],
+    notes: [...prepared.notes, ...(await datasetNotes(deps.data, project, datasets))],
     leftOut: [...new Set([...asked, ...dropped])],
     gatesHash: hashGates(gates),
     existing,
@@ -130,9 +131,14 @@ async function nextVersionNumber(deps: LaunchDeps, project: string, name: string
   return (newest.items[0]?.number ?? 0) + 1;
 }
 
-async function datasetNotes(data: Data, project: string, reference: string): Promise<PlanStep['notes']> {
-  const { meta } = await data.dataset(project, reference);
-  return meta.notes.map(({ column, note }) => ({ column: column ?? '', note }));
+async function datasetNotes(data: Data, project: string, { dataset, testDataset }: DatasetStep): Promise<PlanStep['notes']> {
+  const trained = (await data.dataset(project, dataset)).meta.notes;
+  const tested = testDataset === null ? [] : (await data.dataset(project, testDataset)).meta.notes;
+  const seen = new Set(trained.map((each) => `${each.column}: ${each.note}`));
+  const extra = tested
+    .filter((each) => !seen.has(`${each.column}: ${each.note}`))
+    .map((each) => ({ ...each, note: `test file: ${each.note}` }));
+  return [...trained, ...extra].map(({ column, note }) => ({ column: column ?? '', note }));
 }
 
 interface RecipeParts {

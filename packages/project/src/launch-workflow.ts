@@ -11,6 +11,8 @@ import { ingestStep, planStep, trainStep, versionStep } from './launch-steps.ts'
 import { type PreparedData, prepareData } from './prepare-data.ts';
 
 export const LAUNCH_WORKFLOW = 'project.launch';
+/** Columns named with a result; the report has them all. */
+const IMPORTANCES_SHOWN = 10;
 
 /**
  * `source -> dataset version -> split -> fit -> version -> evaluate -> gates -> revision`. Each arrow is a durable step: a
@@ -166,6 +168,9 @@ async function describe(deps: LaunchDeps, context: WorkflowContext, request: Lau
     gates: report.gates,
     forced: released !== null && !evaluated.passed,
     parity: model.parity,
+    importances: (report.importances?.fields ?? [])
+      .slice(0, IMPORTANCES_SHOWN)
+      .map(({ field, importance }) => ({ column: field, importance })),
     report: evaluated.report,
     example: exampleRow(metadata.contract, await deps.data.loadProfile(project, meta)),
     run: context.run,

@@ -22,6 +22,7 @@ export function renderConfig(
   ]);
   const data = fields({
     source: raw(source(files.dataPath)),
+    contract: definition.contract,
     exclude: nonEmpty(definition.exclude),
     as: Object.keys(definition.as).length > 0 ? definition.as : undefined,
     time: definition.time,

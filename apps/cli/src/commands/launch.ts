@@ -1,5 +1,6 @@
+import { readFile } from 'node:fs/promises';
 import { basename, extname, resolve } from 'node:path';
-import { FieldRole, InvalidError, toName } from '@slipway/kernel';
+import { Contract, FieldRole, InvalidError, parseJson, toName } from '@slipway/kernel';
 import { LaunchDefinition, TRAIN_SECONDS_DEFAULT, TRAIN_SECONDS_MAX } from '@slipway/project/contract';
 import type { Command } from 'commander';
 import { withClient } from '../connect.ts';
@@ -13,10 +14,10 @@ interface LaunchFlags {
   readonly target?: string;
   readonly test?: string;
   readonly columns?: string;
-  readonly header?: boolean;
   readonly delimiter?: string;
   readonly encoding?: string;
   readonly format?: string;
+  readonly contract?: string;
   readonly exclude?: string;
   readonly as?: readonly string[];
   readonly name?: string;
@@ -50,6 +51,7 @@ export function addLaunch(program: Command): void {
     .option('--delimiter <character>', 'column separator (default: found by looking)')
     .option('--encoding <name>', 'utf-8, latin1, utf-16le, utf-16be (default: found by looking)')
     .option('--format <name>', 'csv, parquet, json, ndjson (default: found by looking)')
+    .option('--contract <file>', 'a saved contract (slipway datasets NAME --contract FILE) that the data must meet')
     .option('--exclude <a,b>', 'columns not to learn from')
     .option('--as <column=role>', 'role of a column: numeric, categorical, boolean, time, text, identifier, ignored', collect, [])
     .option('--positive <label>', 'the label that counts as positive')
@@ -69,7 +71,7 @@ export function addLaunch(program: Command): void {
     .action(async (file: string, flags: LaunchFlags, command: Command) => {
       const options = globalOptions(command);
       const output = createOutput(options.json);
-      const definition = definitionOf(file, flags);
+      const definition = definitionOf(file, flags, flags.contract === undefined ? undefined : await readContract(flags.contract));
       const result = await withClient(options, output, async (client) => {
         const launched = await launchFiles(
           client,
@@ -93,7 +95,7 @@ function collect(value: string, before: readonly string[]): readonly string[] {
 }
 
 /** The definition that the flags mean. @throws {InvalidError} naming the flag. */
-export function definitionOf(file: string, flags: LaunchFlags): LaunchDefinition {
+function definitionOf(file: string, flags: LaunchFlags, contract: Contract | undefined): LaunchDefinition {
   const name =
     flags.name ??
     toName(
@@ -115,6 +117,7 @@ export function definitionOf(file: string, flags: LaunchFlags): LaunchDefinition
       encoding: flags.encoding,
       columns: columns.length > 0 ? columns : undefined,
     }),
+    ...defined({ contract }),
     target: flags.target,
     exclude: parseList(flags.exclude),
     as: Object.fromEntries((flags.as ?? []).flatMap(parseList).map(parseRole)),
@@ -132,6 +135,17 @@ export function definitionOf(file: string, flags: LaunchFlags): LaunchDefinition
   throw new InvalidError(`--${field.replace(/^read\.|^split\./, '')}: ${issue?.message ?? 'is not valid'}.`, {
     help: 'slipway launch --help',
   });
+}
+
+/** A contract saved with `slipway datasets NAME --contract FILE`. @throws {InvalidError} naming the file and what is wrong in it. */
+async function readContract(file: string): Promise<Contract> {
+  const text = await readFile(file, 'utf8').catch((cause: unknown) => {
+    throw new InvalidError(`--contract: the file "${file}" cannot be read.`, { cause });
+  });
+  const parsed = Contract.safeParse(parseJson(text));
+  if (parsed.success) return parsed.data;
+  const issue = parsed.error.issues[0];
+  throw new InvalidError(`--contract: ${file} is no contract: ${issue?.path.join('.') ?? ''} ${issue?.message ?? ''}.`);
 }
 
 function parseRole(text: string): [string, FieldRole] {

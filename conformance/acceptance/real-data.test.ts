@@ -1,0 +1,144 @@
+import assert from 'node:assert/strict';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createClient } from '@slipway/client';
+import { locateModel, openModel } from '@slipway/models';
+import { LaunchResult } from '@slipway/project/contract';
+import { startServer } from '@slipway/server';
+import { afterAll, beforeAll, describe, test } from 'vitest';
+import { runCli } from './run-cli.ts';
+
+/**
+ * Launches of real tables, end to end, through a running server and the command line as a user types it. `full` uses the
+ * default search time; the quick run shortens it, and its floors are what that reaches.
+ */
+const DATA = new URL('../../../shared/data/', import.meta.url).pathname;
+const FULL = process.env['SLIPWAY_CONFORMANCE'] === 'full';
+const ROWS_COMPARED = 60;
+
+interface RealSet {
+  readonly name: string;
+  readonly file: string;
+  readonly flags: readonly string[];
+  readonly metric: string;
+  readonly atLeast?: number;
+  readonly atMost?: number;
+  readonly quickSeconds: number;
+  readonly wallSecondsMax?: number;
+}
+
+const ADULT_COLUMNS =
+  'age,workclass,fnlwgt,education,education_num,marital_status,occupation,relationship,race,sex,capital_gain,capital_loss,hours_per_week,native_country,income';
+const WINE_COLUMNS =
+  'fixed_acidity,volatile_acidity,citric_acid,residual_sugar,chlorides,free_sulfur_dioxide,total_sulfur_dioxide,density,ph,sulphates,alcohol,quality';
+
+const SETS: readonly RealSet[] = [
+  {
+    name: 'telco',
+    file: 'telco_customer_churn/WA_Fn-UseC_-Telco-Customer-Churn.csv',
+    flags: ['--target', 'Churn'],
+    metric: 'roc_auc',
+    atLeast: 0.83,
+    quickSeconds: 10,
+    wallSecondsMax: 60,
+  },
+  {
+    name: 'adult',
+    file: 'adult_census_income/adult-train.csv',
+    flags: ['--target', 'income', '--columns', ADULT_COLUMNS, '--test', join(DATA, 'adult_census_income/adult-test.csv')],
+    metric: 'roc_auc',
+    atLeast: 0.92,
+    quickSeconds: 20,
+  },
+  {
+    name: 'breast-cancer',
+    file: 'breast_cancer_wisconsin/wdbc_diagnostic.csv',
+    flags: ['--target', 'diagnosis'],
+    metric: 'roc_auc',
+    atLeast: 0.98,
+    quickSeconds: 5,
+  },
+  {
+    name: 'wine',
+    file: 'wine_quality/winequality-red.csv',
+    flags: ['--target', 'quality', '--columns', WINE_COLUMNS],
+    metric: 'mae',
+    atMost: 0.5,
+    quickSeconds: 5,
+  },
+  {
+    name: 'california',
+    file: 'california_housing/housing.csv',
+    flags: ['--target', 'median_house_value'],
+    metric: 'rmse',
+    atMost: 52_000,
+    quickSeconds: 12,
+  },
+];
+
+const present = existsSync(DATA);
+if (!present) process.stderr.write('skipped: the real data sets lie beside the repository, in ../shared/data, which is absent here\n');
+
+describe.skipIf(!present)('launches of real data', () => {
+  let home: string;
+  let server: Awaited<ReturnType<typeof startServer>>;
+  beforeAll(async () => {
+    home = mkdtempSync(join(tmpdir(), 'slipway-acceptance-'));
+    server = await startServer({ home, port: 0, listen: true });
+  });
+  afterAll(async () => {
+    await server?.close();
+    rmSync(home, { recursive: true, force: true });
+  });
+
+  test.each(SETS)('$name is launched, sane, and answers over HTTP as its version does', async (set) => {
+    const seconds = FULL ? [] : ['--seconds', String(set.quickSeconds)];
+    const started = performance.now();
+    const run = await runCli(['launch', join(DATA, set.file), ...set.flags, '--name', set.name, ...seconds, '--json', '--home', home]);
+    const wallSeconds = (performance.now() - started) / 1000;
+    assert.equal(run.code, 0, run.stderr);
+    const result = LaunchResult.parse(JSON.parse(run.stdout));
+    const value = result.metrics[set.metric]?.value ?? Number.NaN;
+    process.stderr.write(
+      `${set.name}: ${set.metric} ${value.toFixed(4)}, ${result.trainer}, ${wallSeconds.toFixed(1)} s, parity ${result.parity.maxError}\n`,
+    );
+    if (set.atLeast !== undefined) assert.ok(value >= set.atLeast, `${set.metric} is ${value}`);
+    if (set.atMost !== undefined) assert.ok(value <= set.atMost, `${set.metric} is ${value}`);
+    if (set.wallSecondsMax !== undefined) assert.ok(wallSeconds <= set.wallSecondsMax, `took ${wallSeconds} s`);
+    assert.ok(
+      result.gates.every((gate) => gate.passed),
+      JSON.stringify(result.gates),
+    );
+    assert.deepEqual(result.leakage, [], 'no leak is raised on a clean set');
+    await compareWithVersion(set, result);
+  });
+
+  async function compareWithVersion(set: RealSet, result: LaunchResult): Promise<void> {
+    const client = createClient({ url: server.url ?? '', key: server.localToken.reveal() });
+    const { house } = server;
+    const project = (await client.me()).project.id;
+    const { rows } = await client.datasets.rows(result.dataset, { limit: ROWS_COMPARED });
+    const { path, metadata } = await locateModel(house, project, result.version);
+    const model = await openModel({ path, metadata });
+    try {
+      const direct = await model.predictRows(rows);
+      const reply = await client.predict(set.name, { rows });
+      assert.equal(reply.version, result.version);
+      reply.predictions.forEach((prediction, row) => {
+        if (metadata.classes === null) return assert.equal(prediction.prediction, direct.values?.[row]);
+        const expected = Object.fromEntries(
+          metadata.classes.map((label, at) => [label, direct.probabilities?.[row * (metadata.classes?.length ?? 0) + at]]),
+        );
+        assert.deepEqual(prediction.probabilities, expected);
+        assert.equal(prediction.prediction, direct.labels[row]);
+      });
+      assert.ok(
+        new Set(reply.predictions.map((each) => JSON.stringify(each.probabilities ?? each.prediction))).size > 10,
+        'negative control: predictions differ from row to row',
+      );
+    } finally {
+      await model.close();
+    }
+  }
+});
