@@ -66,10 +66,10 @@ for (const name of names) {
     const test = takeRows(set.frame, split.test);
     const { trainer, graph } = await compareWithGraph(model.fitted, set.contract, set.frame);
     const parity = maxParityError(trainer.probabilities ?? trainer.values ?? [], graph.probabilities ?? graph.values ?? [], model.task);
-    const { prepare, search, refit } = model.seconds;
+    const { prepare, search, refit, total } = model.seconds;
     print(
-      `${name}: ${score(model, test, targetOf(split.test))} | ${model.trainer} ${String(model.params['candidate'])} rounds ${String(model.params['rounds'] ?? '-')} of ${model.leaderboard.length} tried | ` +
-        `prepare ${prepare.toFixed(2)} search ${search.toFixed(1)} refit ${refit.toFixed(2)} s | ONNX ${(model.bytes.length / 1024).toFixed(0)} KB | parity ${parity.maxError.toExponential(1)}`,
+      `${name}: ${score(model, test, targetOf(split.test))} | ${model.trainer} ${model.selection.candidate} rounds ${String(model.params['rounds'] ?? '-')} of ${model.leaderboard.length} tried | ` +
+        `prepare ${prepare.toFixed(2)} search ${search.toFixed(1)} refit ${refit.toFixed(2)} total ${total.toFixed(1)} s | ONNX ${(model.bytes.length / 1024).toFixed(0)} KB | parity ${parity.maxError.toExponential(1)}`,
     );
     if (options.verbose)
       for (const entry of model.leaderboard)

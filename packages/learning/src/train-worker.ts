@@ -4,8 +4,8 @@ import { exportModel } from './export/export-model.ts';
 import { objectiveOf } from './fitted-model.ts';
 import { encodeFrame, fitPreparation } from './preparation.ts';
 import { Evaluator, type LearningTask } from './search/evaluate.ts';
-import { planFolds } from './search/folds.ts';
-import { refit, refitRounds } from './search/refit.ts';
+import { type FoldPlan, planFolds } from './search/folds.ts';
+import { refit } from './search/refit.ts';
 import type { PlainError, TrainReplies, TrainReplyMessage, TrainRequestMessage } from './worker-protocol.ts';
 
 /** The thread that trains: everything that computes for long happens here, one request at a time. */
@@ -14,6 +14,7 @@ type Loaded = {
   readonly message: Extract<TrainRequestMessage, { kind: 'load' }>;
   readonly task: LearningTask;
   readonly evaluator: Evaluator;
+  readonly isStopped: () => boolean;
 };
 let loaded: Loaded | undefined;
 
@@ -46,7 +47,7 @@ function answer(request: TrainRequestMessage): TrainReplies[keyof TrainReplies] 
   if (request.kind === 'load') return load(request);
   if (!loaded) throw new Error('The training thread was asked to work before it had data.');
   return request.kind === 'evaluate'
-    ? { evaluations: loaded.evaluator.evaluate(request.candidates, { ...request, onProgress: progress }) }
+    ? { evaluations: loaded.evaluator.evaluate(request.candidates, { ...request, isStopped: loaded.isStopped, onProgress: progress }) }
     : fit(loaded, request);
 }
 
@@ -60,8 +61,8 @@ function sharedFloats(length: number): Float32Array {
 }
 
 function load(message: Extract<TrainRequestMessage, { kind: 'load' }>): TrainReplies['load'] {
-  const { task, outputCount, matrix, target, weights, seed } = message;
-  const plan = planFolds(target, task !== 'regression', seed);
+  const { task, outputCount, matrix, target, weights, seed, withFolds, stop } = message;
+  const plan: FoldPlan = withFolds ? planFolds(target, task !== 'regression', seed) : { strategy: 'fixed', folds: [] };
   const learning: LearningTask = {
     objective: objectiveOf(task),
     outputCount,
@@ -70,17 +71,15 @@ function load(message: Extract<TrainRequestMessage, { kind: 'load' }>): TrainRep
     folds: plan.folds,
     seed,
   };
-  loaded = { message, task: learning, evaluator: new Evaluator(learning) };
-  return { folds: plan.folds.length, strategy: plan.strategy, repeats: plan.repeats, foldRowCount: plan.folds[0]?.train.length ?? 0 };
+  loaded = { message, task: learning, evaluator: new Evaluator(learning), isStopped: () => Atomics.load(stop, 0) !== 0 };
+  return { folds: plan.folds.length, strategy: plan.strategy, foldRowCount: plan.folds[0]?.train.length ?? target.length };
 }
 
 function fit({ message, task, evaluator }: Loaded, request: Extract<TrainRequestMessage, { kind: 'refit' }>): TrainReplies['refit'] {
-  const foldRowCount = task.folds[0]?.train.length ?? task.matrix.rowCount;
-  const rounds = request.candidate.trainer === 'gbdt' ? refitRounds(request.rounds, task.matrix.rowCount, foldRowCount) : 0;
-  const predictor = refit(task, evaluator, request.candidate, rounds, (round) => progress(round / rounds));
-  const { preparation, classes, scale, metadata } = request;
+  const { preparation, classes, scale, metadata, candidate, rounds } = request;
+  const predictor = refit(task, evaluator, candidate, rounds, (round) => progress(round / rounds));
   const fitted = { task: message.task, classes, preparation, predictor, scale };
-  return { fitted, bytes: exportModel(fitted, metadata), rounds };
+  return { fitted, bytes: exportModel(fitted, metadata) };
 }
 
 function plainError(thrown: unknown): PlainError {

@@ -1,15 +1,16 @@
 import { type Column, columnKind, Contract, type Frame, INPUT_ROLES, type Json, type ProgressEvent } from '@slipway/kernel';
-import { TargetError, TooFewRowsError, TrainingCancelledError, TrainRequestError } from './errors.ts';
+import { checkRequest, outputCountOf } from './check-request.ts';
+import { TargetError, TrainingCancelledError, TrainRequestError } from './errors.ts';
+import { checkOutputNames } from './export/export-preparation.ts';
 import { type FittedModel, predictFitted, type Task, type TrainerOutputs } from './fitted-model.ts';
+import { choiceOf, paramsOf } from './hyper-parameters.ts';
+import type { EncodedMatrix } from './matrix.ts';
 import { type ExcludedField, type Preparation, usedFields } from './preparation.ts';
 import { TRAINER_NAMES, type TrainerName } from './search/candidates.ts';
-import { type LeaderboardEntry, Search } from './search/search.ts';
+import type { SelectionStrategy } from './search/folds.ts';
+import { type LeaderboardEntry, Search, type SearchResult } from './search/search.ts';
 import { TrainingThread } from './training-thread.ts';
 
-/** Fewer rows than this cannot be divided into folds that say anything. */
-export const ROW_COUNT_MIN = 20;
-/** Each class needs this many rows, to be present in every fold. */
-export const CLASS_ROWS_MIN = 5;
 export const SECONDS_DEFAULT = 30;
 /** Threads one training may use. */
 export const THREAD_LIMIT = 8;
@@ -26,10 +27,18 @@ export interface TrainRequest {
   readonly classes: readonly string[] | null;
   /** One per row, > 0. */
   readonly weights?: Float64Array;
-  /** Wall-clock budget; it decides only how many candidates are tried. Default SECONDS_DEFAULT. */
+  /**
+   * Wall-clock budget, the last training on all rows included; it decides only how many candidates are tried. Less is
+   * used when nothing better is in sight. Default SECONDS_DEFAULT.
+   */
   readonly seconds?: number;
   readonly seed: number | string;
   readonly trainers?: readonly TrainerName[];
+  /**
+   * Trains exactly with these hyper-parameters, without a search: those and the seed of an earlier `train` give its bytes
+   * again. Missing ones have the defaults of HYPER_PARAMETERS. Not together with `trainers` or `seconds`.
+   */
+  readonly fixed?: { readonly trainer: TrainerName; readonly params: Readonly<Record<string, Json>> };
   /** Candidates evaluated at the same time, 1 by default. */
   readonly threads?: number;
   /** Written into the ONNX file's metadata. */
@@ -42,8 +51,10 @@ export interface TrainedModel {
   readonly task: Task;
   readonly classes: readonly string[] | null;
   readonly trainer: TrainerName;
-  /** The hyper-parameters chosen, the number of trees included: what a recipe hashes, instead of the seconds allowed. */
-  readonly params: Readonly<Record<string, Json>>;
+  /** All hyper-parameters, rounds of trees included, and nothing else: what `fixed` takes and a recipe hashes. */
+  readonly params: Readonly<Record<string, number>>;
+  /** How they were found. */
+  readonly selection: { readonly candidate: string; readonly strategy: SelectionStrategy; readonly folds: number };
   /** The ONNX file. */
   readonly bytes: Uint8Array;
   /** Names of the encoded features, in the order of the graph's `features`. */
@@ -52,6 +63,7 @@ export interface TrainedModel {
   readonly contract: Contract;
   /** Fields that feed nothing, and why. */
   readonly excluded: readonly ExcludedField[];
+  /** Empty when the hyper-parameters were given. */
   readonly leaderboard: readonly LeaderboardEntry[];
   /** The model as plain data. */
   readonly fitted: FittedModel;
@@ -61,13 +73,14 @@ export interface TrainedModel {
 }
 
 /**
- * Prepares, searches, refits and exports, in worker threads. Cancelled by `signal` at any moment.
+ * Prepares, searches (unless `fixed` says what to train), refits and exports, in worker threads. Cancelled by `signal` at
+ * any moment.
  * @throws {TrainRequestError | TargetError | TooFewRowsError | NoFeatureError | TreeSpaceError | TrainingCancelledError}
  */
 export async function train(request: TrainRequest): Promise<TrainedModel> {
   checkRequest(request);
   const { signal } = request;
-  const count = Math.max(1, Math.min(THREAD_LIMIT, Math.floor(request.threads ?? 1)));
+  const count = request.fixed ? 1 : Math.max(1, Math.min(THREAD_LIMIT, Math.floor(request.threads ?? 1)));
   const threads = Array.from({ length: count }, () => new TrainingThread());
   const close = () => Promise.all(threads.map((thread) => thread.close()));
   const cancel = () => void close();
@@ -90,26 +103,12 @@ async function trainOn(threads: readonly TrainingThread[], request: TrainRequest
   if (!first) throw new TrainRequestError('Training needs a thread.');
   request.onProgress?.({ phase: 'prepare', ratio: 0 });
   const { preparation, matrix } = await first.ask<'prepare'>({ kind: 'prepare', contract: request.contract, frame: sharedFrame(request) });
+  checkOutputNames(preparation);
   const preparedMs = Date.now();
   const { target, scale } = scaleTarget(request);
-  const outputCount = request.task === 'multiclass' ? (request.classes?.length ?? 1) : 1;
-  const load = { kind: 'load', task: request.task, outputCount, matrix, target, weights: request.weights, seed: request.seed } as const;
-  const [folds] = await Promise.all(threads.map((thread) => thread.ask<'load'>(load)));
-  const search = new Search(threads, {
-    trainers: request.trainers ?? TRAINER_NAMES,
-    rowCount: matrix.rowCount,
-    seed: request.seed,
-    weights: request.weights,
-    task: request.task,
-    scale,
-    startedMs,
-    seconds: request.seconds ?? SECONDS_DEFAULT,
-    onProgress: request.onProgress,
-  });
-  const { chosen, leaderboard } = await search.run();
+  const { leaderboard, selection, candidate, rounds } = await choose(threads, request, { matrix, target, scale, startedMs });
   const searchedMs = Date.now();
   request.onProgress?.({ phase: 'refit', ratio: 0 });
-  const { candidate, rounds } = chosen;
   const refit = {
     kind: 'refit',
     candidate,
@@ -119,20 +118,15 @@ async function trainOn(threads: readonly TrainingThread[], request: TrainRequest
     scale,
     metadata: request.metadata ?? {},
   } as const;
-  const {
-    fitted,
-    bytes,
-    rounds: finalRounds,
-  } = await first.ask<'refit'>(refit, (ratio) => request.onProgress?.({ phase: 'refit', ratio }));
+  const { fitted, bytes } = await first.ask<'refit'>(refit, (ratio) => request.onProgress?.({ phase: 'refit', ratio }));
   request.onProgress?.({ phase: 'refit', ratio: 1 });
   const endedMs = Date.now();
-  const detail: Record<string, Json> =
-    candidate.trainer === 'gbdt' ? { ...candidate.parameters, rounds: finalRounds } : { ...candidate.penalty };
   return {
     task: request.task,
     classes: request.classes,
     trainer: candidate.trainer,
-    params: { ...detail, candidate: candidate.id, selection: folds?.strategy ?? '', folds: folds?.folds ?? 0 },
+    params: paramsOf({ candidate, rounds }),
+    selection,
     bytes,
     features: preparation.features.map((plan) => plan.name),
     contract: inputContract(request.contract, preparation),
@@ -149,65 +143,46 @@ async function trainOn(threads: readonly TrainingThread[], request: TrainRequest
   };
 }
 
-function checkRequest(request: TrainRequest): void {
-  const { frame, target, weights, trainers, seconds } = request;
-  const rows = frame.rowCount;
-  if (target.length !== rows) throw new TrainRequestError(`The target has ${target.length} values for ${rows} rows.`);
-  if (weights && (weights.length !== rows || weights.some((weight) => !(weight > 0 && Number.isFinite(weight))))) {
-    throw new TrainRequestError(`Weights must be ${rows} positive numbers, one a row.`);
-  }
-  if (trainers?.length === 0) throw new TrainRequestError(`Name at least one trainer: ${TRAINER_NAMES.join(', ')}.`);
-  const unknown = trainers?.find((name) => !TRAINER_NAMES.includes(name));
-  if (unknown !== undefined) throw new TrainRequestError(`There is no trainer "${unknown}"; there are ${TRAINER_NAMES.join(', ')}.`);
-  if (seconds !== undefined && !(seconds > 0)) throw new TrainRequestError('The seconds to train must be more than 0.');
-  requireTrainable(request);
+interface Encoded {
+  readonly matrix: EncodedMatrix;
+  readonly target: Float64Array;
+  readonly scale: FittedModel['scale'];
+  readonly startedMs: number;
 }
 
-/**
- * Whether these targets can be learnt from at all; told before any work, by whoever has them first.
- * @throws {TooFewRowsError | TargetError}
- */
-export function requireTrainable({ target, classes, task }: Pick<TrainRequest, 'target' | 'classes' | 'task'>): void {
-  const rows = target.length;
-  if (rows < ROW_COUNT_MIN) {
-    throw new TooFewRowsError(`There are ${rows} training rows; at least ${ROW_COUNT_MIN} are needed.`, {
-      details: { rows, minimum: ROW_COUNT_MIN },
-      help: 'Give more rows that have a target.',
-    });
+/** The hyper-parameters that were given, or those a search finds; afterwards every thread has the data. */
+async function choose(
+  threads: readonly TrainingThread[],
+  request: TrainRequest,
+  { matrix, target, scale, startedMs }: Encoded,
+): Promise<SearchResult & Pick<TrainedModel, 'selection'>> {
+  const { task, fixed, weights, seed } = request;
+  const outputCount = outputCountOf(request);
+  const stop = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT));
+  const load = { kind: 'load', task, outputCount, matrix, target, weights, seed, withFolds: !fixed, stop } as const;
+  const [loaded] = await Promise.all(threads.map((thread) => thread.ask<'load'>(load)));
+  const { folds = 0, strategy = 'fixed', foldRowCount = matrix.rowCount } = loaded ?? {};
+  if (fixed) {
+    const choice = choiceOf(fixed.trainer, fixed.params, outputCount);
+    return { ...choice, leaderboard: [], selection: { candidate: choice.candidate.id, strategy, folds } };
   }
-  if (task === 'regression') checkNumbers(target);
-  else checkClasses(target, classes, task);
-}
-
-function checkNumbers(target: Float64Array): void {
-  if (target.some((value) => !Number.isFinite(value))) throw new TargetError('The target has missing or infinite values.');
-  if (target.every((value) => value === target[0]))
-    throw new TargetError('The target is constant; there is nothing to learn.', { details: { value: target[0] ?? null } });
-}
-
-function checkClasses(target: Float64Array, classes: readonly string[] | null, task: Task): void {
-  if (!classes || classes.length < 2 || (task === 'binary' && classes.length !== 2))
-    throw new TargetError('The target needs two classes or more; it has one.');
-  const counts = new Int32Array(classes.length);
-  for (const value of target) {
-    if (!Number.isInteger(value) || value < 0 || value >= classes.length)
-      throw new TrainRequestError(`The target value ${value} is not the index of a class.`);
-    counts[value] = (counts[value] as number) + 1;
-  }
-  const present = counts.filter((count) => count > 0).length;
-  if (present < 2)
-    throw new TargetError('Only one class occurs in the training rows; there is nothing to learn.', {
-      details: { classes: [...classes].slice(0, 10) },
-    });
-  const rare = counts.findIndex((count) => count < CLASS_ROWS_MIN);
-  if (rare < 0) return;
-  throw new TooFewRowsError(
-    `The class ${JSON.stringify(classes[rare])} has ${counts[rare]} training rows; every class needs at least ${CLASS_ROWS_MIN}.`,
-    {
-      details: { class: classes[rare] ?? null, rows: counts[rare] ?? 0, minimum: CLASS_ROWS_MIN },
-      help: 'Give more rows of that class, group it with another, or leave its rows out.',
-    },
-  );
+  const search = new Search(threads, {
+    trainers: request.trainers ?? TRAINER_NAMES,
+    rowCount: matrix.rowCount,
+    foldCount: folds,
+    foldRowCount,
+    outputCount,
+    seed,
+    weights,
+    task,
+    scale,
+    startedMs,
+    seconds: request.seconds ?? SECONDS_DEFAULT,
+    stop,
+    onProgress: request.onProgress,
+  });
+  const found = await search.run();
+  return { ...found, selection: { candidate: found.candidate.id, strategy, folds } };
 }
 
 /** The columns the contract lets a model read, in memory that all threads share. */

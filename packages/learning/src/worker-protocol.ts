@@ -4,6 +4,7 @@ import type { EncodedMatrix } from './matrix.ts';
 import type { Preparation } from './preparation.ts';
 import type { Candidate } from './search/candidates.ts';
 import type { Evaluation } from './search/evaluate.ts';
+import type { SelectionStrategy } from './search/folds.ts';
 
 /** What the training thread is asked; arrays lie in shared memory or are copied. */
 export type TrainRequestMessage =
@@ -17,11 +18,16 @@ export type TrainRequestMessage =
       readonly target: Float64Array;
       readonly weights: Float64Array | undefined;
       readonly seed: number | string;
+      /** Whether candidates will be compared; without, no folds are made. */
+      readonly withFolds: boolean;
+      /** Shared by all threads: 1 in its first cell gives up what is being evaluated. */
+      readonly stop: Int32Array;
     }
   | { readonly kind: 'evaluate'; readonly candidates: readonly Candidate[]; readonly deadlineMs: number; readonly mustFinish: boolean }
   | {
       readonly kind: 'refit';
       readonly candidate: Candidate;
+      /** Boosting rounds on all rows; 0 for linear models. */
       readonly rounds: number;
       readonly preparation: Preparation;
       readonly classes: readonly string[] | null;
@@ -31,9 +37,9 @@ export type TrainRequestMessage =
 
 export interface TrainReplies {
   readonly prepare: { readonly preparation: Preparation; readonly matrix: EncodedMatrix };
-  readonly load: { readonly folds: number; readonly strategy: string; readonly repeats: number; readonly foldRowCount: number };
+  readonly load: { readonly folds: number; readonly strategy: SelectionStrategy; readonly foldRowCount: number };
   readonly evaluate: { readonly evaluations: readonly Evaluation[] };
-  readonly refit: { readonly fitted: FittedModel; readonly bytes: Uint8Array; readonly rounds: number };
+  readonly refit: { readonly fitted: FittedModel; readonly bytes: Uint8Array };
 }
 
 /** An error on its way between threads. */

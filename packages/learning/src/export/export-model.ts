@@ -1,10 +1,8 @@
 import { GraphBuilder, ML_DOMAIN } from '@slipway/models';
-import { TrainRequestError } from '../errors.ts';
 import type { FittedModel } from '../fitted-model.ts';
-import { usedFields } from '../preparation.ts';
 import { exportForest } from './export-trees.ts';
 import { exportLinear } from './export-linear.ts';
-import { exportPreparation, FLOAT, OUTPUT_NAMES } from './export-preparation.ts';
+import { checkOutputNames, exportPreparation, FLOAT } from './export-preparation.ts';
 
 /** `ai.onnx.ml` 5 brings TreeEnsemble, the one operator with double sums and category sets. */
 const ML_OPSET = 5;
@@ -16,7 +14,7 @@ const ML_OPSET = 5;
  * @throws {TrainRequestError} when a column has the name of an output.
  */
 export function exportModel(model: FittedModel, metadata: Readonly<Record<string, string>> = {}): Uint8Array {
-  checkNames(model);
+  checkOutputNames(model.preparation);
   const graph = new GraphBuilder('slipway');
   const features = exportPreparation(graph, model.preparation);
   graph.output(features, 'float', ['N', model.preparation.features.length]);
@@ -27,15 +25,6 @@ export function exportModel(model: FittedModel, metadata: Readonly<Record<string
   if (model.classes) exportClasses(graph, margins, model.task === 'binary', model.classes);
   else exportNumber(graph, margins, model.scale);
   return graph.build({ mlOpset: ML_OPSET, metadata });
-}
-
-function checkNames(model: FittedModel): void {
-  const reserved = usedFields(model.preparation).filter((field) => OUTPUT_NAMES.has(field));
-  if (reserved.length === 0) return;
-  throw new TrainRequestError(`A column may not be called ${reserved.map((name) => `"${name}"`).join(' or ')}: the model's outputs are.`, {
-    details: { columns: reserved },
-    help: 'Rename the column, or leave it out with --exclude.',
-  });
 }
 
 function exportClasses(graph: GraphBuilder, margins: string, isBinary: boolean, classes: readonly string[]): void {

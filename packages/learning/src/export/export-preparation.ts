@@ -1,4 +1,5 @@
 import { GraphBuilder, ML_DOMAIN } from '@slipway/models';
+import { TrainRequestError } from '../errors.ts';
 import {
   type CategoryPlan,
   DAY_MS,
@@ -9,6 +10,7 @@ import {
   OTHER_CODE,
   type Preparation,
   type TimePlan,
+  usedFields,
 } from '../preparation.ts';
 
 /** ONNX element types used in Cast. */
@@ -20,6 +22,20 @@ const MISSING_TIME = -(2n ** 63n);
 
 /** Names of the graph's outputs; no column may have one of them. */
 export const OUTPUT_NAMES: ReadonlySet<string> = new Set(['features', 'probabilities', 'prediction']);
+
+/** @throws {TrainRequestError} when a used column has the name of an output: inputs and outputs share one namespace in ONNX. */
+export function checkOutputNames(preparation: Preparation): void {
+  const columns = usedFields(preparation).filter((field) => OUTPUT_NAMES.has(field));
+  if (columns.length === 0) return;
+  const named = columns.map((name) => `"${name}"`).join(' and ');
+  throw new TrainRequestError(
+    `A model cannot read a column called ${named}: its own outputs have ${columns.length === 1 ? 'that name' : 'those names'}.`,
+    {
+      details: { columns },
+      help: `Leave it out with ${columns.map((name) => `--exclude ${name}`).join(' ')}, or rename it in the data.`,
+    },
+  );
+}
 
 /** Declares one input per used field and computes `features` [N, F]. @returns its name. */
 export function exportPreparation(graph: GraphBuilder, preparation: Preparation): string {

@@ -13,6 +13,29 @@ export function chooseCandidate(evaluations: readonly Evaluation[], weights: Flo
   return near.toSorted((left, right) => left.candidate.complexity - right.candidate.complexity || byLoss(left, right))[0];
 }
 
+/**
+ * After how many groups nothing more needs to be tried: when `patience` groups in a row brought nothing that is better
+ * than the best before them by more than one standard error. The best is not replaced by smaller steps, so that many
+ * small ones add up. Looks at the groups in their order only, so it says the same however many threads evaluate them.
+ * @returns undefined while the search should go on.
+ */
+export function settledAfter(
+  groups: readonly (readonly Evaluation[])[],
+  weights: Float64Array | undefined,
+  patience: number,
+): number | undefined {
+  let best: Evaluation | undefined;
+  let idle = 0;
+  for (const [index, group] of groups.entries()) {
+    const [own] = group.filter((evaluation) => Number.isFinite(evaluation.loss)).toSorted(byLoss);
+    const isBetter = own && (!best || (own.loss < best.loss && !isWithinOneError(best, own, weights)));
+    idle = isBetter ? 0 : idle + 1;
+    if (isBetter) best = own;
+    if (best && idle >= patience) return index + 1;
+  }
+  return undefined;
+}
+
 function byLoss(left: Evaluation, right: Evaluation): number {
   return left.loss - right.loss || (left.candidate.id < right.candidate.id ? -1 : 1);
 }

@@ -2,7 +2,7 @@ import { rocAuc } from '@slipway/statistics';
 import { buildDesign, type Design, LINEAR_WIDTH_LIMIT, planDesign } from '../linear/design.ts';
 import { addMargins, fitLinear } from '../linear/fit.ts';
 import { type EncodedMatrix, takeMatrixRows, takeValues } from '../matrix.ts';
-import { applyBins, type BinnedMatrix, type FeatureBins, fitBins, takeBinnedRows } from '../trees/binning.ts';
+import { applyBins, type BinnedMatrix, fitBins, takeBinnedRows } from '../trees/binning.ts';
 import { boost, type BoostResult } from '../trees/boost.ts';
 import { baseScores, type Objective, rowLoss, type Targets } from '../trees/objective.ts';
 import { addBinned } from '../trees/tree.ts';
@@ -31,14 +31,21 @@ export interface Evaluation {
   readonly rocAuc: number | null;
   /** Median over the folds of the best boosting round; 0 for linear models. */
   readonly rounds: number;
+  /** Rounds grown on all folds together, those after the best included; tells what a round costs. */
+  readonly roundsGrown: number;
   readonly seconds: number;
 }
 
 export interface EvaluateOptions {
   /** Absolute time (Date.now) at which to stop. */
   readonly deadlineMs: number;
-  /** Divides the time that is left among the folds instead of giving up; for the first candidate of its kind. */
+  /**
+   * Divides the time that is left among the folds instead of giving up (trees), or fits the first penalty whatever the
+   * time (linear): so that a search that allows little time still has a candidate to choose.
+   */
   readonly mustFinish: boolean;
+  /** Asked often; true gives everything up that is not finished. */
+  readonly isStopped?: () => boolean;
   readonly onProgress?: (ratio: number) => void;
 }
 
@@ -50,7 +57,7 @@ const PATIENCE_STEPS = 2.5;
 /** Evaluates candidates on a task; keeps what can be shared between them. */
 export class Evaluator {
   readonly #task: LearningTask;
-  #binned: { readonly bins: readonly FeatureBins[]; readonly data: BinnedMatrix } | undefined;
+  #binned: { readonly limit: number; readonly data: BinnedMatrix } | undefined;
 
   constructor(task: LearningTask) {
     this.#task = task;
@@ -69,12 +76,12 @@ export class Evaluator {
   }
 
   /** The whole table in bins, placed once: bins do not look at the target. */
-  binned(): { readonly bins: readonly FeatureBins[]; readonly data: BinnedMatrix } {
-    if (!this.#binned) {
-      const bins = fitBins(this.#task.matrix);
-      this.#binned = { bins, data: applyBins(this.#task.matrix, bins) };
+  binned(limit: number): BinnedMatrix {
+    if (this.#binned?.limit !== limit) {
+      const { matrix } = this.#task;
+      this.#binned = { limit, data: applyBins(matrix, fitBins(matrix, limit)) };
     }
-    return this.#binned;
+    return this.#binned.data;
   }
 
   #targets(rows: Int32Array): Targets {
@@ -85,13 +92,14 @@ export class Evaluator {
   #evaluateTrees(candidate: TreeCandidate, options: EvaluateOptions): Evaluation | undefined {
     const started = Date.now();
     const { folds } = this.#task;
-    const { data } = this.binned();
+    const data = this.binned(candidate.parameters.binLimit);
     const runs: { readonly result: BoostResult; readonly test: BinnedMatrix; readonly targets: Targets }[] = [];
     for (const [index, fold] of folds.entries()) {
       const test = takeBinnedRows(data, fold.test);
       const targets = this.#targets(fold.test);
       const stopMs = options.mustFinish ? Date.now() + (options.deadlineMs - Date.now()) / (folds.length - index) : options.deadlineMs;
-      const result = this.#boostFold(candidate, fold, { data: test, targets }, stopMs);
+      const shouldStop = () => Date.now() > stopMs || options.isStopped?.() === true;
+      const result = this.#boostFold(candidate, fold, { data: test, targets }, shouldStop);
       if (result.stoppedBy === 'caller' && !options.mustFinish) return undefined;
       runs.push({ result, test, targets });
       options.onProgress?.((index + 1) / folds.length);
@@ -101,23 +109,29 @@ export class Evaluator {
     runs.forEach(({ result, test, targets }, index) => {
       tally.add(folds[index] as Fold, targets, this.#scoresAt(result, test, rounds));
     });
-    return { candidate, rounds, ...tally.summary(), seconds: (Date.now() - started) / 1_000 };
+    const roundsGrown = runs.reduce((sum, { result }) => sum + result.rounds, 0);
+    return { candidate, rounds, roundsGrown, ...tally.summary(), seconds: (Date.now() - started) / 1_000 };
   }
 
-  #boostFold(candidate: TreeCandidate, fold: Fold, validation: { data: BinnedMatrix; targets: Targets }, stopMs: number): BoostResult {
+  #boostFold(
+    candidate: TreeCandidate,
+    fold: Fold,
+    validation: { data: BinnedMatrix; targets: Targets },
+    shouldStop: () => boolean,
+  ): BoostResult {
     const { objective, outputCount, seed } = this.#task;
-    const { learningRate } = candidate.parameters;
+    const { learningRate, binLimit } = candidate.parameters;
     return boost({
       objective,
       outputCount,
-      data: takeBinnedRows(this.binned().data, fold.train),
+      data: takeBinnedRows(this.binned(binLimit), fold.train),
       targets: this.#targets(fold.train),
       validation,
       patience: Math.ceil(PATIENCE_STEPS / learningRate),
       parameters: candidate.parameters,
       roundLimit: ROUND_LIMIT,
       seed: `${seed}/${candidate.id}`,
-      shouldStop: () => Date.now() > stopMs,
+      shouldStop,
     });
   }
 
@@ -134,7 +148,7 @@ export class Evaluator {
     const tallies = candidates.map(() => new Tally(this.#task));
     const elapsed = candidates.map(() => 0);
     let reached = candidates.length;
-    const shouldStop = () => Date.now() > options.deadlineMs && !options.mustFinish;
+    const isLate = () => Date.now() > options.deadlineMs || options.isStopped?.() === true;
     for (const [index, fold] of folds.entries()) {
       const train = takeMatrixRows(matrix, fold.train);
       const plan = planDesign(train);
@@ -147,6 +161,7 @@ export class Evaluator {
       for (let at = 0; at < reached; at += 1) {
         const started = Date.now();
         const { penalty } = candidates[at] as LinearCandidate;
+        const shouldStop = () => isLate() && !(options.mustFinish && at === 0);
         start = fitLinear({ objective, outputCount, design, targets, penalty, start, shouldStop });
         if (shouldStop()) {
           reached = at;
@@ -161,9 +176,13 @@ export class Evaluator {
       }
       options.onProgress?.((index + 1) / folds.length);
     }
-    return candidates
-      .slice(0, reached)
-      .map((candidate, at) => ({ candidate, rounds: 0, ...(tallies[at] as Tally).summary(), seconds: elapsed[at] as number }));
+    return candidates.slice(0, reached).map((candidate, at) => ({
+      candidate,
+      rounds: 0,
+      roundsGrown: 0,
+      ...(tallies[at] as Tally).summary(),
+      seconds: elapsed[at] as number,
+    }));
   }
 }
 

@@ -6,10 +6,12 @@ export interface Fold {
   readonly test: Int32Array;
 }
 
+/** How hyper-parameters were chosen; `fixed` when they were given. */
+export type SelectionStrategy = 'cross-validation' | 'holdout' | 'fixed';
+
 export interface FoldPlan {
-  readonly strategy: 'cross-validation' | 'holdout';
+  readonly strategy: SelectionStrategy;
   readonly folds: readonly Fold[];
-  readonly repeats: number;
 }
 
 interface Scheme {
@@ -27,19 +29,22 @@ const SCHEMES: readonly Scheme[] = [
 ];
 const HOLDOUT_RATIO = 0.2;
 
-/** Divides rows for choosing a model; classes keep their shares. Deterministic by seed. */
+/**
+ * Divides rows for choosing a model; classes keep their shares, and a class of two rows or more is never missing from
+ * the rows trained on: rows of a class are dealt out to the parts in turn. Deterministic by seed.
+ */
 export function planFolds(target: Float64Array, isClasses: boolean, seed: number | string): FoldPlan {
   const scheme = SCHEMES.find((each) => target.length < each.rowsBelow);
   const folds: Fold[] = [];
   if (!scheme) {
     const parts = assignParts(target, isClasses, Math.round(1 / HOLDOUT_RATIO), `${seed}/0`);
-    return { strategy: 'holdout', folds: [foldOf(parts, 0)], repeats: 1 };
+    return { strategy: 'holdout', folds: [foldOf(parts, 0)] };
   }
   for (let repeat = 0; repeat < scheme.repeats; repeat += 1) {
     const parts = assignParts(target, isClasses, scheme.parts, `${seed}/${repeat}`);
     for (let part = 0; part < scheme.parts; part += 1) folds.push(foldOf(parts, part));
   }
-  return { strategy: 'cross-validation', folds, repeats: scheme.repeats };
+  return { strategy: 'cross-validation', folds };
 }
 
 /** The part of each row: shuffled, dealt out in turn, class by class when stratified. */

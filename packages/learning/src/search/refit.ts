@@ -1,17 +1,16 @@
+import { TrainRequestError } from '../errors.ts';
 import type { Predictor } from '../fitted-model.ts';
-import { buildDesign, planDesign } from '../linear/design.ts';
+import { buildDesign, LINEAR_WIDTH_LIMIT, planDesign } from '../linear/design.ts';
 import { fitLinear } from '../linear/fit.ts';
 import { foldLinear } from '../linear/linear-model.ts';
 import { boost } from '../trees/boost.ts';
 import type { Candidate } from './candidates.ts';
 import { type Evaluator, type LearningTask, startWeights } from './evaluate.ts';
 
-/** Rounds for all rows: a little more than was best on the fewer rows of a fold. */
-export function refitRounds(rounds: number, rowCount: number, foldRowCount: number): number {
-  return Math.max(1, Math.round(rounds * Math.sqrt(rowCount / foldRowCount)));
-}
-
-/** Trains a candidate on all training rows. */
+/**
+ * Trains a candidate on all training rows, on one thread: deterministic given hyper-parameters, rounds and seed.
+ * @throws {TrainRequestError} when a linear model would have more than LINEAR_WIDTH_LIMIT columns.
+ */
 export function refit(
   task: LearningTask,
   evaluator: Evaluator,
@@ -20,20 +19,28 @@ export function refit(
   onRound?: (round: number) => void,
 ): Predictor {
   const { objective, outputCount, targets, matrix } = task;
+  // The seed holds nothing of the search: the same hyper-parameters give the same model, however they were found.
+  const seed = `${task.seed}/refit`;
   if (candidate.trainer === 'gbdt') {
     const { forest } = boost({
       objective,
       outputCount,
-      data: evaluator.binned().data,
+      data: evaluator.binned(candidate.parameters.binLimit),
       targets,
       parameters: candidate.parameters,
       roundLimit: rounds,
-      seed: `${task.seed}/${candidate.id}`,
+      seed,
       onRound,
     });
     return { kind: 'trees', forest };
   }
   const plan = planDesign(matrix);
+  if (plan.width > LINEAR_WIDTH_LIMIT) {
+    throw new TrainRequestError(`The table is too wide for the linear trainer: ${plan.width} columns, categories counted one each.`, {
+      details: { columns: plan.width, limit: LINEAR_WIDTH_LIMIT },
+      help: 'Use the trainer gbdt, or exclude columns with many categories.',
+    });
+  }
   const design = buildDesign(plan, matrix);
   const start = startWeights(objective, targets, outputCount, design);
   return {

@@ -16,7 +16,7 @@ export interface TreeParameters {
   readonly featureRatio: number;
   /** Share of rows each tree is grown on, 0..1. */
   readonly rowRatio: number;
-  /** Bins per feature, missing included; at most 256. */
+  /** Bins per numeric feature, missing included; at most 255. Categories have a bin each. */
   readonly binLimit: number;
   /** Pseudo-count that keeps the order of rare categories near the middle. */
   readonly categorySmooth: number;
