@@ -124,4 +124,3 @@ describe('negative controls of the load check', () => {
     assert.equal((await lookUpProblems(failing, row)).length, 1);
   });
 });
-

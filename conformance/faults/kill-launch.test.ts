@@ -87,9 +87,12 @@ describe.each(testEngines)('kill -9 at a random moment of a launch (%s)', (engin
         const verified = await runCli(where, ['audit', 'verify', '--json']);
         assert.equal(verified.code, 0, verified.stderr);
       } catch (error) {
-        throw new Error(`killed ${Math.round(killMs)} ms into a launch of ${Math.round(launchMs)} ms: ${String(error)}\n${server.output()}`, {
-          cause: error,
-        });
+        throw new Error(
+          `killed ${Math.round(killMs)} ms into a launch of ${Math.round(launchMs)} ms: ${String(error)}\n${server.output()}`,
+          {
+            cause: error,
+          },
+        );
       }
     });
   });

@@ -72,7 +72,10 @@ describe('kill -9 under prediction load', () => {
     const server = await startServerProcess(where);
     assert.deepEqual(await problemsOf(server, answered, all), []);
     await roll(server);
-    assert.deepEqual((await problemsOf(server, answered, all)).map((problem) => `after the roll: ${problem}`), []);
+    assert.deepEqual(
+      (await problemsOf(server, answered, all)).map((problem) => `after the roll: ${problem}`),
+      [],
+    );
     assert.deepEqual(await objectProblems(where.home), []);
     assert.deepEqual(await strayFiles(where.home), []);
     assert.equal((await server.client.audit.verify()).ok, true);

@@ -14,6 +14,8 @@ import { schema, takeReplicaNumber } from './schema.ts';
 import { VERSION } from './version.ts';
 
 export const HOST = '127.0.0.1';
+/** Where engines keep files for the length of one piece of work. */
+const WORK_FOLDER = 'work';
 /** Threads a training takes at most; the rest of the machine goes on answering. */
 const TRAINING_THREADS_MAX = 4;
 
@@ -64,6 +66,8 @@ async function start(options: ServerOptions, closing: (() => Promise<unknown>)[]
   const log = options.log ?? stderrLog(process.env['SLIPWAY_DEBUG'] === '1');
   const home = await openHome(options.home);
   closing.push(() => home.release());
+  // Working copies of rows that a killed process was reading; the home is ours alone, so nobody needs them.
+  await rm(home.path(WORK_FOLDER), { recursive: true, force: true });
   const { records, objects, replica } = await openStores(home, options, closing);
   let url: string | null = null;
   const house = await compose(

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, test } from 'vitest';
@@ -52,4 +52,14 @@ test('a home of a newer format is refused with the command to run', async () => 
   await assert.rejects(openHome(directory), HomeFormatError);
   await writeFile(join(directory, 'format.json'), 'not json');
   await assert.rejects(openHome(directory), HomeFormatError);
+});
+
+test('half-written files of a killed owner are removed by the next one, and nothing else is', async () => {
+  await writeFile(join(directory, 'holder.json.0123456789ab'), '{"pi');
+  await writeFile(join(directory, 'holder.json.bak'), 'kept');
+  const home = await openHome(directory);
+  const names = await readdir(directory);
+  assert.ok(!names.includes('holder.json.0123456789ab'));
+  assert.ok(names.includes('holder.json.bak'));
+  await home.release();
 });

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { z } from 'zod';
@@ -39,6 +39,7 @@ export async function openHome(directory: string): Promise<Home> {
   const lock = await acquirePatiently(join(root, 'lock'));
   if (!lock) throw await lockedError(root);
   try {
+    await sweepPartials(root);
     await checkFormat(root);
   } catch (error) {
     lock.close();
@@ -138,6 +139,13 @@ function tryJson(text: string): unknown {
   } catch {
     return undefined;
   }
+}
+
+const PARTIAL = /^(?:holder|format)\.json\.[0-9a-f]{12}$/;
+
+/** A process killed between the two steps of `writeWhole` left a file that nobody will read. */
+async function sweepPartials(root: string): Promise<void> {
+  for (const name of await readdir(root)) if (PARTIAL.test(name)) await rm(join(root, name), { force: true });
 }
 
 async function writeWhole(path: string, text: string): Promise<void> {

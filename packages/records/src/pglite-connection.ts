@@ -1,14 +1,25 @@
 import { Worker } from 'node:worker_threads';
 import { workerUrl } from '@slipway/kernel';
 import pg from 'pg';
-import type { ErrorFields, WorkerReply, WorkerRequest } from './pglite-protocol.ts';
+import type { ErrorFields, ReplyField, WorkerReply, WorkerRequest } from './pglite-protocol.ts';
 
-type Rows = WorkerReply & { type: 'rows' };
+type RowsMessage = WorkerReply & { type: 'rows' };
 type RequestBody = WorkerRequest extends infer R ? (R extends unknown ? Omit<R, 'id'> : never) : never;
 
 interface Waiting {
   readonly resolve: (reply: WorkerReply) => void;
   readonly reject: (error: Error) => void;
+  /** Takes each part of a reply with rows. */
+  readonly onRows?: (part: RowsMessage) => void;
+}
+
+/** Makes of the fields what reads one row; called once a query. */
+export type RowReader<Row> = (fields: readonly ReplyField[]) => (raw: readonly (string | null)[]) => Row;
+
+export interface QueryReply<Row> {
+  readonly fields: readonly ReplyField[];
+  readonly rows: Row[];
+  readonly affected: number;
 }
 
 /** The process's end of the embedded database: sends one request at a time's worth of messages, matches the replies. */
@@ -34,8 +45,24 @@ export class PgliteConnection {
     await this.#ready;
   }
 
-  async query(sql: string, params: (string | Uint8Array | null)[]): Promise<Rows> {
-    return (await this.#send({ type: 'query', sql, params })) as Rows;
+  /** Rows are read as they arrive, part by part, with room for other work between the parts. */
+  async query<Row>(sql: string, params: (string | Uint8Array | null)[], reader: RowReader<Row>): Promise<QueryReply<Row>> {
+    const rows: Row[] = [];
+    let read: ((raw: readonly (string | null)[]) => Row) | undefined;
+    let unread: unknown;
+    // A value that cannot be read fails the query once its last part is here, so that the worker is not left waiting.
+    const onRows = (part: RowsMessage) => {
+      if (unread !== undefined) return;
+      try {
+        read ??= reader(part.fields);
+        for (const raw of part.rows) rows.push(read(raw));
+      } catch (error) {
+        unread = error;
+      }
+    };
+    const { fields, affected } = (await this.#send({ type: 'query', sql, params }, onRows)) as RowsMessage;
+    if (unread !== undefined) throw unread;
+    return { fields, rows, affected };
   }
 
   async script(sql: string): Promise<void> {
@@ -56,12 +83,12 @@ export class PgliteConnection {
     await this.#worker.terminate();
   }
 
-  #send(body: RequestBody): Promise<WorkerReply> {
+  #send(body: RequestBody, onRows?: (part: RowsMessage) => void): Promise<WorkerReply> {
     if (this.#failure) return Promise.reject(this.#failure);
     const id = this.#nextId;
     this.#nextId += 1;
     return new Promise((resolve, reject) => {
-      this.#waiting.set(id, { resolve, reject });
+      this.#waiting.set(id, { resolve, reject, ...(onRows ? { onRows } : {}) });
       this.#worker.postMessage({ ...body, id });
     });
   }
@@ -69,8 +96,13 @@ export class PgliteConnection {
   #receive(reply: WorkerReply): void {
     if (reply.type === 'notification') return this.onNotification(reply.channel, reply.payload);
     const waiting = this.#waiting.get(reply.id);
-    this.#waiting.delete(reply.id);
     if (!waiting) return;
+    if (reply.type === 'rows') {
+      waiting.onRows?.(reply);
+      // Asked for in a later turn: timers and sockets come first.
+      if (reply.partial) return void setImmediate(() => this.#worker.postMessage({ type: 'more', id: reply.id }));
+    }
+    this.#waiting.delete(reply.id);
     if (reply.type === 'error') waiting.reject(databaseError(reply.message, reply.fields));
     else waiting.resolve(reply);
   }

@@ -1,7 +1,7 @@
 import { EventEmitter } from 'node:events';
 import pg from 'pg';
 import utils from 'pg/lib/utils.js';
-import { PgliteConnection } from './pglite-connection.ts';
+import { PgliteConnection, type QueryReply, type RowReader } from './pglite-connection.ts';
 
 /** Statements waiting for the one connection; beyond this the caller is told instead of the queue growing. */
 export const WAITING_STATEMENTS_LIMIT = 20_000;
@@ -180,8 +180,9 @@ export class PgliteClient extends EventEmitter {
     const reply = await this.#connection.query(
       text,
       values.map((value) => utils.prepareValue(value)),
+      rowMode === 'array' ? arrayReader : objectReader,
     );
-    return toResult(text, reply, rowMode);
+    return toResult(text, reply);
   }
 }
 
@@ -194,17 +195,31 @@ function emptyResult(command: string): pg.QueryResult {
   return { command, rowCount: 0, oid: 0, fields: [], rows: [] };
 }
 
-function toResult(text: string, reply: Awaited<ReturnType<PgliteConnection['query']>>, rowMode: 'array' | undefined): pg.QueryResult {
-  const parsers = reply.fields.map((field) => pg.types.getTypeParser(field.dataTypeID, 'text') as (value: string) => unknown);
-  const rows = reply.rows.map((raw) => {
-    const values = raw.map((value, index) => (value === null ? null : parsers[index]?.(value)));
-    if (rowMode === 'array') return values;
+type Parser = (value: string) => unknown;
+
+function parserOf({ dataTypeID }: { readonly dataTypeID: number }): Parser {
+  return pg.types.getTypeParser(dataTypeID, 'text') as Parser;
+}
+
+const arrayReader: RowReader<unknown> = (fields) => {
+  const parsers = fields.map(parserOf);
+  return (raw) => raw.map((value, index) => (value === null ? null : parsers[index]?.(value)));
+};
+
+const objectReader: RowReader<unknown> = (fields) => {
+  const parsers = fields.map(parserOf);
+  return (raw) => {
     const row: Record<string, unknown> = {};
-    reply.fields.forEach((field, index) => {
-      row[field.name] = values[index];
-    });
+    for (let index = 0; index < fields.length; index += 1) {
+      const value = raw[index] ?? null;
+      row[(fields[index] as { name: string }).name] = value === null ? null : (parsers[index] as Parser)(value);
+    }
     return row;
-  });
+  };
+};
+
+function toResult(text: string, reply: QueryReply<unknown>): pg.QueryResult {
+  const { rows } = reply;
   const command = (/^\s*(\w+)/.exec(text)?.[1] ?? '').toUpperCase();
   const fields = reply.fields.map((field) => ({
     ...field,

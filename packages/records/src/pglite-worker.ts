@@ -1,6 +1,6 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { PGlite } from '@electric-sql/pglite';
-import type { WorkerReply, WorkerRequest } from './pglite-protocol.ts';
+import { PART_CELLS_MAX, PART_CHARACTERS_MAX, type WorkerReply, type WorkerRequest } from './pglite-protocol.ts';
 
 /**
  * The thread that owns the embedded database. Parameters arrive as text or bytes exactly as node-postgres would send
@@ -46,14 +46,52 @@ function describeError(thrown: unknown): { message: string; fields: Record<strin
   return { message, fields };
 }
 
+interface QueryResult {
+  readonly fields: readonly { readonly name: string; readonly dataTypeID: number }[];
+  readonly rows: (string | null)[][];
+  readonly affectedRows?: number | undefined;
+}
+
+let sendMore: () => void = () => {};
+
+/** Sends the rows in parts that the other side takes in a few milliseconds each; the next goes when it is asked for. */
+async function sendRows(id: number, { fields: columns, rows, affectedRows }: QueryResult): Promise<void> {
+  const fields = columns.map(({ name, dataTypeID }) => ({ name, dataTypeID }));
+  const affected = affectedRows ?? 0;
+  for (let start = 0; ;) {
+    const end = partEnd(rows, start);
+    const partial = end < rows.length;
+    const asked = partial ? new Promise<void>((resolve) => (sendMore = resolve)) : undefined;
+    reply({ id, type: 'rows', fields, rows: partial || start > 0 ? rows.slice(start, end) : rows, affected, partial });
+    if (!asked) return;
+    await asked;
+    start = end;
+  }
+}
+
+/** Where the part that begins at `start` ends: after at least one row. */
+function partEnd(rows: readonly (string | null)[][], start: number): number {
+  let cells = 0;
+  let characters = 0;
+  let end = start;
+  while (end < rows.length && cells < PART_CELLS_MAX && characters < PART_CHARACTERS_MAX) {
+    const row = rows[end] as (string | null)[];
+    cells += row.length + 1;
+    for (const cell of row) characters += cell?.length ?? 0;
+    end += 1;
+  }
+  return end;
+}
+
 async function handle(request: WorkerRequest): Promise<void> {
   switch (request.type) {
     case 'query': {
       const options = { rowMode: 'array' as const, parsers: asText, serializers: asText };
       const result = await db.query<unknown[]>(request.sql, request.params, options);
-      const fields = result.fields.map(({ name, dataTypeID }) => ({ name, dataTypeID }));
-      return reply({ id: request.id, type: 'rows', fields, rows: result.rows as (string | null)[][], affected: result.affectedRows ?? 0 });
+      return sendRows(request.id, { ...result, rows: result.rows as (string | null)[][] });
     }
+    case 'more':
+      return;
     case 'script':
       await db.exec(request.sql);
       return reply({ id: request.id, type: 'done' });
@@ -74,6 +112,7 @@ async function handle(request: WorkerRequest): Promise<void> {
 // The pool above sends one statement at a time; a chain keeps that true even if it did not.
 let chain: Promise<void> = Promise.resolve();
 port.on('message', (request: WorkerRequest) => {
+  if (request.type === 'more') return sendMore();
   chain = chain.then(() => handle(request)).catch((thrown: unknown) => reply({ id: request.id, type: 'error', ...describeError(thrown) }));
 });
 reply({ id: 0, type: 'ready' });

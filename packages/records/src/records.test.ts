@@ -97,3 +97,36 @@ describe.each(testEngines)('records on %s', (engine) => {
     assert.deepEqual(heard, ['kept']);
   });
 });
+
+test('a reply of many rows comes whole and in order, and leaves room for other work', async () => {
+  const records = await createTestRecords();
+  try {
+    const query = () => records.pool.query("select i, 'row ' || i as name from generate_series(1, 50000) i order by i");
+    let turns = 0;
+    const timer = setInterval(() => (turns += 1), 1);
+    const { rows, rowCount } = await query();
+    clearInterval(timer);
+    assert.equal(rowCount, 50_000);
+    assert.ok(rows.every((row, index) => row.i === index + 1 && row.name === `row ${index + 1}`));
+    assert.ok(turns >= 10, `other work had ${turns} turns`);
+    const [counted, again] = await Promise.all([records.pool.query('select 1 as one'), query()]);
+    assert.deepEqual(counted.rows, [{ one: 1 }]);
+    assert.equal(again.rows.length, 50_000);
+  } finally {
+    await records.close();
+  }
+});
+
+test('a row wider than a part of a reply comes as a part of its own', async () => {
+  const records = await createTestRecords();
+  try {
+    const { rows } = await records.pool.query("select i, repeat('x', 600000) as text from generate_series(1, 3) i order by i");
+    assert.deepEqual(
+      rows.map((row) => [row.i, row.text.length]),
+      [1, 2, 3].map((i) => [i, 600_000]),
+    );
+    assert.deepEqual((await records.pool.query('select 1 where false')).rows, []);
+  } finally {
+    await records.close();
+  }
+});
