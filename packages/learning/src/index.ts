@@ -1,6 +1,6 @@
 export { NoFeatureError, TargetError, TooFewRowsError, TrainRequestError, TrainingCancelledError, TreeSpaceError } from './errors.ts';
 export { CLASS_COUNT_LIMIT, prepareTarget, type PreparedTarget } from './target.ts';
-export { CLASS_ROWS_MIN, ROW_COUNT_MIN } from './check-request.ts';
+export { CLASS_ROWS_MIN, ROW_COUNT_MIN, requireTrainable } from './check-request.ts';
 export { completeParams, HYPER_PARAMETERS, type ParameterRange } from './hyper-parameters.ts';
 export { SECONDS_DEFAULT, THREAD_LIMIT, train, type TrainedModel, type TrainRequest } from './train.ts';
 export { CANDIDATE_LIMIT, TRAINER_NAMES, type TrainerName } from './search/candidates.ts';
