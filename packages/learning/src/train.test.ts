@@ -102,6 +102,11 @@ describe('training in worker threads', () => {
     expect(once.seconds.total).toBeLessThan(60);
   });
 
+  test.each([1, 2])('a time that is up before the search begins still gives a model (%i threads)', async (threads) => {
+    const model = await train(requestFor('binary', 400, { threads, seconds: 0.001 }));
+    assert.equal(model.trainer, 'gbdt');
+  });
+
   test('cancelling ends the training at once', async () => {
     const controller = new AbortController();
     const started = Date.now();

@@ -128,11 +128,17 @@ export class Search {
     const candidates = index < this.#end ? this.#groups[index] : undefined;
     if (!candidates) return undefined;
     const vital: TrainerName = this.#options.trainers.includes('gbdt') ? 'gbdt' : 'linear';
-    const mustFinish = index === this.#groups.findIndex((group) => group[0]?.trainer === vital);
+    const vitalIndex = this.#groups.findIndex((group) => group[0]?.trainer === vital);
+    const mustFinish = index === vitalIndex;
     const nowMs = Date.now();
     const latestMs = this.#budget.deadlineMs(nowMs, this.#best());
     const isShort = candidates[0]?.trainer === 'linear' && vital === 'gbdt';
-    if (!mustFinish && latestMs - nowMs < this.#longestMs * START_RATIO) return undefined;
+    if (!mustFinish && latestMs - nowMs < this.#longestMs * START_RATIO) {
+      if (index > vitalIndex) return undefined;
+      // The time was up before the search began: what must run is still ahead.
+      this.#next = vitalIndex;
+      return this.#take();
+    }
     this.#next += 1;
     return { index, candidates, deadlineMs: isShort ? nowMs + (latestMs - nowMs) * LINEAR_RATIO : latestMs, mustFinish };
   }
