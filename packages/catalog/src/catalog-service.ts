@@ -80,7 +80,10 @@ async function requireParents(tx: Tx, entry: CheckedEntry): Promise<void> {
 async function getVersion(db: Db, project: string, id: string): Promise<Version> {
   const version = await store.findById(db, project, id);
   if (version) return version;
-  throw new VersionNotFoundError(`There is no version ${id.slice(0, 100)}.`, { details: { version: id.slice(0, 100) } });
+  throw new VersionNotFoundError(`There is no version ${id.slice(0, 100)}.`, {
+    details: { version: id.slice(0, 100) },
+    help: 'List them with: slipway versions',
+  });
 }
 
 async function resolve(

@@ -15,6 +15,10 @@ export function decodeCursor(cursor: string): Position {
     const [createdAtMs, id] = Cursor.parse(JSON.parse(Buffer.from(cursor, 'base64url').toString()));
     return { createdAtMs, id };
   } catch (cause) {
-    throw new InvalidReferenceError('The cursor is not one that a list returned.', { cause, details: { field: 'cursor' } });
+    throw new InvalidReferenceError('The cursor is not one that a list returned.', {
+      cause,
+      details: { field: 'cursor' },
+      help: 'Begin again without a cursor, or give the nextCursor of the last page.',
+    });
   }
 }

@@ -242,7 +242,10 @@ async function listKeys(
   page: { cursor?: string | undefined; limit: number },
 ): Promise<Page<KeyRecord>> {
   if (page.cursor !== undefined && !isId('key', page.cursor)) {
-    throw new InvalidError('The cursor is not one that this list gave out.', { details: { field: 'cursor' } });
+    throw new InvalidError('The cursor is not one that this list gave out.', {
+      details: { field: 'cursor' },
+      help: 'Begin again without a cursor, or give the nextCursor of the last page.',
+    });
   }
   const rows = await store.listKeys(deps.records.db, project, page.cursor, page.limit + 1);
   const items = rows.slice(0, page.limit);

@@ -170,9 +170,12 @@ function hasType(type: FieldType, value: unknown): boolean {
   }
 }
 
+/** The last moment that a date can name; beyond it there is no RFC 3339 text to show. */
+const TIME_MS_MAX = 8.64e15;
+
 /** A time as callers send it (RFC 3339 text, or integer milliseconds since the epoch) in milliseconds UTC. */
 export function timestampMs(value: unknown): number | undefined {
-  if (typeof value === 'number') return Number.isSafeInteger(value) ? value : undefined;
+  if (typeof value === 'number') return Number.isSafeInteger(value) && Math.abs(value) <= TIME_MS_MAX ? value : undefined;
   return typeof value === 'string' ? parseTime(value) : undefined;
 }
 

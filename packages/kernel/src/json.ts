@@ -83,6 +83,7 @@ function checkDepth(text: string, depthLimit: number): void {
       if (depth > depthLimit) {
         throw new JsonError(`The JSON nests deeper than ${depthLimit} levels.`, {
           details: { limit: depthLimit, position: index },
+          help: 'Send a flatter structure.',
         });
       }
     } else if (code === 93 || code === 125) depth -= 1;
@@ -101,7 +102,7 @@ function openings(text: string, enough: number): number {
 function refuseProto(value: unknown): void {
   if (Array.isArray(value)) value.forEach(refuseProto);
   else if (value !== null && typeof value === 'object') {
-    if (Object.hasOwn(value, '__proto__')) throw new JsonError('The key "__proto__" is not accepted.');
+    if (Object.hasOwn(value, '__proto__')) throw new JsonError('The key "__proto__" is not accepted.', { help: 'Rename it.' });
     Object.values(value).forEach(refuseProto);
   }
 }

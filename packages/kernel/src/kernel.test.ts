@@ -113,6 +113,8 @@ test('K4 each broken rule names row, field, expected and got', () => {
   assert.equal(problemOf({ ...good, income: Number.NaN })?.rule, 'type');
   assert.equal(problemOf({ ...good, plan: 'gold' })?.rule, 'allowed');
   assert.equal(problemOf({ ...good, since: '2023-02-29' })?.rule, 'type');
+  assert.equal(problemOf({ ...good, since: 8.64e15 }), undefined);
+  assert.equal(problemOf({ ...good, since: 8.64e15 + 1 })?.rule, 'type', 'no date can name it');
   assert.equal(problemOf({ ...good, active: 'yes' })?.rule, 'type');
   assert.match(problemOf({ ...good, incme: 1 })?.expected ?? '', /did you mean "income"/);
   assert.equal(problemOf(null)?.rule, 'row');

@@ -79,7 +79,10 @@ function managementRoutes({ releases, audit }: { releases: Releases; audit: Audi
       summary: 'What happened to a release, newest first.',
       params: NameParams,
       response: ReleaseHistory,
-      handle: ({ project, params }) => history(audit, project, params.name),
+      handle: async ({ project, params }) => {
+        await releases.get(project, params.name);
+        return history(audit, project, params.name);
+      },
     }),
     defineRoute({
       method: 'POST',

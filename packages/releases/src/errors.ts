@@ -22,6 +22,12 @@ export class ReleaseNotFoundError extends NotFoundError {
 /** The release has no revision of that number. */
 export class RevisionNotFoundError extends NotFoundError {
   override readonly code = 'releases/revision-not-found';
+  constructor(release: string, revision: number) {
+    super(`Release "${release}" has no revision ${revision}.`, {
+      details: { release, revision },
+      help: `List them with: slipway releases ${release}`,
+    });
+  }
 }
 
 /** There is nothing to roll back to, or the wanted revision is live already. */

@@ -64,8 +64,7 @@ export function createReleases(deps: ReleaseDeps): Releases {
     get: (project, name) => getDetail(deps, project, name),
     async revision(project, name, number) {
       const found = await findRevisionRow(deps.records.db, project, name, number);
-      if (!found)
-        throw new RevisionNotFoundError(`Release "${name}" has no revision ${number}.`, { details: { release: name, revision: number } });
+      if (!found) throw new RevisionNotFoundError(name, number);
       return found;
     },
     async list(project, { cursor, limit }) {
@@ -160,8 +159,7 @@ async function rollback(
 export function planRollback(traffic: readonly Arm[], revisions: readonly number[], to: number | undefined, name: string): number {
   const live = liveRevision(traffic);
   if (to !== undefined) {
-    if (!revisions.includes(to))
-      throw new RevisionNotFoundError(`Release "${name}" has no revision ${to}.`, { details: { release: name, revision: to } });
+    if (!revisions.includes(to)) throw new RevisionNotFoundError(name, to);
     if (to === live && traffic.length === 1)
       throw new RollbackError(`Revision ${to} of "${name}" is live already.`, { details: { release: name, revision: to } });
     return to;

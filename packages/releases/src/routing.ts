@@ -81,8 +81,7 @@ export function createRouting(deps: {
 
   async function loadRevision(project: string, name: string, number: number): Promise<LoadedRevision> {
     const revision = await findRevisionRow(deps.records.db, project, name, number);
-    if (!revision)
-      throw new RevisionNotFoundError(`Release "${name}" has no revision ${number}.`, { details: { release: name, revision: number } });
+    if (!revision) throw new RevisionNotFoundError(name, number);
     return servables.load(project, revision);
   }
 

@@ -125,7 +125,10 @@ export async function lockRun(tx: Tx, project: string, id: string): Promise<Run>
 }
 
 function notFound(id: string): never {
-  throw new NotFoundError(`There is no run ${id.slice(0, 100)} in this project.`, { details: { run: id.slice(0, 100) } });
+  throw new NotFoundError(`There is no run ${id.slice(0, 100)} in this project.`, {
+    details: { run: id.slice(0, 100) },
+    help: 'List them with: slipway runs',
+  });
 }
 
 export interface ListRuns {
@@ -155,7 +158,11 @@ export async function listRuns(db: Db, project: string, options: ListRuns): Prom
 
 function parseCursor(cursor: string): { atMs: number; id: string } {
   const match = /^(\d{1,15}):([\w-]{1,100})$/.exec(Buffer.from(cursor, 'base64url').toString('utf8'));
-  if (!match) throw new InvalidError('The cursor is not one that this list gave.', { details: { field: 'cursor' } });
+  if (!match)
+    throw new InvalidError('The cursor is not one that this list gave.', {
+      details: { field: 'cursor' },
+      help: 'Begin again without a cursor, or give the nextCursor of the last page.',
+    });
   return { atMs: Number(match[1]), id: match[2] as string };
 }
 

@@ -61,7 +61,10 @@ export class PermissionDeniedError extends ForbiddenError {
 export class ProjectHiddenError extends NotFoundError {
   override readonly code = 'identity/project-not-found';
   constructor(project: string) {
-    super(`There is no project "${shorten(project)}" here.`, { details: { project: shorten(project) } });
+    super(`There is no project "${shorten(project)}" here.`, {
+      details: { project: shorten(project) },
+      help: 'A key sees its own project only; GET /v1/me names it.',
+    });
   }
 }
 
@@ -79,7 +82,10 @@ export class HostRefusedError extends ForbiddenError {
 export class BodyTooLargeError extends TooLargeError {
   override readonly code = 'http/body-too-large';
   constructor(limitBytes: number) {
-    super(`The body is larger than this route's limit of ${limitBytes} bytes.`, { details: { limitBytes } });
+    super(`The body is larger than this route's limit of ${limitBytes} bytes.`, {
+      details: { limitBytes },
+      help: 'Send it in smaller parts.',
+    });
   }
 }
 
