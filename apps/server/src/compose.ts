@@ -1,6 +1,6 @@
 import { createAudit, auditCapability } from '@slipway/audit';
 import { createCatalog, catalogCapability } from '@slipway/catalog';
-import { createData, dataCapability } from '@slipway/data';
+import { type Data, createData, dataCapability } from '@slipway/data';
 import { createErasures, governanceCapability } from '@slipway/governance';
 import { createIdentity, identityCapability } from '@slipway/identity';
 import {
@@ -19,8 +19,8 @@ import { monitoringCapability } from '@slipway/monitoring';
 import type { Objects } from '@slipway/objects';
 import { createLaunches, projectCapability } from '@slipway/project';
 import type { Records } from '@slipway/records';
-import { createAnswering, createReleases, createRouting, releasesCapability } from '@slipway/releases';
-import { openTelemetry, telemetryCapability } from '@slipway/telemetry';
+import { type Releases, createAnswering, createReleases, createRouting, releasesCapability } from '@slipway/releases';
+import { type Telemetry, openTelemetry, telemetryCapability } from '@slipway/telemetry';
 import { createWorkflows, workflowsCapability } from '@slipway/workflows';
 import { httpCapability } from './http/index.ts';
 import type { Log } from './log.ts';
@@ -50,12 +50,37 @@ export interface ExtraParts {
 
 /** Wires every room of the house. The only place that knows them all; holds no rule of its own. */
 export async function compose(options: ComposeOptions, extra: ExtraParts = {}) {
-  const { records, objects, log, directory } = options;
+  const base = composeBase(options);
+  const { telemetry, data } = await composeStores(options, base);
+  const answers = composeAnswers(options, base, telemetry, extra);
+  const work = composeWork(options, base, { telemetry, data, releases: answers.releases });
+  const { records, objects } = options;
+  const { audit, catalog, clock, identity, workflows } = base;
+  const { releases, answering } = answers;
+  const capabilities: Capability[] = [
+    auditCapability(audit),
+    identityCapability(identity, clock),
+    catalogCapability(catalog, records),
+    workflowsCapability(workflows),
+    telemetryCapability(telemetry),
+    dataCapability({ data, catalog }),
+    releasesCapability({ releases, answering, audit }),
+    monitoringCapability(createMonitorPorts({ releases, catalog, objects, telemetry, clock })),
+    ...work.capabilities,
+    httpCapability(records),
+    operationsCapability({ records, objects, telemetry, clock }),
+    ...(extra.capabilities ?? []),
+  ];
+  return { records, objects, ...base, telemetry, data, ...answers, launches: work.launches, erasures: work.erasures, capabilities };
+}
+
+export type House = Awaited<ReturnType<typeof compose>>;
+
+/** The rooms that need only the records. */
+function composeBase({ records, log, ...options }: ComposeOptions) {
   const clock = options.clock ?? systemClock;
   const ids: Ids = createIds(clock);
   const audit = createAudit({ records, clock, ids });
-  const catalog = createCatalog({ records, audit, clock, ids });
-  const identity = createIdentity({ records, audit, clock, ids, random: systemRandomBytes });
   const workflows = createWorkflows({
     records,
     audit,
@@ -67,17 +92,35 @@ export async function compose(options: ComposeOptions, extra: ExtraParts = {}) {
     log: ({ level, message, error, run }) =>
       log({ level, message, fields: { run, error: error instanceof Error ? error.message : undefined } }),
   });
+  const catalog = createCatalog({ records, audit, clock, ids });
+  const identity = createIdentity({ records, audit, clock, ids, random: systemRandomBytes });
+  return { clock, ids, audit, catalog, identity, workflows };
+}
+
+type Base = ReturnType<typeof composeBase>;
+
+/** The rooms that keep data of their own beside the records. */
+async function composeStores({ records, objects, directory, durability, replica, log }: ComposeOptions, { audit, catalog, clock }: Base) {
   const telemetry = await openTelemetry({
     directory: directory('telemetry'),
     records,
     objects,
     audit,
     clock,
-    replica: options.replica,
-    durability: options.durability,
+    replica,
+    durability,
     onProblem: (error) => log({ level: 'warn', message: 'telemetry', fields: { error: error.message } }),
   });
-  const data = createData({ records, objects, catalog, clock, workDirectory: directory('work') });
+  return { telemetry, data: createData({ records, objects, catalog, clock, workDirectory: directory('work') }) };
+}
+
+/** The path of a call. */
+function composeAnswers(
+  { records, objects, replica }: ComposeOptions,
+  { audit, catalog, clock, ids }: Base,
+  telemetry: Telemetry,
+  extra: ExtraParts,
+) {
   const loaders = new Map<ServableKind, ServableLoader>();
   for (const loader of [modelLoader({ objects, catalog, clock }), ...(extra.loaders ?? [])]) loaders.set(loader.kind, loader);
   const routing = createRouting({
@@ -88,55 +131,20 @@ export async function compose(options: ComposeOptions, extra: ExtraParts = {}) {
     describe: (project, version, contract) => telemetry.describe(project, version, contract),
   });
   const releases = createReleases({ records, audit, catalog, clock, ids, onChange: routing.invalidate });
-  const nextInvocationId = createInvocationIds(clock, options.replica);
-  const answering = createAnswering({ routing, recorder: telemetry, clock, replica: options.replica, nextInvocationId, draw: Math.random });
-  const launchDeps = {
-    records,
-    objects,
-    audit,
-    catalog,
-    data,
-    releases,
-    clock,
-    trainingThreads: options.trainingThreads,
-    publicUrl: options.publicUrl,
-  };
+  const nextInvocationId = createInvocationIds(clock, replica);
+  const answering = createAnswering({ routing, recorder: telemetry, clock, replica, nextInvocationId, draw: Math.random });
+  return { routing, releases, answering };
+}
+
+/** The durable work: launches and erasures. */
+function composeWork(
+  { records, objects, trainingThreads, publicUrl }: ComposeOptions,
+  { audit, catalog, clock, ids, workflows }: Base,
+  { telemetry, data, releases }: { telemetry: Telemetry; data: Data; releases: Releases },
+) {
+  const launchDeps = { records, objects, audit, catalog, data, releases, clock, trainingThreads, publicUrl };
   const launches = createLaunches(launchDeps, workflows);
   const erasureDeps = { records, objects, audit, catalog, data, telemetry, clock, ids };
   const erasures = createErasures(erasureDeps, workflows);
-  const capabilities: Capability[] = [
-    auditCapability(audit),
-    identityCapability(identity, clock),
-    catalogCapability(catalog, records),
-    workflowsCapability(workflows),
-    telemetryCapability(telemetry),
-    dataCapability({ data, catalog }),
-    releasesCapability({ releases, answering, audit }),
-    monitoringCapability(createMonitorPorts({ releases, catalog, objects, telemetry, clock })),
-    governanceCapability(erasureDeps, erasures),
-    projectCapability(launchDeps, launches),
-    httpCapability(records),
-    operationsCapability({ records, objects, telemetry, clock }),
-    ...(extra.capabilities ?? []),
-  ];
-  return {
-    records,
-    objects,
-    clock,
-    ids,
-    audit,
-    catalog,
-    identity,
-    workflows,
-    telemetry,
-    data,
-    releases,
-    routing,
-    answering,
-    launches,
-    erasures,
-    capabilities,
-  };
+  return { launches, erasures, capabilities: [governanceCapability(erasureDeps, erasures), projectCapability(launchDeps, launches)] };
 }
-
-export type House = Awaited<ReturnType<typeof compose>>;
