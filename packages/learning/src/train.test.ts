@@ -4,8 +4,9 @@ import { maxParityError } from '@slipway/models';
 import { createRandom, rmse, rocAuc } from '@slipway/statistics';
 import { describe, expect, test } from 'vitest';
 import { NoFeatureError, TargetError, TooFewRowsError, TrainingCancelledError, TrainRequestError } from './errors.ts';
+import { checkOutputNames } from './export/export-preparation.ts';
 import { HYPER_PARAMETERS } from './hyper-parameters.ts';
-import { TRAINER_NAMES } from './search/candidates.ts';
+import { TRAINER_NAMES, type TrainerName } from './search/candidates.ts';
 import { prepareTarget } from './target.ts';
 import { compareWithGraph } from './testing/open-fitted.ts';
 import { hasRealData, readRealSet, type RealSetName } from './testing/real-data.ts';
@@ -50,56 +51,55 @@ function requestFor(task: TrainRequest['task'], rowCount = 400, overrides: Parti
 }
 
 describe('training in worker threads', () => {
-  test.each(['binary', 'multiclass', 'regression'] as const)(
-    'LE3 %s: both trainers fit, and the graph agrees with the trainer',
-    async (task) => {
-      for (const trainer of ['linear', 'gbdt'] as const) {
-        const model = await train(requestFor(task, 400, { fixed: { trainer, params: {} } }));
-        assert.equal(model.trainer, trainer);
-        assert.deepEqual(
-          model.contract.fields.map((field) => field.name),
-          ['x', 'when', 'kind'],
-        );
-        assert.deepEqual([model.contract.ignored, model.excluded[0]?.reason], [['id'], 'role']);
-        const { frame } = makeRows(1_000, 9);
-        const { trainer: ours, graph } = await compareWithGraph(model.fitted, contract, frame);
-        const parity = maxParityError(ours.probabilities ?? ours.values ?? [], graph.probabilities ?? graph.values ?? [], task);
-        assert.ok(parity.passed, `${trainer}: ${parity.maxError}`);
-        assert.deepEqual(graph.labels, ours.labels ?? []);
-      }
-    },
-  );
+  const SHORT: Record<TrainerName, Record<string, number>> = {
+    linear: { strength: 0.02, l1Ratio: 0.5 },
+    gbdt: { rounds: 12, rowRatio: 0.7, featureRatio: 0.5 },
+  };
+  const CASES = (['binary', 'multiclass', 'regression'] as const).flatMap((task) => TRAINER_NAMES.map((trainer) => ({ task, trainer })));
 
-  test('the prediction separates unseen rows, and the leaderboard says what was tried', async () => {
+  test.each(CASES)('LE3 LE7 $task, $trainer: the graph agrees with the trainer, and params and seed give its bytes again', async (how) => {
+    const { task, trainer } = how;
+    const model = await train(requestFor(task, 400, { fixed: { trainer, params: SHORT[trainer] }, threads: 2 }));
+    assert.equal(model.trainer, trainer);
+    assert.deepEqual(
+      model.contract.fields.map((field) => field.name),
+      ['x', 'when', 'kind'],
+    );
+    assert.deepEqual([model.contract.ignored, model.excluded[0]?.reason], [['id'], 'role']);
+    const { frame } = makeRows(1_000, 9);
+    const { trainer: ours, graph } = await compareWithGraph(model.fitted, contract, frame);
+    const parity = maxParityError(ours.probabilities ?? ours.values ?? [], graph.probabilities ?? graph.values ?? [], task);
+    assert.ok(parity.passed, `${trainer}: ${parity.maxError}`);
+    assert.deepEqual(graph.labels, ours.labels ?? []);
+    assert.deepEqual(Object.keys(model.params).toSorted(), Object.keys(HYPER_PARAMETERS[trainer]).toSorted());
+    assert.deepEqual([model.selection, model.leaderboard], [{ candidate: 'given', strategy: 'fixed', folds: 0 }, []]);
+    // As they come back from slipway.config.ts.
+    const params = JSON.parse(JSON.stringify(model.params)) as Record<string, number>;
+    const again = await train(requestFor(task, 400, { fixed: { trainer, params } }));
+    assert.deepEqual(again.bytes, model.bytes);
+    assert.deepEqual(again.params, model.params);
+  });
+
+  test('LE6 the search settles long before its time, and gives the same model on one thread and on two', async () => {
     const events: ProgressEvent[] = [];
-    const model = await train(requestFor('binary', 400, { threads: 2, seconds: 2, onProgress: (event) => events.push(event) }));
+    const request = requestFor('binary', 200, { seconds: 600 });
+    const model = await train(request);
+    const again = await train({ ...request, threads: 2, onProgress: (event) => events.push(event) });
+    assert.deepEqual(again.bytes, model.bytes);
+    assert.deepEqual(again.params, model.params);
+    const idsOf = ({ leaderboard }: typeof model) => leaderboard.map((entry) => entry.id);
+    assert.deepEqual(idsOf(again), idsOf(model));
+    expect(model.leaderboard.filter((entry) => entry.trainer === 'gbdt').length).toBeLessThan(8);
+    expect(model.seconds.total).toBeLessThan(60);
+    assert.equal(model.leaderboard.filter((entry) => entry.chosen).length, 1);
+    assert.deepEqual(new Set(model.leaderboard.map((entry) => entry.trainer)), new Set(TRAINER_NAMES));
+    assert.deepEqual([...new Set(events.map((event) => event.phase))], ['prepare', 'search', 'refit']);
+    assert.ok(events.every((event) => event.ratio !== undefined && event.ratio >= 0 && event.ratio <= 1));
     const { frame, score } = makeRows(2_000, 2);
     const { probabilities } = model.predict(frame);
     const positives = Float64Array.from({ length: 2_000 }, (_, row) => probabilities?.[2 * row + 1] ?? 0);
-    expect(
-      rocAuc(
-        positives,
-        score.map((value) => Number(value > 0)),
-      ),
-    ).toBeGreaterThan(0.93);
-    assert.equal(model.leaderboard.filter((entry) => entry.chosen).length, 1);
-    assert.ok(model.leaderboard.some((entry) => entry.trainer === 'linear') && model.leaderboard.some((entry) => entry.trainer === 'gbdt'));
-    assert.deepEqual([...new Set(events.map((event) => event.phase))], ['prepare', 'search', 'refit']);
-    assert.ok(events.every((event) => event.ratio !== undefined && event.ratio >= 0 && event.ratio <= 1));
-  });
-
-  test('LE6 the search settles, and gives the same model on one thread and on two', async () => {
-    // Time enough to settle, however busy the machine is.
-    const request = requestFor('binary', 150, { seconds: 600 });
-    const [once, again] = [await train(request), await train({ ...request, threads: 2 })];
-    assert.deepEqual(again.bytes, once.bytes);
-    assert.deepEqual(again.params, once.params);
-    assert.deepEqual(
-      again.leaderboard.map((entry) => entry.id),
-      once.leaderboard.map((entry) => entry.id),
-    );
-    expect(once.leaderboard.filter((entry) => entry.trainer === 'gbdt').length).toBeLessThan(8);
-    expect(once.seconds.total).toBeLessThan(60);
+    const truth = score.map((value) => Number(value > 0));
+    expect(rocAuc(positives, truth)).toBeGreaterThan(0.93);
   });
 
   test.each([1, 2])('a time that is up before the search begins still gives a model (%i threads)', async (threads) => {
@@ -141,39 +141,19 @@ describe('training in worker threads', () => {
 });
 
 describe('given hyper-parameters', () => {
-  const SHORT: Record<string, Record<string, number>> = {
-    linear: { strength: 0.02, l1Ratio: 0.5 },
-    gbdt: { rounds: 12, rowRatio: 0.7, featureRatio: 0.5 },
-  };
-  const CASES = (['binary', 'multiclass', 'regression'] as const).flatMap((task) => TRAINER_NAMES.map((trainer) => ({ task, trainer })));
-
-  test.each(CASES)('LE7 $task, $trainer: training again with params and seed gives the same bytes', async ({ task, trainer }) => {
-    const request = requestFor(task, 120);
-    const model = await train({ ...request, fixed: { trainer, params: SHORT[trainer] ?? {} }, threads: 2 });
-    assert.deepEqual(Object.keys(model.params).toSorted(), Object.keys(HYPER_PARAMETERS[trainer]).toSorted());
-    assert.deepEqual([model.selection, model.leaderboard], [{ candidate: 'given', strategy: 'fixed', folds: 0 }, []]);
-    // As they come back from slipway.config.ts.
-    const params = JSON.parse(JSON.stringify(model.params)) as Record<string, number>;
-    const again = await train({ ...request, fixed: { trainer, params } });
-    assert.deepEqual(again.bytes, model.bytes);
-    assert.deepEqual(again.params, model.params);
-    const name = trainer === 'linear' ? 'strength' : 'rounds';
-    const other = await train({ ...request, fixed: { trainer, params: { ...params, [name]: (params[name] ?? 0) * 2 } } });
-    assert.notDeepEqual(other.bytes, model.bytes);
-  });
-
   test.each(TRAINER_NAMES)(
     'LE7 what a search of %s found is given by its params and the seed, and not by another seed',
     async (trainer) => {
-      const request = requestFor('binary', 120, { seconds: 1, trainers: [trainer], threads: 2 });
+      const request = requestFor('binary', 120, { seconds: 0.5, trainers: [trainer] });
       const found = await train(request);
       assert.equal(found.selection.strategy, 'cross-validation');
       assert.deepEqual(Object.keys(found.params).toSorted(), Object.keys(HYPER_PARAMETERS[trainer]).toSorted());
       const { seconds: _, trainers: __, ...rest } = request;
-      const fixed = { trainer, params: { ...found.params, ...(trainer === 'gbdt' ? { rowRatio: 0.8 } : {}) } };
       const given = await train({ ...rest, fixed: { trainer, params: found.params } });
       assert.deepEqual(given.bytes, found.bytes);
       if (trainer === 'linear') return;
+      // Controls: rows are drawn by the seed, so another seed is another model.
+      const fixed = { trainer, params: { rounds: 5, rowRatio: 0.8 } };
       const [once, other] = [await train({ ...rest, fixed }), await train({ ...rest, fixed, seed: 6 })];
       assert.notDeepEqual(other.bytes, once.bytes);
     },
@@ -241,13 +221,21 @@ describe('columns called as an output of the model', () => {
     return { frame: { ...frame, columns }, contract: Contract.parse({ ...contract, fields }) };
   };
 
-  test.each(['features', 'probabilities', 'prediction'])('%s is refused before the search, with the way out', async (name) => {
+  test('are refused before the search, with the way out', async () => {
     const phases = new Set<string>();
-    const request = requestFor('binary', 60, { seconds: 600, onProgress: (event) => phases.add(event.phase), ...named(name) });
+    const request = requestFor('binary', 60, { seconds: 600, onProgress: (event) => phases.add(event.phase), ...named('prediction') });
     const error: unknown = await train(request).catch((thrown: unknown) => thrown);
     assert.ok(error instanceof TrainRequestError, String(error));
-    assert.ok(error.message.includes(`"${name}"`) && (error.help ?? '').includes(`--exclude ${name}`), error.message);
+    assert.match(error.message, /called "prediction"/);
+    assert.match(error.help ?? '', /--exclude prediction/);
     assert.deepEqual([...phases], ['prepare']);
+    for (const field of ['features', 'probabilities']) {
+      assert.throws(
+        () => checkOutputNames({ features: [{ kind: 'number', name: 'x', field, shift: 0 }], excluded: [] }),
+        TrainRequestError,
+      );
+    }
+    checkOutputNames({ features: [{ kind: 'number', name: 'features', field: 'x', shift: 0 }], excluded: [] });
   });
 
   test('a column that is not used may be called so, and one that merely resembles it is used', async () => {
@@ -269,7 +257,7 @@ describe('rare classes', () => {
   };
 
   test.each(TRAINER_NAMES)('%s: classes with two and three rows are learnt, and the graph agrees', async (trainer) => {
-    const model = await train({ ...rare({ c: 2, d: 3 }), seconds: 1, trainers: [trainer] });
+    const model = await train({ ...rare({ c: 2, d: 3 }), seconds: 0.5, trainers: [trainer] });
     const { frame } = makeRows(300, 4);
     const { trainer: ours, graph } = await compareWithGraph(model.fitted, contract, frame);
     assert.equal(ours.probabilities?.length, 1_200);
@@ -286,9 +274,9 @@ describe('rare classes', () => {
 describe.skipIf(!hasRealData)('real sets (skipped where ../shared/data is absent)', () => {
   const CASES: readonly { name: RealSetName; metric: string; bound: number; how: Partial<TrainRequest> }[] = [
     { name: 'breast', metric: 'ROC AUC', bound: 0.985, how: { trainers: ['linear'], seconds: 5 } },
-    { name: 'telco', metric: 'ROC AUC', bound: 0.83, how: { seconds: 3, threads: 2 } },
-    { name: 'adult', metric: 'ROC AUC', bound: 0.925, how: { fixed: { trainer: 'gbdt', params: { rounds: 120, l2: 1 } } } },
-    { name: 'housing', metric: 'negative RMSE', bound: -50_000, how: { fixed: { trainer: 'gbdt', params: { rounds: 250, l2: 1 } } } },
+    { name: 'telco', metric: 'ROC AUC', bound: 0.83, how: { seconds: 2 } },
+    { name: 'adult', metric: 'ROC AUC', bound: 0.925, how: { fixed: { trainer: 'gbdt', params: { rounds: 100, l2: 1 } } } },
+    { name: 'housing', metric: 'negative RMSE', bound: -50_000, how: { fixed: { trainer: 'gbdt', params: { rounds: 200, l2: 1 } } } },
   ];
 
   test.each(CASES)('$name reaches $metric $bound on held-out rows, and the graph agrees on every row', async ({ name, bound, how }) => {
