@@ -1,8 +1,11 @@
+import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
 
 /** Unit tests lie beside their files; conformance drives a real server with foreign clients. */
 export default defineConfig({
   test: {
+    // Half of the suites wait for databases and child processes: two at a time pay even on two cores.
+    maxWorkers: Math.max(2, availableParallelism()),
     projects: [
       {
         test: {
