@@ -18,6 +18,8 @@ import { SAMPLES, type SampleModel, isAvailable, launchSample, sampleRows } from
 import { KEY, cpuMicrosOf, median, startSlipway } from './support/slipway-process.ts';
 
 const REQUESTS = 64;
+/** Rounds that only warm the compilers up. */
+const WARM_ROUNDS = 3;
 const THROUGHPUT_RATIO_MIN = 0.5;
 const P50_DIFFERENCE_MS_MAX = 1;
 
@@ -91,9 +93,8 @@ async function compare(home: string, sample: SampleModel): Promise<Pair[]> {
     const plan = { requests: requestsFor(sample), seconds: Number(values.seconds), connections: Number(values.connections) };
     const target = { pid: server.child.pid ?? 0, port: server.port };
     const pairs: Pair[] = [];
-    for (let round = -1; round < rounds; round += 1) {
+    for (let round = -WARM_ROUNDS; round < rounds; round += 1) {
       const pair = { echo: await measure(load, echo.target, plan), slipway: await measure(load, target, plan) };
-      // The first round warms the compilers up.
       if (round >= 0) pairs.push(pair);
     }
     return pairs;

@@ -138,6 +138,15 @@ function createApp(house: House, identity: House['identity'], records: Records, 
     help: 'HTTP requests answered.',
     labels: ['route', 'status'],
   });
+  // Looking a series up by its labels costs more than counting; there are few pairs, since neither comes from the caller.
+  const counters = new Map<string, Map<number, ReturnType<typeof requests>>>();
+  const counterOf = (route: string, status: number) => {
+    let byStatus = counters.get(route);
+    if (byStatus === undefined) counters.set(route, (byStatus = new Map()));
+    let counter = byStatus.get(status);
+    if (counter === undefined) byStatus.set(status, (counter = requests({ route, status: String(status) })));
+    return counter;
+  };
   return createHttpApp({
     capabilities: house.capabilities,
     identity,
@@ -147,7 +156,7 @@ function createApp(house: House, identity: House['identity'], records: Records, 
     idempotency: createIdempotencyStore(records, systemClock),
     options: {
       version: VERSION,
-      observe: ({ route, status }) => requests({ route: route ?? 'none', status: String(status) }).add(),
+      observe: ({ route, status }) => counterOf(route ?? 'none', status).add(),
     },
   });
 }

@@ -35,18 +35,20 @@ export class Batcher {
   }
 
   /** @returns the numbers of the rows, [rows.length * width]. @throws {ModelBusyError | ModelClosedError} */
-  async add(rows: readonly Row[]): Promise<Numbers> {
-    if (this.#isClosed) throw new ModelClosedError('The model was closed.');
-    if (this.#queuedRows + rows.length > this.#options.queueLimit) {
-      throw new ModelBusyError(`${this.#queuedRows} rows already wait for this model; at most ${this.#options.queueLimit} may.`, {
-        details: { waiting: this.#queuedRows, limit: this.#options.queueLimit },
-        help: 'Send fewer rows at once, or add a replica.',
-      });
-    }
+  add(rows: readonly Row[]): Promise<Numbers> {
+    if (this.#isClosed) return Promise.reject(new ModelClosedError('The model was closed.'));
+    if (this.#queuedRows + rows.length > this.#options.queueLimit) return Promise.reject(this.#busy());
     return new Promise((resolve, reject) => {
       this.#queue.push({ rows, resolve, reject });
       this.#queuedRows += rows.length;
       if (!this.#isRunning) void this.#drain();
+    });
+  }
+
+  #busy(): ModelBusyError {
+    return new ModelBusyError(`${this.#queuedRows} rows already wait for this model; at most ${this.#options.queueLimit} may.`, {
+      details: { waiting: this.#queuedRows, limit: this.#options.queueLimit },
+      help: 'Send fewer rows at once, or add a replica.',
     });
   }
 

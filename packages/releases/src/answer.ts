@@ -76,21 +76,24 @@ interface Admitted {
 export function createAnswering(deps: AnswerDeps): Answering {
   return {
     async answer(request) {
-      const admitted = await admit(deps, request);
+      const startedMs = deps.clock.monotonicMs();
+      checkSize(request);
+      const route = deps.routing.peek(request.project, request.release) ?? (await deps.routing.resolve(request.project, request.release));
+      const admitted = admit(deps, request, route, startedMs);
       const results = await invokeSafely(admitted);
-      const { route, loaded } = admitted;
-      const lines = results.map((result, row) => invocationLine(deps, request, admitted, row, result));
-      const policy = loaded.revision.recording;
-      await Promise.all(lines.map((line) => deps.recorder.append(line, { policy })));
+      const { loaded } = admitted;
+      await record(deps, request, admitted, results);
       return {
         release: route.name,
         revision: loaded.revision.number,
         version: loaded.revision.version,
-        results: results.map((result, row) => ({ invocation: (lines[row] as Invocation).id, result })),
+        results: results.map((result, row) => ({ invocation: (admitted.calls[row] as Call<unknown>).context.invocation, result })),
       };
     },
     async *stream(request) {
-      const admitted = await admit(deps, request);
+      const startedMs = deps.clock.monotonicMs();
+      checkSize(request);
+      const admitted = admit(deps, request, await deps.routing.resolve(request.project, request.release), startedMs);
       const call = admitted.calls[0];
       if (!call) throw new InvalidError('A streamed call needs one input.');
       const invocation = call.context.invocation;
@@ -111,15 +114,15 @@ export function createAnswering(deps: AnswerDeps): Answering {
   };
 }
 
-async function admit(deps: AnswerDeps, request: AnswerRequest): Promise<Admitted> {
-  const startedMs = deps.clock.monotonicMs();
-  if (request.inputs.length > CALL_ROWS_LIMIT) {
-    throw new TooManyRowsError(`A call may hold ${CALL_ROWS_LIMIT} rows, this one has ${request.inputs.length}.`, {
-      details: { limit: CALL_ROWS_LIMIT, rows: request.inputs.length },
-      help: 'Send several calls.',
-    });
-  }
-  const route = deps.routing.peek(request.project, request.release) ?? (await deps.routing.resolve(request.project, request.release));
+function checkSize({ inputs }: AnswerRequest): void {
+  if (inputs.length <= CALL_ROWS_LIMIT) return;
+  throw new TooManyRowsError(`A call may hold ${CALL_ROWS_LIMIT} rows, this one has ${inputs.length}.`, {
+    details: { limit: CALL_ROWS_LIMIT, rows: inputs.length },
+    help: 'Send several calls.',
+  });
+}
+
+function admit(deps: AnswerDeps, request: AnswerRequest, route: LiveRoute, startedMs: number): Admitted {
   const arm = chooseArm(route.arms, route.id, request.unit, deps.draw);
   const loaded = route.loaded.get(arm.revision);
   if (!loaded) throw new Error('Broken invariant: every arm of a live route is loaded');
@@ -127,6 +130,16 @@ async function admit(deps: AnswerDeps, request: AnswerRequest): Promise<Admitted
   if (problems.length > 0) throw new CallInvalidError(problems);
   const calls = request.inputs.map((input): Call<unknown> => ({ input, context: contextOf(deps, request, loaded) }));
   return { route, loaded, armName: arm.name, armWeight: arm.weight, eventTimeMs: eventTimeOf(deps.clock, request), startedMs, calls };
+}
+
+/** Resolves once every line is as durable as the server promises. */
+function record(deps: AnswerDeps, request: AnswerRequest, admitted: Admitted, results: readonly Result<unknown>[]): Promise<unknown> {
+  const options = { policy: admitted.loaded.revision.recording };
+  const append = (result: Result<unknown>, row: number) =>
+    deps.recorder.append(invocationLine(deps, request, admitted, row, result), options);
+  const [only] = results;
+  // Most calls have one row; a group of one promise costs as much as of many.
+  return results.length === 1 && only ? append(only, 0) : Promise.all(results.map(append));
 }
 
 function contextOf(deps: AnswerDeps, request: AnswerRequest, loaded: LoadedRevision): CallContext {

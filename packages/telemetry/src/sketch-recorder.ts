@@ -1,4 +1,4 @@
-import type { Invocation } from '@slipway/kernel';
+import type { Invocation, Json } from '@slipway/kernel';
 import type { Records, Tx } from '@slipway/records';
 import { FieldSketch, type SketchKind, type SketchValue } from '@slipway/statistics';
 import { WindowTooLongError } from './errors.ts';
@@ -7,7 +7,7 @@ import { Mutex } from './project-lock.ts';
 import type { SegmentFile } from './segment-file.ts';
 import { readProgress, saveProgress } from './segment-store.ts';
 import { type SketchWindow, LEVEL_MS, countSketches, lockSlot, readSketches, saveSlot } from './sketch-store.ts';
-import { observeInput, observeOutput, type WatchedInput } from './sketch-values.ts';
+import { observeOutput, observeUnknown, rowOf, valueOf, type WatchedInput } from './sketch-values.ts';
 
 /** Sketches of one revision in one minute of event time. */
 interface Bucket {
@@ -17,6 +17,9 @@ interface Bucket {
   readonly sketches: Map<string, FieldSketch>;
   /** Missing values of columns that nothing has said the kind of yet. */
   readonly undecided: Map<string, number>;
+  /** The sketches of these inputs in their order, so that a call needs no look-up by name. */
+  inputs: readonly WatchedInput[] | undefined;
+  inputSketches: FieldSketch[];
 }
 
 /** What one save writes: all sketches up to a position in each segment, in one transaction. */
@@ -60,7 +63,8 @@ export class SketchRecorder {
     if (call.status === 'pending') return;
     const bucket = this.#bucketOf(call);
     const count = (field: string, kind: SketchKind | undefined, value: SketchValue): void => countValue(bucket, field, kind, value);
-    observeInput(inputs, call.input, count);
+    if (inputs === undefined) observeUnknown(call.input, count);
+    else countInputs(bucket, inputs, call.input);
     if (call.status === 'ok') observeOutput(call.output, count);
   }
 
@@ -111,7 +115,7 @@ export class SketchRecorder {
     if (key === this.#lastKey && this.#lastBucket) return this.#lastBucket;
     let bucket = this.#buckets.get(key);
     if (bucket === undefined) {
-      bucket = { release: call.release, revision: call.revision, startMs, sketches: new Map(), undecided: new Map() };
+      bucket = { release: call.release, revision: call.revision, startMs, sketches: new Map(), undecided: new Map(), inputs: undefined, inputSketches: [] };
       this.#buckets.set(key, bucket);
     }
     this.#lastKey = key;
@@ -154,19 +158,34 @@ export class SketchRecorder {
   }
 }
 
-function countValue(bucket: Bucket, field: string, kind: SketchKind | undefined, value: SketchValue): void {
-  let sketch = bucket.sketches.get(field);
-  if (sketch === undefined) {
-    if (kind === undefined) {
-      bucket.undecided.set(field, (bucket.undecided.get(field) ?? 0) + 1);
-      return;
-    }
-    sketch = new FieldSketch(kind);
-    bucket.sketches.set(field, sketch);
-    const missing = bucket.undecided.get(field);
-    if (missing !== undefined) sketch.update(null, missing);
+function countInputs(bucket: Bucket, inputs: readonly WatchedInput[], input: Json): void {
+  const row = rowOf(input);
+  if (row === undefined) return;
+  if (bucket.inputs !== inputs) {
+    bucket.inputs = inputs;
+    bucket.inputSketches = inputs.map(({ sketch, kind }) => sketchOf(bucket, sketch, kind));
   }
-  sketch.update(value);
+  const sketches = bucket.inputSketches;
+  for (let index = 0; index < inputs.length; index += 1) (sketches[index] as FieldSketch).update(valueOf(inputs[index] as WatchedInput, row));
+}
+
+function sketchOf(bucket: Bucket, field: string, kind: SketchKind): FieldSketch {
+  let sketch = bucket.sketches.get(field);
+  if (sketch !== undefined) return sketch;
+  sketch = new FieldSketch(kind);
+  bucket.sketches.set(field, sketch);
+  const missing = bucket.undecided.get(field);
+  if (missing !== undefined) sketch.update(null, missing);
+  return sketch;
+}
+
+function countValue(bucket: Bucket, field: string, kind: SketchKind | undefined, value: SketchValue): void {
+  if (kind === undefined && !bucket.sketches.has(field)) {
+    bucket.undecided.set(field, (bucket.undecided.get(field) ?? 0) + 1);
+    return;
+  }
+  // Without a kind the sketch is there, and its own kind stays.
+  sketchOf(bucket, field, kind ?? 'number').update(value);
 }
 
 /** Adds a copy of a sketch to its field's; of two kinds under one name the one with more values stays. */

@@ -37,18 +37,23 @@ export function watchedInputs(contract: Pick<Contract, 'fields'>): WatchedInput[
 /** Called with each watched value of a call; `kind` is undefined when nothing says what the column is and it is missing. */
 export type Observe = (sketch: string, kind: SketchKind | undefined, value: SketchValue) => void;
 
-/** Hands over the values of one call's input, the same way the training data was read. */
-export function observeInput(inputs: readonly WatchedInput[] | undefined, input: Json, observe: Observe): void {
-  if (input === null || typeof input !== 'object' || Array.isArray(input)) return;
-  const row = input as Readonly<Record<string, Json>>;
-  if (inputs === undefined) return observeUnknown(row, observe);
-  for (const { name, sketch, kind, field } of inputs) {
-    const value = Object.hasOwn(row, name) ? row[name] : null;
-    observe(sketch, kind, kind === 'text' ? categoryText(value) : numberOf(field, value));
-  }
+type InputRow = Readonly<Record<string, Json>>;
+
+/** The input of a call as a row of columns; undefined when it is none. */
+export function rowOf(input: Json): InputRow | undefined {
+  return input === null || typeof input !== 'object' || Array.isArray(input) ? undefined : (input as InputRow);
 }
 
-function observeUnknown(row: Readonly<Record<string, Json>>, observe: Observe): void {
+/** The value of one watched column, read the same way as the training data was. */
+export function valueOf({ name, kind, field }: WatchedInput, row: InputRow): SketchValue {
+  const value = Object.hasOwn(row, name) ? row[name] : null;
+  return kind === 'text' ? categoryText(value) : numberOf(field, value);
+}
+
+/** Hands over the values of an input that no contract describes. */
+export function observeUnknown(input: Json, observe: Observe): void {
+  const row = rowOf(input);
+  if (row === undefined) return;
   let fields = 0;
   for (const name in row) {
     if (fields >= SKETCH_FIELDS_LIMIT) return;
