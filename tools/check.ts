@@ -4,7 +4,7 @@ import { spawn } from 'node:child_process';
 const CHECKS: Readonly<Record<string, readonly string[]>> = {
   types: ['tsc', '-b'],
   lint: ['oxlint', '--deny-warnings'],
-  unused: ['knip', '--no-progress'],
+  unused: ['knip', '--no-progress', '--no-config-hints'],
   format: ['prettier', '--check', '--cache', '--cache-location', 'node_modules/.cache/prettier', '--log-level', 'warn', '.'],
   house: ['vitest', 'run', '--project', 'house', '--reporter', 'dot'],
 };

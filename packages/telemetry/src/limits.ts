@@ -39,8 +39,6 @@ export const SKETCH_MINUTES_KEPT_MS = 2 * 60 * 60_000;
 export const SKETCH_HOURS_KEPT_MS = 7 * 24 * 60 * 60_000;
 /** Groups of sketches rolled up in one pass of the maintenance. */
 export const ROLL_UP_GROUPS_LIMIT = 2_000;
-/** Top values seen fewer times are not shown: they could name a person. */
-export const TOP_VALUE_MINIMUM_COUNT = 5;
 /** Small Parquet segments merged into one; a segment is small below {@link MERGE_SMALL_BYTES}. */
 export const MERGE_SEGMENTS_LIMIT = 64;
 export const MERGE_SMALL_BYTES = 8 * 1024 * 1024;
