@@ -5,7 +5,7 @@ const CHECKS: Readonly<Record<string, readonly string[]>> = {
   types: ['tsc', '-b'],
   lint: ['oxlint', '--deny-warnings'],
   unused: ['knip', '--no-progress', '--no-config-hints'],
-  format: ['prettier', '--check', '--cache', '--cache-location', 'node_modules/.cache/prettier', '--log-level', 'warn', '.'],
+  format: ['prettier', '--check', '--cache', '--log-level', 'warn', '.'],
   house: ['vitest', 'run', '--project', 'house', '--reporter', 'dot'],
 };
 
