@@ -1,13 +1,14 @@
+import type { Version } from '@slipway/catalog';
 import { type Data, metaOf } from '@slipway/data';
 import { checkGates, defaultGates, findLeaks, hashGates } from '@slipway/evaluation';
 import { INPUT_ROLES, type Json, type ProgressEvent, type WorkflowContext, canonicalJson, takeRows } from '@slipway/kernel';
 import { hashJson } from '@slipway/kernel/hash';
-import { type TrainedModel, train } from '@slipway/learning';
+import { type TrainedModel, completeParams, train } from '@slipway/learning';
 import { ModelMetadata, maxParityError, openModel } from '@slipway/models';
 import type { LaunchDefinition, LaunchRequest } from './contract.ts';
 import { putJson } from './json-object.ts';
 import { type LaunchDeps, secondsSince } from './launch-deps.ts';
-import type { DatasetStep, LaunchedModelMeta, PlanStep, TrainStep, VersionStep } from './launch-state.ts';
+import { type DatasetStep, LaunchedModelMeta, type PlanStep, type TrainStep, type VersionStep } from './launch-state.ts';
 import { type PreparedData, requireLearnable, trainingContract } from './prepare-data.ts';
 import { modelRecipe } from './recipe.ts';
 import { referenceSketches } from './reference-sketches.ts';
@@ -93,10 +94,12 @@ export async function planStep(
   });
   const accepted = new Set(definition.acceptLeak);
   const dropped = leaks.filter((leak) => leak.action === 'dropped' && !accepted.has(leak.column)).map((leak) => leak.column);
-  const seed = definition.seed ?? (await nextVersionNumber(deps, project, definition.name));
   const gates = gatesOf(definition, task);
   const { meta } = await deps.data.dataset(project, datasets.dataset);
-  const existing = await existingVersion(deps, project, { definition, prepared, dropped, seed, data: meta.rowsHash, mode: request.mode });
+  const newest = (await deps.catalog.list(project, { kind: 'model', name: definition.name, limit: 1 })).items[0];
+  const parts = { definition, prepared, dropped, data: meta.rowsHash };
+  const existing = request.mode === 'when-changed' ? await existingVersion(deps, project, parts, newest) : undefined;
+  const seed = existing?.seed ?? definition.seed ?? (newest?.number ?? 0) + 1;
   await deps.records.transaction((tx) =>
     deps.audit.append(tx, project, {
       type: 'evaluation.gates.fixed',
@@ -116,7 +119,7 @@ export async function planStep(
     notes: [...prepared.notes, ...(await datasetNotes(deps.data, project, datasets))],
     leftOut: [...new Set([...asked, ...dropped])],
     gatesHash: hashGates(gates),
-    existing,
+    existing: existing?.version ?? null,
     seconds: secondsSince(deps.clock, startedMs),
   };
 }
@@ -124,11 +127,6 @@ export async function planStep(
 /** The gates a launch is judged by: its own, or the defaults of its task. */
 export function gatesOf(definition: LaunchDefinition, task: PlanStep['task']) {
   return checkGates(definition.gates ?? defaultGates(task), task);
-}
-
-async function nextVersionNumber(deps: LaunchDeps, project: string, name: string): Promise<number> {
-  const newest = await deps.catalog.list(project, { kind: 'model', name, limit: 1 });
-  return (newest.items[0]?.number ?? 0) + 1;
 }
 
 async function datasetNotes(data: Data, project: string, { dataset, testDataset }: DatasetStep): Promise<PlanStep['notes']> {
@@ -154,12 +152,21 @@ function recipeOf(parts: RecipeParts, trainer: string, params: Readonly<Record<s
   return modelRecipe({ data, contract: hashJson(prepared.contract), dropped, definition, split: prepared.split, trainer, params, seed });
 }
 
-/** With a given trainer the recipe is known before training; a version that has it need not be trained again. */
-async function existingVersion(deps: LaunchDeps, project: string, parts: RecipeParts & { readonly mode: string }): Promise<string | null> {
-  const { train: trainer, name } = parts.definition;
-  if (trainer.kind === 'auto' || parts.mode !== 'when-changed') return null;
-  const found = await deps.catalog.findByRecipe(project, 'model', name, recipeOf(parts, trainer.kind, trainer.params));
-  return found?.id ?? null;
+/**
+ * With a given trainer the recipe is known before training; a version that has it need not be trained again. A definition
+ * that leaves the seed open means the seed of its newest version, or every application would make another one.
+ */
+async function existingVersion(
+  deps: LaunchDeps,
+  project: string,
+  parts: Omit<RecipeParts, 'seed'>,
+  newest: Version | undefined,
+): Promise<{ version: string; seed: number } | undefined> {
+  const { train: trainer, name, seed = newest && LaunchedModelMeta.safeParse(newest.meta).data?.seed } = parts.definition;
+  if (trainer.kind === 'auto' || seed === undefined) return undefined;
+  const params = completeParams(trainer.kind, trainer.params);
+  const found = await deps.catalog.findByRecipe(project, 'model', name, recipeOf({ ...parts, seed }, trainer.kind, params));
+  return found && { version: found.id, seed };
 }
 
 /** Trains, exports, proves that the graph says what the trainer says, and stores the graph. */
