@@ -60,7 +60,9 @@ await build({
     {
       name: 'ours-inside-theirs-outside',
       setup({ onResolve }) {
-        onResolve({ filter: /^[^./]/ }, ({ path, kind }) => (kind === 'entry-point' || path.startsWith('@slipway/') ? undefined : { path, external: true }));
+        onResolve({ filter: /^[^./]/ }, ({ path, kind }) =>
+          kind === 'entry-point' || path.startsWith('@slipway/') ? undefined : { path, external: true },
+        );
       },
     },
   ],
@@ -68,7 +70,11 @@ await build({
 
 const own = await readManifest(here);
 const dependencies = Object.assign({}, ...manifests.map((manifest) => manifest.dependencies ?? {})) as Record<string, string>;
-const published = Object.fromEntries(Object.entries(dependencies).filter(([name]) => !name.startsWith('@slipway/')).toSorted());
+const published = Object.fromEntries(
+  Object.entries(dependencies)
+    .filter(([name]) => !name.startsWith('@slipway/'))
+    .toSorted(),
+);
 const runtime = (await readManifest(root)).devDependencies?.['node'] ?? '24';
 await writeFile(
   join(target, 'package.json'),

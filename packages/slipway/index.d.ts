@@ -59,7 +59,11 @@ export interface ModelOptions {
   readonly test?: SourceDefinition;
   readonly train?: TrainerDefinition;
   readonly seed?: number;
-  readonly split?: { readonly strategy?: 'auto' | 'stratified' | 'random' | 'group' | 'time'; readonly testRatio?: number; readonly seed?: number };
+  readonly split?: {
+    readonly strategy?: 'auto' | 'stratified' | 'random' | 'group' | 'time';
+    readonly testRatio?: number;
+    readonly seed?: number;
+  };
   readonly gates?: readonly GateDefinition[];
   readonly sensitive?: readonly string[];
   readonly acceptLeak?: readonly string[];

@@ -14,7 +14,9 @@ if (Number(process.versions.node.split('.')[0]) >= NEEDED_MAJOR) {
 } else {
   const runtime = findRuntime();
   if (runtime === undefined) {
-    process.stderr.write(`Slipway needs Node ${NEEDED_MAJOR} or newer; this is ${process.versions.node}.\n  try: npm install node@${NEEDED_MAJOR}\n`);
+    process.stderr.write(
+      `Slipway needs Node ${NEEDED_MAJOR} or newer; this is ${process.versions.node}.\n  try: npm install node@${NEEDED_MAJOR}\n`,
+    );
     process.exitCode = 1;
   } else {
     const child = spawn(runtime, [fileURLToPath(entry), ...process.argv.slice(2)], { stdio: 'inherit' });
