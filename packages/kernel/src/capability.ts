@@ -20,6 +20,8 @@ export interface RouteCall<Params = unknown, Query = unknown, Body = unknown> {
   readonly query: Query;
   /** Parsed JSON, or a byte stream when the route's `bodyKind` is `stream`. */
   readonly body: Body;
+  /** The JSON text that `body` was parsed from, for handlers that keep it; undefined when there was none. */
+  readonly bodyText?: string | undefined;
   readonly requestId: string;
   readonly header: (name: string) => string | undefined;
   readonly signal: AbortSignal;

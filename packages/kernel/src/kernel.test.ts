@@ -163,3 +163,13 @@ test('a frame holds numbers, categories and times as the model graph takes them'
   assert.deepEqual(frame.columns.get('active'), { kind: 'number', values: Float64Array.of(1, Number.NaN) });
   assert.deepEqual(frame.columns.get('plan'), { kind: 'text', codes: Int32Array.of(0, 1), levels: ['pro', 'basic'] });
 });
+
+test('a number too long for a double is refused wherever it stands, and digits in text are not numbers', () => {
+  for (let offset = 0; offset < 250; offset += 1) {
+    const before = `{"a":"${'x'.repeat(offset)}","b":`;
+    assert.throws(() => parseJson(`${before}${'9'.repeat(309)}}`), /too large for a double/, `after ${offset} characters`);
+    assert.doesNotThrow(() => parseJson(`${before}${'9'.repeat(308)}}`));
+    assert.doesNotThrow(() => parseJson(`${before}"${'9'.repeat(400)}"}`));
+    assert.throws(() => parseJson(`${before}${'9'.repeat(210)}e99}`), /too large for a double/);
+  }
+});

@@ -19,7 +19,7 @@ import { chooseArm } from './traffic.ts';
 
 /** Where invocations are written; resolves once the line is as durable as the server promises. */
 export interface Recorder {
-  append(invocation: Invocation, options: { readonly policy: RecordingPolicy }): Promise<void>;
+  append(invocation: Invocation, options: { readonly policy: RecordingPolicy; readonly inputJson?: string | undefined }): Promise<void>;
 }
 
 export interface AnswerRequest {
@@ -28,6 +28,8 @@ export interface AnswerRequest {
   readonly principal: Principal;
   readonly requestId: string;
   readonly inputs: readonly unknown[];
+  /** The JSON text of the only input, when the caller sent just that; saves converting it again for the record. */
+  readonly inputText?: string | undefined;
   readonly unit?: string | undefined;
   readonly subject?: string | undefined;
   readonly eventTime?: string | number | undefined;
@@ -134,7 +136,7 @@ function admit(deps: AnswerDeps, request: AnswerRequest, route: LiveRoute, start
 
 /** Resolves once every line is as durable as the server promises. */
 function record(deps: AnswerDeps, request: AnswerRequest, admitted: Admitted, results: readonly Result<unknown>[]): Promise<unknown> {
-  const options = { policy: admitted.loaded.revision.recording };
+  const options = { policy: admitted.loaded.revision.recording, inputJson: request.inputText };
   const append = (result: Result<unknown>, row: number) =>
     deps.recorder.append(invocationLine(deps, request, admitted, row, result), options);
   const [only] = results;

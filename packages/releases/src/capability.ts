@@ -27,6 +27,7 @@ import {
 } from './contract.ts';
 import { migrations } from './migrations.ts';
 import type { Releases } from './release-service.ts';
+import { onlyRowText } from './row-text.ts';
 
 const NameParams = z.object({ name: Name });
 /** Audit events looked through for one release's history. */
@@ -134,8 +135,9 @@ function callRoutes(answering: Answering): Route[] {
       fast: true,
       response: PredictReply,
       handle: async (call) => {
-        const { body } = call;
-        return predictReply(await answering.answer({ ...callerOf(call), inputs: body.rows, ...detailsOf(body) }));
+        const { body, bodyText } = call;
+        const inputText = bodyText === undefined || body.rows.length > 1 ? undefined : onlyRowText(bodyText, body.rows[0]);
+        return predictReply(await answering.answer({ ...callerOf(call), inputs: body.rows, inputText, ...detailsOf(body) }));
       },
     }),
     defineRoute({

@@ -32,7 +32,7 @@ export interface AppendOptions {
   /** Default `full`. `redacted` keeps the line without input and output, `none` keeps nothing of the call. */
   readonly policy?: RecordingPolicy;
   /** The input as `JSON.stringify` made it, if the caller has it already. */
-  readonly inputJson?: string;
+  readonly inputJson?: string | undefined;
   readonly outputJson?: string;
 }
 

@@ -119,8 +119,8 @@ export class Pipeline {
     }
     const params = parseParams(compiled, compiled.inProject ? withoutProject(rawParams) : rawParams);
     const query = parseQuery(compiled, exchange.search);
-    const { body, bytes } = await readInput(compiled, exchange);
-    const call = new Call(exchange, { principal, project, params, query, body, requestId });
+    const { body, text: bodyText, bytes } = await readInput(compiled, exchange);
+    const call = new Call(exchange, { principal, project, params, query, body, bodyText, requestId });
     const idempotencyKey = compiled.route.idempotent ? exchange.header('idempotency-key') : undefined;
     if (idempotencyKey !== undefined) return this.#answerOnce(compiled, call, idempotencyKey, exchange, bytes);
     return this.#handle(compiled, call);
@@ -246,6 +246,7 @@ class Call implements RouteCall {
   readonly params: unknown;
   readonly query: unknown;
   readonly body: unknown;
+  readonly bodyText: string | undefined;
   readonly requestId: string;
   readonly #exchange: Exchange;
 
@@ -255,6 +256,7 @@ class Call implements RouteCall {
     this.params = parts.params;
     this.query = parts.query;
     this.body = parts.body;
+    this.bodyText = parts.bodyText;
     this.requestId = parts.requestId;
     this.#exchange = exchange;
   }

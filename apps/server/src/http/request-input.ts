@@ -54,8 +54,16 @@ function readQuery(search: string): Record<string, string | string[]> {
   return Object.fromEntries(found);
 }
 
-/** Parsed JSON, or the stream. @throws {BodyFormatError} @throws {RequestInvalidError} @throws {BodyTooLargeError} */
-export async function readInput(compiled: CompiledRoute, exchange: Exchange): Promise<{ body: unknown; bytes: Uint8Array }> {
+export interface Input {
+  /** Parsed JSON, or the stream. */
+  readonly body: unknown;
+  /** The JSON that was parsed. */
+  readonly text: string | undefined;
+  readonly bytes: Uint8Array;
+}
+
+/** @throws {BodyFormatError} @throws {RequestInvalidError} @throws {BodyTooLargeError} */
+export async function readInput(compiled: CompiledRoute, exchange: Exchange): Promise<Input> {
   const encoding = exchange.header('content-encoding');
   if (encoding !== undefined && encoding.toLowerCase() !== 'identity') {
     throw new BodyFormatError('Compressed bodies are not accepted.', {
@@ -63,23 +71,28 @@ export async function readInput(compiled: CompiledRoute, exchange: Exchange): Pr
       help: 'Send the body as it is, without Content-Encoding.',
     });
   }
-  if (compiled.bodyKind === 'stream') return { body: exchange.streamBody(compiled.bodyLimitBytes), bytes: NO_BYTES };
+  if (compiled.bodyKind === 'stream') {
+    return { body: exchange.streamBody(compiled.bodyLimitBytes), text: undefined, bytes: NO_BYTES };
+  }
   const bytes = await exchange.readBody(compiled.bodyLimitBytes);
   if (compiled.bodyKind === 'none') {
-    if (bytes.length > 0) parsePart('body', NoBody, parseText(bytes));
-    return { body: undefined, bytes };
+    if (bytes.length > 0) parsePart('body', NoBody, parseText(textOf(bytes)));
+    return { body: undefined, text: undefined, bytes };
   }
-  return { body: parseBody(compiled, exchange, bytes), bytes };
+  return parseBody(compiled, exchange, bytes);
 }
 
 const NO_BYTES = new Uint8Array(0);
 /** Clients that always send a JSON body send this one where none is wanted. */
 const NoBody = z.union([z.strictObject({}), z.null()]);
 
-function parseBody(compiled: CompiledRoute, exchange: Exchange, bytes: Uint8Array): unknown {
+function parseBody(compiled: CompiledRoute, exchange: Exchange, bytes: Uint8Array): Input {
   const schema = compiled.route.body;
-  // A body that the schema lets be left out may be left out entirely.
-  if (bytes.length === 0) return schema === undefined ? undefined : parsePart('body', schema, acceptsNothing(schema) ? undefined : {});
+  if (bytes.length === 0) {
+    // A body that the schema lets be left out may be left out entirely.
+    const body = schema === undefined ? undefined : parsePart('body', schema, acceptsNothing(schema) ? undefined : {});
+    return { body, text: undefined, bytes };
+  }
   const type = exchange.header('content-type');
   if (type !== JSON_UTF8 && (type === undefined || !isJsonType(type))) {
     throw new BodyFormatError(
@@ -90,8 +103,9 @@ function parseBody(compiled: CompiledRoute, exchange: Exchange, bytes: Uint8Arra
       },
     );
   }
-  const value = parseText(bytes);
-  return schema === undefined ? value : parsePart('body', schema, value);
+  const text = textOf(bytes);
+  const value = parseText(text);
+  return { body: schema === undefined ? value : parsePart('body', schema, value), text, bytes };
 }
 
 function acceptsNothing(schema: z.ZodType): boolean {
@@ -104,9 +118,12 @@ function isJsonType(type: string): boolean {
   return /^application\/(?:[a-z0-9.+-]+\+)?json\s*(?:;\s*charset\s*=\s*"?utf-?8"?\s*)?$/i.test(type);
 }
 
-function parseText(bytes: Uint8Array): unknown {
+function textOf(bytes: Uint8Array): string {
   if (!isUtf8(bytes)) throw new BodyFormatError('The body is not valid UTF-8.', { help: 'Encode the JSON as UTF-8.' });
-  const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8');
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8');
+}
+
+function parseText(text: string): unknown {
   const value = parseJson(text);
   // Raw control characters are no JSON, and raw UTF-8 holds no surrogates: only an escape can bring these in.
   if (text.includes('\\u')) refuseUnfitText(value, 'body');
