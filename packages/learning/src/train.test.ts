@@ -213,7 +213,7 @@ describe('given hyper-parameters', () => {
   });
 });
 
-describe('columns called as an output of the model', () => {
+describe('LE8 columns called as an output of the model', () => {
   const named = (name: string, role: 'numeric' | 'ignored' = 'numeric'): Partial<TrainRequest> => {
     const { frame } = makeRows(60, 1);
     const columns = new Map([...frame.columns].map(([key, column]) => [key === 'x' ? name : key, column]));
@@ -247,7 +247,7 @@ describe('columns called as an output of the model', () => {
   });
 });
 
-describe('rare classes', () => {
+describe('LE8 rare classes', () => {
   const classes = ['a', 'b', 'c', 'd'];
   /** Classes c and d have few rows. */
   const rare = (counts: { c: number; d: number }) => {
