@@ -19,8 +19,10 @@ export function createProgress(output: Output, nowMs: () => number = () => perfo
   function line(message: string | null | undefined, ratio: number | null | undefined): string {
     const seconds = (nowMs() - phaseStartMs) / 1000;
     const parts = [phase.padEnd(10)];
-    if (ratio !== null && ratio !== undefined)
-      parts.push(bar(ratio), `${String(Math.round(ratio * 100)).padStart(3)} %`, eta(ratio, seconds));
+    if (ratio !== null && ratio !== undefined) {
+      if (output.live) parts.push(bar(ratio));
+      parts.push(`${String(Math.round(ratio * 100)).padStart(3)} %`, eta(ratio, seconds));
+    }
     if (message) parts.push(message);
     return parts.filter((part) => part !== '').join('  ');
   }
