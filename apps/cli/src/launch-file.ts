@@ -1,38 +1,11 @@
 import { createReadStream } from 'node:fs';
-import { access, constants, stat } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { Readable } from 'node:stream';
 import type { Client } from '@slipway/client';
-import { InvalidError, NotFoundError } from '@slipway/kernel';
 import type { LaunchDefinition, LaunchResult, UploadedFile } from '@slipway/project/contract';
+import { readableSize } from './local-file.ts';
 import type { Output } from './output.ts';
 import { createProgress } from './progress.ts';
-
-class FileMissingError extends NotFoundError {
-  override readonly code = 'cli/file-missing';
-}
-
-/** A folder, or a file that this user may not read. */
-class FileUnreadableError extends InvalidError {
-  override readonly code = 'cli/file-unreadable';
-}
-
-/** Size of a file that can be read. @throws {FileMissingError | FileUnreadableError} */
-async function readableSize(path: string): Promise<number> {
-  const info = await stat(path).catch(() => undefined);
-  if (!info) {
-    const help = `Check the path; it is read from ${process.cwd()}.`;
-    throw new FileMissingError(`There is no file "${path}".`, { details: { path }, help });
-  }
-  if (info.isDirectory()) throw new FileUnreadableError(`"${path}" is a folder.`, { details: { path }, help: 'Give one file of rows.' });
-  try {
-    await access(path, constants.R_OK);
-  } catch (cause) {
-    const help = `Let this user read it: chmod u+r ${path}`;
-    throw new FileUnreadableError(`"${path}" cannot be read: its permissions do not allow it.`, { cause, details: { path }, help });
-  }
-  return info.size;
-}
 
 /** Streams a local file to the server, which keeps it under its hash. */
 export async function uploadFile(client: Client, path: string, onProgress: (ratio: number) => void): Promise<UploadedFile> {

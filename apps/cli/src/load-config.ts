@@ -30,6 +30,17 @@ function definitionApi(): string {
   return import.meta.url.endsWith('.ts') ? import.meta.resolve('@slipway/project/define') : new URL('./index.js', import.meta.url).href;
 }
 
+/** Where in the file it went wrong, when the error tells. */
+function lineIn(path: string, cause: unknown): string {
+  const stack = cause instanceof Error ? (cause.stack ?? '') : '';
+  for (const file of [pathToFileURL(path).href, path]) {
+    const at = stack.indexOf(`${file}:`);
+    const line = at < 0 ? undefined : /^\d+/.exec(stack.slice(at + file.length + 1))?.[0];
+    if (line !== undefined) return ` (line ${line})`;
+  }
+  return '';
+}
+
 async function importDefinition(path: string): Promise<ProjectDefinition> {
   let module: { default?: unknown };
   const hooks = registerHooks({
@@ -40,7 +51,10 @@ async function importDefinition(path: string): Promise<ProjectDefinition> {
     module = (await import(pathToFileURL(path).href)) as { default?: unknown };
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new InvalidError(`"${path}" cannot be loaded: ${reason}`, { cause });
+    throw new InvalidError(`"${path}" cannot be loaded${lineIn(path, cause)}: ${reason}`, {
+      cause,
+      help: 'Mend it there, or compare with what slipway launch FILE --target COLUMN --save writes.',
+    });
   } finally {
     hooks.deregister();
   }

@@ -44,7 +44,9 @@ export function parseNumber(
     value > limits.max ||
     (limits.whole && !Number.isInteger(value))
   ) {
-    throw new InvalidError(`${flag} must be a ${limits.whole ? 'whole ' : ''}number from ${limits.min} to ${limits.max}, got "${text}".`);
+    throw new InvalidError(`${flag} must be a ${limits.whole ? 'whole ' : ''}number from ${limits.min} to ${limits.max}, got "${text}".`, {
+      help: 'slipway --help, or --help after a command',
+    });
   }
   return value;
 }

@@ -33,7 +33,8 @@ export function createProgram(): Command {
   addKeep(program);
   for (const command of [program, ...allCommands(program)]) {
     command.exitOverride();
-    command.configureOutput({ writeErr: () => {} });
+    // Errors are told by reportError; what commander writes there otherwise is the help of a command named by halves.
+    command.configureOutput({ writeErr: (text) => void (text.startsWith('Usage:') && process.stderr.write(`${text}\n`)) });
     if (command !== program) shareGlobals(command);
   }
   return program;
@@ -71,7 +72,8 @@ export async function runProgram(argv: readonly string[]): Promise<number> {
   } catch (thrown) {
     if (thrown instanceof CommanderError) {
       if (thrown.exitCode === 0) return 0;
-      return reportError(output, new InvalidError(thrown.message.replace(/^error: /, ''), { help: 'slipway --help' }));
+      const message = thrown.code === 'commander.help' ? 'No command was named.' : thrown.message.replace(/^error: /, '');
+      return reportError(output, new InvalidError(message, { help: 'slipway --help' }));
     }
     if (thrown instanceof Error && thrown.name === 'AbortError') return INTERRUPTED_EXIT_CODE;
     return reportError(output, thrown);

@@ -41,9 +41,20 @@ function leakageLines({ leakage, notes }: LaunchResult): string {
 
 function gatesTable({ gates }: LaunchResult): string {
   const rows = gates.map((gate) => [gate.passed ? '✓' : '✗', gate.name, shown(gate.value), shown(gate.threshold)]);
-  const advice = gates.filter((gate) => !gate.passed && gate.message).map((gate) => `✗ ${gate.name}: ${gate.message ?? ''}`);
-  return [table(rows, ['', 'gate', 'value', 'needs']), ...advice].join('\n');
+  return [table(rows, ['', 'gate', 'value', 'needs']), ...failedGates(gates)].join('\n');
 }
+
+function failedGates(gates: LaunchResult['gates']): string[] {
+  return gates.filter((gate) => !gate.passed).map((gate) => `✗ ${gate.name}: ${gate.message ?? 'not met'}`);
+}
+
+/** What stood in the way of a release, and what to do about it. */
+export function gateAdvice({ gates }: LaunchResult): string {
+  return [...failedGates(gates), NOT_RELEASED].join('\n');
+}
+
+const NOT_RELEASED =
+  'Not released: a gate failed. Mend what the gate says, or release it all the same with --force (recorded with your name).';
 
 function shown(value: unknown): string {
   if (typeof value === 'number') return short(value);
@@ -51,8 +62,7 @@ function shown(value: unknown): string {
 }
 
 function ending(result: LaunchResult): string {
-  if (!result.release)
-    return 'Not released: a gate failed. Mend what the gate says, or release it all the same with --force (recorded with your name).';
+  if (!result.release) return NOT_RELEASED;
   const { name, revision, url } = result.release;
   return [
     `live: ${name}, revision ${revision}${result.forced ? ' (a failed gate was overridden)' : ''}`,

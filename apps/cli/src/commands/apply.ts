@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import { withClient } from '../connect.ts';
 import { launchFiles } from '../launch-file.ts';
 import { loadConfig } from '../load-config.ts';
+import { readableSize } from '../local-file.ts';
 import { globalOptions } from '../options.ts';
 import { createOutput, printResult } from '../output.ts';
 import { showLaunch } from '../show-launch.ts';
@@ -18,6 +19,8 @@ export function addApply(program: Command): void {
       const options = globalOptions(command);
       const output = createOutput(options.json);
       const config = await loadConfig(resolve(file));
+      for (const { dataPath, testPath } of config.launches)
+        for (const path of testPath === undefined ? [dataPath] : [dataPath, testPath]) await readableSize(path);
       const results = await withClient(options, output, async (client) => {
         const made = [];
         for (const { definition, dataPath, testPath } of config.launches) {

@@ -3,10 +3,11 @@ import { rename, rm, stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { ConflictError, InvalidError, NotFoundError, Role } from '@slipway/kernel';
+import { ConflictError, InvalidError, Role } from '@slipway/kernel';
 import { findHolder } from '@slipway/records';
 import type { Command } from 'commander';
 import { serverOptions, withClient } from '../connect.ts';
+import { readableSize } from '../local-file.ts';
 import { globalOptions, parseNumber } from '../options.ts';
 import { createOutput, printResult, table } from '../output.ts';
 
@@ -54,7 +55,7 @@ function addRestore(program: Command): void {
     .action(async (file: string, flags: { force?: boolean }, command: Command) => {
       const options = globalOptions(command);
       const output = createOutput(options.json);
-      if (!(await stat(file).catch(() => undefined))?.isFile()) throw new NotFoundError(`There is no backup file "${file}".`);
+      await readableSize(file);
       const holder = await findHolder(options.home);
       if (holder) throw new ConflictError(`${options.home} is in use by process ${holder.pid}.`, { help: 'Stop the server first.' });
       const { restoreBackup } = await import('@slipway/server');

@@ -5,10 +5,11 @@ import { LaunchDefinition, TRAIN_SECONDS_DEFAULT, TRAIN_SECONDS_MAX } from '@sli
 import type { Command } from 'commander';
 import { withClient } from '../connect.ts';
 import { launchFiles } from '../launch-file.ts';
+import { readableSize } from '../local-file.ts';
 import { globalOptions, parseList, parseNumber } from '../options.ts';
 import { createOutput, printResult } from '../output.ts';
 import { saveConfig } from '../save-config.ts';
-import { showLaunch } from '../show-launch.ts';
+import { gateAdvice, showLaunch } from '../show-launch.ts';
 
 interface LaunchFlags {
   readonly target?: string;
@@ -72,6 +73,7 @@ export function addLaunch(program: Command): void {
       const options = globalOptions(command);
       const output = createOutput(options.json);
       const definition = definitionOf(file, flags, flags.contract === undefined ? undefined : await readContract(flags.contract));
+      for (const path of flags.test === undefined ? [file] : [file, flags.test]) await readableSize(path);
       const result = await withClient(options, output, async (client) => {
         const launched = await launchFiles(
           client,
@@ -86,7 +88,10 @@ export function addLaunch(program: Command): void {
         return launched;
       });
       printResult(output, result, () => showLaunch(result));
-      if (!result.release) process.exitCode = 3;
+      if (result.release) return;
+      // With --json the advice stays for whoever reads the log of a script.
+      if (output.json) output.note(gateAdvice(result));
+      process.exitCode = 3;
     });
 }
 

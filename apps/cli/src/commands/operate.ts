@@ -1,8 +1,9 @@
 import { readFile } from 'node:fs/promises';
 import { text } from 'node:stream/consumers';
-import { InvalidError, parseJson } from '@slipway/kernel';
+import { parseJson } from '@slipway/kernel';
 import type { Command } from 'commander';
 import { withClient } from '../connect.ts';
+import { readableSize } from '../local-file.ts';
 import { globalOptions, parseNumber } from '../options.ts';
 import { createOutput, printResult, short, table } from '../output.ts';
 
@@ -57,9 +58,9 @@ function addPredict(program: Command): void {
 async function rowsText(argument: string): Promise<string> {
   if (argument === '-') return text(process.stdin);
   if (!argument.startsWith('@')) return argument;
-  return readFile(argument.slice(1), 'utf8').catch((cause: unknown) => {
-    throw new InvalidError(`The file "${argument.slice(1)}" cannot be read.`, { cause });
-  });
+  const path = argument.slice(1);
+  await readableSize(path);
+  return readFile(path, 'utf8');
 }
 
 function addRollback(program: Command): void {
