@@ -59,7 +59,7 @@ describe('training in worker threads', () => {
 
   test.each(CASES)('LE3 LE7 $task, $trainer: the graph agrees with the trainer, and params and seed give its bytes again', async (how) => {
     const { task, trainer } = how;
-    const model = await train(requestFor(task, 400, { fixed: { trainer, params: SHORT[trainer] }, threads: 2 }));
+    const model = await train(requestFor(task, 200, { fixed: { trainer, params: SHORT[trainer] }, threads: 2 }));
     assert.equal(model.trainer, trainer);
     assert.deepEqual(
       model.contract.fields.map((field) => field.name),
@@ -75,7 +75,7 @@ describe('training in worker threads', () => {
     assert.deepEqual([model.selection, model.leaderboard], [{ candidate: 'given', strategy: 'fixed', folds: 0 }, []]);
     // As they come back from slipway.config.ts.
     const params = JSON.parse(JSON.stringify(model.params)) as Record<string, number>;
-    const again = await train(requestFor(task, 400, { fixed: { trainer, params } }));
+    const again = await train(requestFor(task, 200, { fixed: { trainer, params } }));
     assert.deepEqual(again.bytes, model.bytes);
     assert.deepEqual(again.params, model.params);
   });
