@@ -106,6 +106,13 @@ describe('the command line before it reaches a server', () => {
     assert.match(ended.stderr, /No Slipway server answers at http:\/\/127\.0\.0\.1:9.*slipway up/s);
   });
 
+  test('the check of one JSON object can fail', () => {
+    assert.deepEqual(objectOf({ code: 0, stdout: '{"a":1}\n', stderr: '' }), { a: 1 });
+    assert.throws(() => objectOf({ code: 0, stdout: 'progress\n{"a":1}\n', stderr: '' }), /not one line/);
+    assert.throws(() => objectOf({ code: 0, stdout: '{"a":1}\n{"b":1}\n', stderr: '' }));
+    assert.throws(() => objectOf({ code: 3, stdout: '{"a":1}\n', stderr: '' }), /exit code 3/);
+  });
+
   test('none of this made a home', () => {
     assert.ok(!readdirSync(folder).includes('home'));
   });

@@ -3,7 +3,7 @@ import { availableParallelism } from 'node:os';
 import { openFolderObjects } from '@slipway/objects';
 import { type Redacted, systemClock } from '@slipway/kernel';
 import { type Home, type Records, migrate, openHome, openRecords } from '@slipway/records';
-import { type BackupSummary, restoreStores } from './backup.ts';
+import { type BackupSummary, restoreStores, verifyBackup } from './backup.ts';
 import { type ExtraParts, type House, compose } from './compose.ts';
 import { HomeNotEmptyError, PortInUseError } from './errors.ts';
 import { createHttpApp, createIdempotencyStore, listen, type HttpApp, type Listening } from './http/index.ts';
@@ -189,6 +189,8 @@ async function startWork(house: House, records: Records, log: Log, closing: (() 
 export async function restoreBackup(
   options: Omit<ServerOptions, 'listen'> & { readonly file: string; readonly force: boolean },
 ): Promise<BackupSummary> {
+  // Before anything is made or replaced: a damaged file must not cost the home that it was to fill.
+  await verifyBackup(options.file);
   const closing: (() => Promise<unknown>)[] = [];
   try {
     const home = await openHome(options.home);
