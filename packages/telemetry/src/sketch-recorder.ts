@@ -115,7 +115,15 @@ export class SketchRecorder {
     if (key === this.#lastKey && this.#lastBucket) return this.#lastBucket;
     let bucket = this.#buckets.get(key);
     if (bucket === undefined) {
-      bucket = { release: call.release, revision: call.revision, startMs, sketches: new Map(), undecided: new Map(), inputs: undefined, inputSketches: [] };
+      bucket = {
+        release: call.release,
+        revision: call.revision,
+        startMs,
+        sketches: new Map(),
+        undecided: new Map(),
+        inputs: undefined,
+        inputSketches: [],
+      };
       this.#buckets.set(key, bucket);
     }
     this.#lastKey = key;
@@ -166,7 +174,8 @@ function countInputs(bucket: Bucket, inputs: readonly WatchedInput[], input: Jso
     bucket.inputSketches = inputs.map(({ sketch, kind }) => sketchOf(bucket, sketch, kind));
   }
   const sketches = bucket.inputSketches;
-  for (let index = 0; index < inputs.length; index += 1) (sketches[index] as FieldSketch).update(valueOf(inputs[index] as WatchedInput, row));
+  for (let index = 0; index < inputs.length; index += 1)
+    (sketches[index] as FieldSketch).update(valueOf(inputs[index] as WatchedInput, row));
 }
 
 function sketchOf(bucket: Bucket, field: string, kind: SketchKind): FieldSketch {

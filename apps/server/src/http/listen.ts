@@ -37,10 +37,14 @@ export async function listen(app: HttpApp, where: { readonly port: number; reado
     autoCleanupIncoming: false,
     hostname: 'localhost',
   });
-  const active = new Set<ServerResponse>();
+  // A counter, not a set of replies: a set that every request enters and leaves makes garbage that keeps requests alive.
+  const active = { count: 0 };
+  const leave = () => {
+    active.count -= 1;
+  };
   const server = createServer(SERVER_OPTIONS, (incoming: IncomingMessage, outgoing: ServerResponse) => {
-    active.add(outgoing);
-    outgoing.once('close', () => active.delete(outgoing));
+    active.count += 1;
+    outgoing.once('close', leave);
     if (app.node.tryFast(incoming, outgoing)) return;
     if (isOddTarget(incoming.url))
       return app.node.refuse(incoming, outgoing, new BodyFormatError('The request target is not a plain path.'));
@@ -93,14 +97,14 @@ function isOddTarget(url: string | undefined): boolean {
   return path.includes('\\') || path.includes('#') || /\/\.{1,2}(?:\/|$)|%2e/i.test(path);
 }
 
-async function closeServer(server: Server, active: ReadonlySet<ServerResponse>, timeoutMs: number): Promise<{ cut: number }> {
+async function closeServer(server: Server, active: { readonly count: number }, timeoutMs: number): Promise<{ cut: number }> {
   let cut = 0;
   const closed = new Promise<void>((resolve) => server.close(() => resolve()));
   server.closeIdleConnections();
   // A connection becomes idle when its reply ends; replies say `connection: close`, this catches those sent before.
   const idle = setInterval(() => server.closeIdleConnections(), IDLE_CHECK_MS);
   const timer = setTimeout(() => {
-    cut = active.size;
+    cut = active.count;
     server.closeAllConnections();
   }, timeoutMs);
   await closed;

@@ -9,11 +9,16 @@ interface Waiting {
   bytes: number;
   sinceMs: number;
   readonly giveUp: (error: Error) => void;
+  /** Place in the list, or -1. */
+  place: number;
 }
 
-/** Finds bodies that come too slowly, by one timer for all connections instead of one a request. */
+/**
+ * Finds bodies that come too slowly, by one timer for all connections instead of one a request. A plain list that closes
+ * its gaps: a set that every request enters and leaves is rebuilt all the time, and its old tables keep requests alive.
+ */
 export class SlowBodyWatch {
-  readonly #waiting = new Set<Waiting>();
+  readonly #waiting: Waiting[] = [];
   readonly #nowMs: () => number;
 
   constructor(nowMs: () => number) {
@@ -21,31 +26,40 @@ export class SlowBodyWatch {
   }
 
   begin(giveUp: (error: Error) => void): Waiting {
-    const waiting = { bytes: 0, sinceMs: this.#nowMs(), giveUp };
-    this.#waiting.add(waiting);
+    const waiting = { bytes: 0, sinceMs: this.#nowMs(), giveUp, place: this.#waiting.length };
+    this.#waiting.push(waiting);
     return waiting;
   }
 
   end(waiting: Waiting): void {
-    this.#waiting.delete(waiting);
+    const { place } = waiting;
+    if (place < 0) return;
+    waiting.place = -1;
+    const last = this.#waiting.pop();
+    if (last === undefined || last === waiting) return;
+    last.place = place;
+    this.#waiting[place] = last;
   }
 
   /** It is us who are slow: the window stands still until `resume`. */
   pause(waiting: Waiting): void {
-    if (!this.#waiting.delete(waiting)) return;
+    if (waiting.place < 0) return;
+    this.end(waiting);
     waiting.sinceMs -= this.#nowMs();
   }
 
   resume(waiting: Waiting): void {
-    if (this.#waiting.has(waiting)) return;
+    if (waiting.place >= 0) return;
     waiting.sinceMs += this.#nowMs();
-    this.#waiting.add(waiting);
+    waiting.place = this.#waiting.length;
+    this.#waiting.push(waiting);
   }
 
   /** Gives up on every body that brought less than the named minimum in its window. */
   sweep(): void {
     const now = this.#nowMs();
-    for (const waiting of this.#waiting) {
+    // Giving up on one takes it off the list.
+    for (const waiting of [...this.#waiting]) {
       if (now - waiting.sinceMs < BODY_WINDOW_MS) continue;
       if (waiting.bytes < BODY_WINDOW_BYTES_MIN) waiting.giveUp(new SlowBodyError());
       waiting.bytes = 0;
