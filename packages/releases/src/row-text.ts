@@ -1,6 +1,5 @@
 const HEAD = /^\s*\{\s*"rows"\s*:\s*\[\s*\{/;
 const TAIL = /\}\s*\]\s*\}\s*$/;
-const COLON = 58;
 
 /**
  * The text of a call's only row as it stands in the body, so that recording it needs no second conversion (with 30
@@ -24,6 +23,6 @@ export function onlyRowText(body: string, row: unknown): string | undefined {
 
 function countColons(text: string): number {
   let count = 0;
-  for (let index = 0; index < text.length; index += 1) if (text.charCodeAt(index) === COLON) count += 1;
+  for (let index = text.indexOf(':'); index >= 0; index = text.indexOf(':', index + 1)) count += 1;
   return count;
 }
