@@ -26,8 +26,8 @@ const HEAD_LIMIT_BYTES = 2_048;
 function replyLength(buffer: Buffer): number {
   const headEnd = buffer.indexOf('\r\n\r\n');
   if (headEnd < 0) return 0;
-  const head = buffer.latin1Slice(0, Math.min(headEnd + 2, HEAD_LIMIT_BYTES));
-  if (!head.startsWith('HTTP/1.1 200')) throw new Error(buffer.latin1Slice(0, 600));
+  const head = buffer.toString('latin1', 0, Math.min(headEnd + 2, HEAD_LIMIT_BYTES));
+  if (!head.startsWith('HTTP/1.1 200')) throw new Error(buffer.toString('latin1', 0, 600));
   return headEnd + 4 + Number(CONTENT_LENGTH.exec(head)?.[1] ?? Number.NaN);
 }
 

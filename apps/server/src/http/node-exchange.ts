@@ -58,8 +58,10 @@ export class SlowBodyWatch {
   /** Gives up on every body that brought less than the named minimum in its window. */
   sweep(): void {
     const now = this.#nowMs();
-    // Giving up on one takes it off the list.
-    for (const waiting of [...this.#waiting]) {
+    // From the end, because giving up on one puts the last in its place.
+    for (let place = this.#waiting.length - 1; place >= 0; place -= 1) {
+      const waiting = this.#waiting[place];
+      if (waiting === undefined) continue;
       if (now - waiting.sinceMs < BODY_WINDOW_MS) continue;
       if (waiting.bytes < BODY_WINDOW_BYTES_MIN) waiting.giveUp(new SlowBodyError());
       waiting.bytes = 0;
