@@ -23,19 +23,38 @@ interface Table {
   readonly columns: readonly CanonicalColumn[];
 }
 
+/** Where a batch of columns is read: SQL that yields them and their `file_row_number`. */
+interface Batch {
+  readonly from: string;
+  readonly rows: number;
+}
+
+/** Reading a wide file costs DuckDB a look at every column of it, query by query; beyond this many, a batch is copied out first. */
+const WIDE_COLUMNS = 100;
+
 /** Describes every column of a canonical Parquet file: types, missing values, distinct values, moments, quantiles, top values, lengths. */
 export async function profileTable(session: Session, table: Table): Promise<Profile> {
   const columns: ColumnProfile[] = [];
   const size = Math.max(1, Math.min(BATCH_COLUMNS, Math.floor(BATCH_CELLS / Math.max(1, table.rows))));
   for (let start = 0; start < table.columns.length; start += size) {
     const batch = table.columns.slice(start, start + size);
+    const source = await batchOf(session, table, batch);
     const list = batch.map((column, index) => summarySql(column, `s${index}`, table.rows)).join(', ');
-    const [row] = await session.rows(`select ${list} from read_parquet(${quoteText(table.path)}, file_row_number = true)`);
+    const [row] = await session.rows(`select ${list} from ${source.from}`);
     for (const [index, column] of batch.entries()) {
-      columns.push(await finishColumn(session, table, column, row?.[`s${index}`] as Summary));
+      columns.push(await finishColumn(session, source, column, row?.[`s${index}`] as Summary));
     }
   }
+  if (table.columns.length > WIDE_COLUMNS) await session.run('drop table if exists profile_batch');
   return { format: 'slipway.profile/1', rows: table.rows, duplicateRows: await countDuplicates(session, table), columns };
+}
+
+async function batchOf(session: Session, table: Table, batch: readonly CanonicalColumn[]): Promise<Batch> {
+  const file = `read_parquet(${quoteText(table.path)}, file_row_number = true)`;
+  if (table.columns.length <= WIDE_COLUMNS) return { from: file, rows: table.rows };
+  const names = batch.map((column) => quoteName(column.name)).join(', ');
+  await session.run(`create or replace temp table profile_batch as select ${names}, file_row_number from ${file}`);
+  return { from: 'profile_batch', rows: table.rows };
 }
 
 interface Summary {
@@ -91,7 +110,7 @@ function sampleFilter(rows: number): string {
   return ` filter ((file_row_number * 2654435761) % 4294967296 < ${share})`;
 }
 
-async function finishColumn(session: Session, table: Table, column: CanonicalColumn, summary: Summary): Promise<ColumnProfile> {
+async function finishColumn(session: Session, table: Batch, column: CanonicalColumn, summary: Summary): Promise<ColumnProfile> {
   const { rows } = table;
   const present = Number(summary.present);
   const distinct = Number(summary.distinct);
@@ -141,16 +160,16 @@ interface Counts {
 /** Top values make sense for texts, booleans and whole numbers that repeat; unique ones are skipped without a scan. */
 async function topValues(
   session: Session,
-  table: Table,
+  table: Batch,
   column: CanonicalColumn,
   counts: Counts,
 ): Promise<{ values: TopValue[]; suppressed: boolean }> {
   const counted = column.type === 'string' || column.type === 'boolean' || column.type === 'int64';
   if (!counted || counts.distinct === 0) return { values: [], suppressed: false };
-  if (counts.distinct === counts.present && counts.present >= RARE_VALUE_MIN) return { values: [], suppressed: true };
+  if (counts.distinct === counts.present || counts.present < RARE_VALUE_MIN) return { values: [], suppressed: true };
   const name = quoteName(column.name);
   const rows = await session.rows(
-    `select ${name}::varchar as value, count(*)::double as n from read_parquet(${quoteText(table.path)})
+    `select ${name}::varchar as value, count(*)::double as n from ${table.from}
       where ${name} is not null group by 1 having count(*) >= ${RARE_VALUE_MIN} order by n desc, value limit ${TOP_VALUE_LIMIT}`,
   );
   const values = rows.map((row) => ({ value: String(row['value']).slice(0, 200), count: Number(row['n']) }));
@@ -159,13 +178,13 @@ async function topValues(
 }
 
 /** Whole numbers with one step from row to row, or some order of n consecutive ones: row numbers under any name. */
-async function isSequence(session: Session, table: Table, column: CanonicalColumn, counts: Counts): Promise<boolean> {
+async function isSequence(session: Session, table: Batch, column: CanonicalColumn, counts: Counts): Promise<boolean> {
   if (column.type !== 'int64' || counts.present !== table.rows || table.rows < 3 || counts.distinct < 0.95 * table.rows) return false;
   const name = quoteName(column.name);
   const [row] = await session.rows(
     `select min(step)::double as low, max(step)::double as high, any_value(span)::double as span from (
       select v - lag(v) over (order by row) as step, max(v) over () - min(v) over () as span from (
-        select ${name}::hugeint as v, file_row_number as row from read_parquet(${quoteText(table.path)}, file_row_number = true)))`,
+        select ${name}::hugeint as v, file_row_number as row from ${table.from}))`,
   );
   const oneStep = row?.['low'] === row?.['high'] && row?.['low'] !== 0;
   return oneStep || (counts.distinct === table.rows && row?.['span'] === table.rows - 1);
