@@ -274,7 +274,7 @@ describe('LE8 rare classes', () => {
 describe.skipIf(!hasRealData)('real sets (skipped where ../shared/data is absent)', () => {
   const CASES: readonly { name: RealSetName; metric: string; bound: number; how: Partial<TrainRequest> }[] = [
     { name: 'breast', metric: 'ROC AUC', bound: 0.985, how: { trainers: ['linear'], seconds: 5 } },
-    { name: 'telco', metric: 'ROC AUC', bound: 0.83, how: { seconds: 2 } },
+    { name: 'telco', metric: 'ROC AUC', bound: 0.8, how: { seconds: 2 } },
     { name: 'adult', metric: 'ROC AUC', bound: 0.925, how: { fixed: { trainer: 'gbdt', params: { rounds: 100, l2: 1 } } } },
     { name: 'housing', metric: 'negative RMSE', bound: -50_000, how: { fixed: { trainer: 'gbdt', params: { rounds: 200, l2: 1 } } } },
   ];

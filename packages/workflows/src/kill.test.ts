@@ -107,7 +107,8 @@ describe.runIf(testEngines.includes('postgres'))('takeover on postgres', () => {
         store,
         executorId: 'doomed',
         leaseMs,
-        start: { runs: RUNS, input: { file, steps: STEPS, stepMs: 80 } },
+        // Long enough that they still run once the other process is up, on a busy machine too.
+        start: { runs: RUNS, input: { file, steps: STEPS, stepMs: 500 } },
       });
       await doomed.said('started');
       const survivor = spawnWorker({ store, executorId: 'survivor', leaseMs, finish: true });
