@@ -5,7 +5,7 @@ import { GENESIS_HASH, chainHash, eventLeafHash, hashPayload } from './chain.ts'
 import { ChangeFeed } from './change-feed.ts';
 import { checkEntry } from './entry.ts';
 import { ERASED_TYPE, ERASURE_EVENT_LIMIT, toRanges, type ErasedPayloads } from './erasure.ts';
-import { erasePayloadRows, insertEvent, listErasable, listEvents, lockHead, readEnds, toLeafFields } from './event-store.ts';
+import { erasePayloadRows, insertEvent, listErasable, listEvents, listHistory, lockHead, readEnds, toLeafFields } from './event-store.ts';
 import { MerkleTree } from './merkle.ts';
 import { readPages, verifyChains } from './verify.ts';
 
@@ -30,6 +30,7 @@ export function createAudit(deps: AuditDeps): Audit {
       await lockHead(tx, project);
     },
     list,
+    history: (project, subject, { limit }) => listHistory(db, project, subject, checkListOptions({ limit }).limit),
     changes: (project, { waitMs, signal, ...options }) =>
       feed.wait(project, signal === undefined ? { waitMs } : { waitMs, signal }, () => list(project, options)),
     verify: (project, options = {}) => verifyChains(db, project, options),

@@ -67,6 +67,12 @@ describe.each(testEngines)('audit on %s', (engine) => {
       (await audit.list('plain', { limit: 1 })).map((event) => event.seq),
       [1],
     );
+    assert.deepEqual(
+      (await audit.history('plain', { kind: 'nothing', id: 'here' }, { limit: 10 })).map((event) => event.seq),
+      [],
+    );
+    const newest = (await audit.list('plain', { limit: 10 })).at(-1);
+    assert.equal((await audit.history('plain', newest?.subject ?? { kind: '', id: '' }, { limit: 1 }))[0]?.seq, newest?.seq);
     assert.deepEqual(await audit.list('nothing-here', { limit: 10 }), []);
   });
 

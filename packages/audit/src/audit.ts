@@ -91,6 +91,8 @@ export interface Audit {
   lock(tx: Tx, project: string): Promise<void>;
   /** The change feed: events in order after a cursor. @throws {CorruptEventError} when a payload is not readable any more. */
   list(project: string, options: ListEventsOptions): Promise<AuditEvent[]>;
+  /** What happened to one thing, newest first. */
+  history(project: string, subject: AuditEntry['subject'], options: { readonly limit: number }): Promise<AuditEvent[]>;
   /** As `list`, but waits up to `waitMs` (at most {@link CHANGES_WAIT_MAX_MS}) for the first event when there is none yet. */
   changes(project: string, options: ListEventsOptions & { readonly waitMs: number; readonly signal?: AbortSignal }): Promise<AuditEvent[]>;
   /** Recomputes every hash of one project, or of all, reading in pages. Appends may go on meanwhile. */

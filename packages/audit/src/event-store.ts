@@ -62,13 +62,20 @@ const StoredEvents = z.array(StoredEvent);
  * Events of a project with their payloads. The events are limited before they are joined: otherwise the planner may read
  * the payloads of the whole project for each page.
  */
-async function selectEvents(db: Db, project: string, where: RawBuilder<unknown>, limit: number): Promise<StoredEvent[]> {
+async function selectEvents(
+  db: Db,
+  project: string,
+  where: RawBuilder<unknown>,
+  limit: number,
+  newestFirst = false,
+): Promise<StoredEvent[]> {
+  const order = newestFirst ? sql`desc` : sql`asc`;
   const { rows } = await sql`
     select e.seq, e.id, e.type, e.principal, e.subject_kind, e.subject_id, e.at_ms, e.payload_hash, e.hash,
       p.seq as payload_seq, p.salt, p.data, p.erasable_subject, p.erased_by
-    from (select * from audit_event where project = ${project} ${where} order by seq limit ${limit}) e
+    from (select * from audit_event where project = ${project} ${where} order by seq ${order} limit ${limit}) e
       left join audit_payload p on p.project = e.project and p.seq = e.seq
-    order by e.seq`.execute(db);
+    order by e.seq ${order}`.execute(db);
   return StoredEvents.parse(rows);
 }
 
@@ -80,6 +87,17 @@ export async function listEvents(
   const ofType = options.type === undefined ? sql`` : sql`and type = ${options.type}`;
   const rows = await selectEvents(db, project, sql`and seq > ${options.afterSeq} ${ofType}`, options.limit);
   return rows.map((row) => toEvent(project, row));
+}
+
+/** What happened to one thing, newest first. */
+export async function listHistory(
+  db: Db,
+  project: string,
+  subject: { readonly kind: string; readonly id: string },
+  limit: number,
+): Promise<AuditEvent[]> {
+  const where = sql`and subject_kind = ${subject.kind} and subject_id = ${subject.id}`;
+  return (await selectEvents(db, project, where, limit, true)).map((row) => toEvent(project, row));
 }
 
 function toEvent(project: string, row: StoredEvent): AuditEvent {

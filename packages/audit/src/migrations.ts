@@ -35,4 +35,8 @@ export const migrations: readonly Migration[] = [
         primary key (project, seq));
       create index audit_payload_subject on audit_payload (project, erasable_subject) where erasable_subject is not null;`,
   },
+  {
+    id: '0002_subject',
+    sql: 'create index audit_event_subject on audit_event (project, subject_kind, subject_id, seq)',
+  },
 ];

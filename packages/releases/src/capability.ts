@@ -30,8 +30,8 @@ import type { Releases } from './release-service.ts';
 import { onlyRowText } from './row-text.ts';
 
 const NameParams = z.object({ name: Name });
-/** Audit events looked through for one release's history. */
-const HISTORY_SCAN_LIMIT = 5_000;
+/** Changes of one release that its history shows, the newest. */
+const HISTORY_LIMIT = 500;
 
 /** The tables alone, for stores that are opened before there are {@link Releases}. */
 export const releasesSchema: Pick<Capability, 'name' | 'migrations'> = { name: 'releases', migrations };
@@ -106,20 +106,10 @@ function managementRoutes({ releases, audit }: { releases: Releases; audit: Audi
 }
 
 async function history(audit: Audit, project: string, name: string): Promise<ReleaseHistory> {
-  const items: ReleaseHistory['items'] = [];
-  let afterSeq = 0;
-  for (let seen = 0; seen < HISTORY_SCAN_LIMIT;) {
-    const events = await audit.list(project, { afterSeq, limit: 500 });
-    for (const event of events) {
-      if (event.subject.kind !== 'release' || event.subject.id !== name) continue;
-      items.push({ seq: event.seq, type: event.type, at: toRfc3339(event.atMs), principal: event.principal, data: event.data ?? null });
-    }
-    seen += events.length;
-    const last = events.at(-1);
-    if (!last || events.length < 500) break;
-    afterSeq = last.seq;
-  }
-  return { items: items.toReversed() };
+  const events = await audit.history(project, { kind: 'release', id: name }, { limit: HISTORY_LIMIT });
+  return {
+    items: events.map(({ seq, type, atMs, principal, data }) => ({ seq, type, at: toRfc3339(atMs), principal, data: data ?? null })),
+  };
 }
 
 function callRoutes(answering: Answering): Route[] {

@@ -1,8 +1,2 @@
-export {
-  assertPermissionMatrix,
-  runPermissionMatrix,
-  type MatrixKeys,
-  type MatrixResult,
-  type MatrixTarget,
-} from './permission-matrix.ts';
+export { assertPermissionMatrix, runPermissionMatrix, type MatrixKeys, type MatrixResult, type MatrixTarget } from './permission-matrix.ts';
 export { startTestServer, type TestServer } from './test-server.ts';
