@@ -4,7 +4,8 @@ import { Readable } from 'node:stream';
 import type { Client } from '@slipway/client';
 import type { LaunchDefinition, LaunchResult, UploadedFile } from '@slipway/project/contract';
 import { readableSize } from './local-file.ts';
-import type { Output } from './output.ts';
+import { findOrigin } from './origin.ts';
+import { INTERRUPTED_EXIT_CODE, type Output } from './output.ts';
 import { createProgress } from './progress.ts';
 
 /** Streams a local file to the server, which keeps it under its hash. */
@@ -43,8 +44,19 @@ export async function launchFiles(client: Client, files: LaunchFiles, output: Ou
     const data = await upload(files.dataPath);
     const test = files.testPath === undefined ? undefined : await upload(files.testPath);
     const { definition, force, mode } = files;
-    const { run } = await client.launches.start({ definition, data, ...(test ? { test } : {}), force, mode });
-    return await client.launches.follow(run, (event) => progress.update(event));
+    const origin = await findOrigin(files.dataPath);
+    const { run } = await client.launches.start({ definition, data, ...(test ? { test } : {}), origin, force, mode });
+    const leave = () => {
+      progress.end();
+      output.note(`interrupted; the run is kept and goes on with the server: slipway runs ${run}`);
+      process.exit(INTERRUPTED_EXIT_CODE);
+    };
+    process.once('SIGINT', leave);
+    try {
+      return await client.launches.follow(run, (event) => progress.update(event));
+    } finally {
+      process.off('SIGINT', leave);
+    }
   } finally {
     progress.end();
   }

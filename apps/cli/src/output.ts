@@ -1,5 +1,8 @@
 import { ERROR_KINDS, type ErrorBody, PlatformError, toErrorBody } from '@slipway/kernel';
 
+/** What a command ends with when it was interrupted. */
+export const INTERRUPTED_EXIT_CODE = 130;
+
 /** Where a command writes: data on stdout, everything a person reads while waiting on stderr. */
 export interface Output {
   readonly json: boolean;

@@ -8,9 +8,7 @@ import { addLaunch } from './commands/launch.ts';
 import { addLists } from './commands/lists.ts';
 import { addOperate } from './commands/operate.ts';
 import { addServe } from './commands/serve.ts';
-import { createOutput, reportError } from './output.ts';
-
-const INTERRUPTED_EXIT_CODE = 130;
+import { INTERRUPTED_EXIT_CODE, createOutput, reportError } from './output.ts';
 
 /** The whole command line. Parsing errors and failures leave through the same door as every other error. */
 export function createProgram(): Command {

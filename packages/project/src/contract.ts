@@ -78,10 +78,26 @@ export const LaunchDefinition = z.strictObject({
 });
 export type LaunchDefinition = z.infer<typeof LaunchDefinition>;
 
+/** Where a launch comes from: the state of the repository it was started in. */
+export const LaunchOrigin = z.strictObject({
+  commit: z
+    .string()
+    .regex(/^[0-9a-f]{40,64}$/)
+    .optional(),
+  dirty: z.boolean().optional(),
+  /** SHA-256 of the lock file. */
+  lockFile: z
+    .string()
+    .regex(/^[0-9a-f]{64}$/)
+    .optional(),
+});
+export type LaunchOrigin = z.infer<typeof LaunchOrigin>;
+
 export const LaunchRequest = z.strictObject({
   definition: LaunchDefinition,
   data: UploadedFile,
   test: UploadedFile.optional(),
+  origin: LaunchOrigin.optional(),
   /** Go live although a gate failed; audited with who did it. */
   force: z.boolean().default(false),
   /** `always` trains and makes a revision; `when-changed` reuses a version whose recipe exists. */

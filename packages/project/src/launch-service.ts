@@ -65,8 +65,10 @@ export function createLaunches(deps: LaunchDeps, workflows: Workflows): Launches
 /** Where the rows came from and what computed on them. */
 function provenanceOf(request: LaunchRequest): Json {
   const files = [request.data, ...(request.test ? [request.test] : [])];
-  return {
+  const provenance = {
     sources: files.map(({ fileName, sha256 }) => ({ uri: fileName, sha256 })),
+    ...request.origin,
     runtime: { node: process.versions.node, platform: process.platform, arch: process.arch },
   };
+  return JSON.parse(canonicalJson(provenance)) as Json;
 }
