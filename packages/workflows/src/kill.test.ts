@@ -82,6 +82,7 @@ describe.each(testEngines)('kill -9 on %s', (engine) => {
         }
       }
     } finally {
+      await killWorkers();
       await postgres?.close();
       await rm(folder, { recursive: true, force: true });
     }
@@ -122,6 +123,7 @@ describe.runIf(testEngines.includes('postgres'))('takeover on postgres', () => {
       assert.ok(inFlight.length > 0, 'the kill hit runs');
       assert.ok(inFlight.every((run) => run.executor === 'survivor'));
     } finally {
+      await killWorkers();
       await postgres.close();
       await rm(folder, { recursive: true, force: true });
     }
