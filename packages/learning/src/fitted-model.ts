@@ -1,4 +1,5 @@
 import type { Frame } from '@slipway/kernel';
+import { type Calibration, calibrateMargins } from './calibration.ts';
 import { type LinearModel, predictLinear } from './linear/linear-model.ts';
 import type { EncodedMatrix } from './matrix.ts';
 import { encodeFrame, type Preparation } from './preparation.ts';
@@ -7,7 +8,21 @@ import { type Forest, predictForest } from './trees/tree.ts';
 
 export type Task = 'binary' | 'multiclass' | 'regression';
 
-export type Predictor = { readonly kind: 'trees'; readonly forest: Forest } | { readonly kind: 'linear'; readonly linear: LinearModel };
+export type SinglePredictor =
+  { readonly kind: 'trees'; readonly forest: Forest } | { readonly kind: 'linear'; readonly linear: LinearModel };
+
+/** One model of an ensemble, with its share of the margin. */
+export interface EnsembleMember {
+  /** In 0..1; the weights of all members add up to 1. */
+  readonly weight: number;
+  readonly predictor: SinglePredictor;
+}
+
+/** Features to margins. An ensemble's margin is the weighted mean of its members' margins, so that explanations add up. */
+export type Predictor = SinglePredictor | { readonly kind: 'ensemble'; readonly members: readonly EnsembleMember[] };
+
+/** What a number is of its margin: `identity` mean + deviation x margin, `log` exp(margin). */
+export type Link = 'identity' | 'log';
 
 /** A trained model as plain data: what the exported graph computes, and what parity is checked against. */
 export interface FittedModel {
@@ -16,7 +31,11 @@ export interface FittedModel {
   readonly classes: readonly string[] | null;
   readonly preparation: Preparation;
   readonly predictor: Predictor;
-  /** Regression: the target was (y - mean) / deviation while learning. */
+  /** Margins to margins, before they become probabilities; null when the margins are used as they are. */
+  readonly calibration: Calibration | null;
+  /** Always `identity` for classes. */
+  readonly link: Link;
+  /** Regression with link `identity`: the target was (y - mean) / deviation while learning. */
   readonly scale: { readonly mean: number; readonly deviation: number };
 }
 
@@ -37,9 +56,17 @@ export function objectiveOf(task: Task): Objective {
   return task === 'regression' ? 'squared' : task;
 }
 
-/** Raw margins [rowCount × outputs]: log-odds, class scores, or standardised predictions. */
-function predictMargins(predictor: Predictor, matrix: EncodedMatrix): Float64Array {
-  return predictor.kind === 'trees' ? predictForest(predictor.forest, matrix) : predictLinear(predictor.linear, matrix);
+/** Raw margins [rowCount × outputs], before calibration: log-odds, class scores, or standardised predictions. */
+export function predictMargins(predictor: Predictor, matrix: EncodedMatrix): Float64Array {
+  if (predictor.kind === 'trees') return predictForest(predictor.forest, matrix);
+  if (predictor.kind === 'linear') return predictLinear(predictor.linear, matrix);
+  let sum: Float64Array | undefined;
+  for (const { weight, predictor: member } of predictor.members) {
+    const margins = predictMargins(member, matrix);
+    if (!sum) sum = new Float64Array(margins.length);
+    for (let at = 0; at < margins.length; at += 1) sum[at] = (sum[at] as number) + weight * (margins[at] as number);
+  }
+  return sum ?? new Float64Array(0);
 }
 
 /** Probabilities [rowCount × classCount] from margins, computed in double and rounded once. */
@@ -67,10 +94,11 @@ function probabilitiesOf(task: Task, margins: Float64Array, classCount: number):
 /** The trainer's own predictions on a frame, without ONNX: the reference for parity. */
 export function predictFitted(model: FittedModel, frame: Frame): TrainerOutputs {
   const matrix = encodeFrame(model.preparation, frame);
-  const margins = predictMargins(model.predictor, matrix);
+  const margins = calibrateMargins(model.calibration, predictMargins(model.predictor, matrix));
   const features = rowMajor(matrix);
   if (!model.classes) {
-    const values = margins.map((margin) => margin * model.scale.deviation + model.scale.mean);
+    const { mean, deviation } = model.scale;
+    const values = margins.map((margin) => (model.link === 'log' ? Math.exp(margin) : margin * deviation + mean));
     return { rowCount: frame.rowCount, probabilities: null, labels: null, values, features };
   }
   const classCount = model.classes.length;

@@ -95,7 +95,11 @@ describe('LE3 a model of any allowed hyper-parameter is what its graph says', ()
     const rest = trainer === 'gbdt' && name !== 'rounds' ? { rounds: 3, leafRowsMin: 5, categoryGroupRowsMin: 5 } : {};
     const { candidate, rounds } = choiceOf(trainer, { ...rest, [name]: value }, 1);
     const predictor = refit(learning, new Evaluator(learning), candidate, rounds);
-    const { trainer: ours, graph } = await compareWithGraph({ task: 'binary', classes, preparation, predictor, scale }, contract, frame);
+    const { trainer: ours, graph } = await compareWithGraph(
+      { task: 'binary', classes, preparation, predictor, calibration: null, link: 'identity', scale },
+      contract,
+      frame,
+    );
     assert.ok(ours.probabilities?.every(Number.isFinite));
     assert.ok(maxParityError(ours.probabilities ?? [], graph.probabilities ?? [], 'binary').passed);
   });

@@ -7,4 +7,15 @@ export { CANDIDATE_LIMIT, TRAINER_NAMES, type TrainerName } from './search/candi
 export type { SelectionStrategy } from './search/folds.ts';
 export type { LeaderboardEntry } from './search/search.ts';
 export type { ExcludedField, FeaturePlan, Preparation } from './preparation.ts';
-export { predictFitted, type FittedModel, type Task, type TrainerOutputs } from './fitted-model.ts';
+export {
+  predictFitted,
+  predictMargins,
+  type EnsembleMember,
+  type FittedModel,
+  type Link,
+  type Predictor,
+  type SinglePredictor,
+  type Task,
+  type TrainerOutputs,
+} from './fitted-model.ts';
+export { calibrateMargins, type Calibration } from './calibration.ts';

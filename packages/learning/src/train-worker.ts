@@ -78,7 +78,7 @@ function load(message: Extract<TrainRequestMessage, { kind: 'load' }>): TrainRep
 function fit({ message, task, evaluator }: Loaded, request: Extract<TrainRequestMessage, { kind: 'refit' }>): TrainReplies['refit'] {
   const { preparation, classes, scale, metadata, candidate, rounds } = request;
   const predictor = refit(task, evaluator, candidate, rounds, (round) => progress(round / rounds));
-  const fitted = { task: message.task, classes, preparation, predictor, scale };
+  const fitted = { task: message.task, classes, preparation, predictor, calibration: null, link: 'identity' as const, scale };
   return { fitted, bytes: exportModel(fitted, metadata) };
 }
 

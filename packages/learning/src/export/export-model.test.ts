@@ -3,7 +3,8 @@ import { type Column, Contract, type Frame, textColumn } from '@slipway/kernel';
 import { createRandom, type Random } from '@slipway/statistics';
 import { describe, expect, test } from 'vitest';
 import { TrainRequestError } from '../errors.ts';
-import type { FittedModel, Task } from '../fitted-model.ts';
+import type { Calibration } from '../calibration.ts';
+import { type FittedModel, predictFitted, type Task } from '../fitted-model.ts';
 import { DAY_MS, type FeaturePlan, FIRST_LEVEL_CODE } from '../preparation.ts';
 import type { LinearModel } from '../linear/linear-model.ts';
 import { compareWithGraph } from '../testing/open-fitted.ts';
@@ -195,6 +196,8 @@ describe('LE3 the graph computes what the trainer computes', () => {
         classes: null,
         preparation,
         predictor: { kind: 'trees', forest: randomForest(random, 1, 1 + random.int(20)) },
+        calibration: null,
+        link: 'identity',
         scale: { mean: 0, deviation: 1 },
       };
       const { trainer, graph, features: encoded } = await compareWithGraph(model, contract, nastyFrame(random, 500));
@@ -214,6 +217,8 @@ describe('LE3 the graph computes what the trainer computes', () => {
         classes: CLASSES[task],
         preparation,
         predictor: { kind: 'trees', forest: { ...forest, base: forest.base.map(() => 0.1), trees } },
+        calibration: null,
+        link: 'identity',
         scale: { mean: 0, deviation: 1 },
       };
       const { trainer, graph } = await compareWithGraph(model, contract, nastyFrame(random, 300));
@@ -231,12 +236,74 @@ describe('LE3 the graph computes what the trainer computes', () => {
         classes: CLASSES[task],
         preparation,
         predictor: { kind: 'linear', linear },
+        calibration: null,
+        link: 'identity',
         scale: { mean: 2e5, deviation: 1e5 },
       };
       const { trainer, graph } = await compareWithGraph(model, contract, nastyFrame(random, 300));
       const error = largestError(trainer.probabilities ?? trainer.values ?? [], graph.probabilities ?? graph.values ?? []);
       expect(error, `seed ${seed}`).toBeLessThan(task === 'regression' ? 1e-9 : 1e-6);
     }
+  });
+
+  const CALIBRATIONS: readonly (Calibration | null)[] = [
+    null,
+    { kind: 'platt', slope: 0.7, intercept: -0.3 },
+    { kind: 'temperature', factor: 1.4 },
+    { kind: 'isotonic', margins: [-2, -0.5, 0.1, 3], values: [-3, -1, 0.5, 2] },
+    { kind: 'isotonic', margins: [0], values: [0.5] },
+  ];
+
+  test.each(['binary', 'multiclass', 'regression'] as const)('ensembles and calibrations agree (%s)', async (task) => {
+    for (const [seed, calibration] of CALIBRATIONS.entries()) {
+      if (calibration && (task === 'regression' || (task === 'multiclass' && calibration.kind !== 'temperature'))) continue;
+      const random = createRandom(seed);
+      const outputCount = task === 'multiclass' ? 3 : 1;
+      const forest = randomForest(random, outputCount, 10);
+      const trees = forest.trees.map((tree) => ({ ...tree, value: tree.value.map((value) => (value - 500_000) / 1_000_000) }));
+      const small = { ...forest, base: forest.base.map(() => 0.1), trees };
+      const model: FittedModel = {
+        task,
+        classes: CLASSES[task],
+        preparation,
+        predictor: {
+          kind: 'ensemble',
+          members: [
+            { weight: 0.3, predictor: { kind: 'linear', linear: randomLinear(random, outputCount) } },
+            { weight: 0.5, predictor: { kind: 'trees', forest: small } },
+            { weight: 0.2, predictor: { kind: 'trees', forest: { ...small, trees: small.trees.slice(0, 6) } } },
+          ],
+        },
+        calibration,
+        link: 'identity',
+        scale: { mean: 2e5, deviation: 1e5 },
+      };
+      const frame = nastyFrame(random, 300);
+      const { trainer, graph } = await compareWithGraph(model, contract, frame);
+      const told = trainer.probabilities ?? trainer.values ?? [];
+      const error = largestError(told, graph.probabilities ?? graph.values ?? []);
+      expect(error, `seed ${seed}`).toBeLessThan(task === 'regression' ? 1e-9 : 1e-6);
+      const alone = predictFitted({ ...model, predictor: { kind: 'trees', forest: small }, calibration: null }, frame);
+      expect(largestError(told, alone.probabilities ?? alone.values ?? [])).toBeGreaterThan(1e-3);
+    }
+  });
+
+  test('with link log a number is the exponential of its margin', async () => {
+    const random = createRandom(11);
+    const forest = randomForest(random, 1, 10);
+    const trees = forest.trees.map((tree) => ({ ...tree, value: tree.value.map((value) => (value - 500_000) / 1_000_000) }));
+    const model: FittedModel = {
+      task: 'regression',
+      classes: null,
+      preparation,
+      predictor: { kind: 'trees', forest: { ...forest, base: Float64Array.of(2), trees } },
+      calibration: null,
+      link: 'log',
+      scale: { mean: 5, deviation: 3 },
+    };
+    const { trainer, graph } = await compareWithGraph(model, contract, nastyFrame(random, 300));
+    expect(largestError(trainer.values ?? [], graph.values ?? [])).toBeLessThan(1e-12);
+    assert.ok((trainer.values ?? []).every((value) => value > 0));
   });
 
   test('the comparison notices one threshold moved by one float (negative control)', async () => {
@@ -248,6 +315,8 @@ describe('LE3 the graph computes what the trainer computes', () => {
       classes: null,
       preparation,
       predictor: { kind: 'trees', forest },
+      calibration: null,
+      link: 'identity',
       scale: { mean: 0, deviation: 1 },
     };
     const frame = nastyFrame(random, 500);
@@ -262,6 +331,8 @@ describe('LE3 the graph computes what the trainer computes', () => {
       classes: ['no', 'yes'],
       preparation,
       predictor: { kind: 'trees', forest: { outputCount: 1, base: Float64Array.of(0.5), trees: [] } },
+      calibration: null,
+      link: 'identity',
       scale: { mean: 0, deviation: 1 },
     };
     assert.deepEqual(exportModel(model), exportModel(model));

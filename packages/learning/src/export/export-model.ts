@@ -1,5 +1,6 @@
 import { GraphBuilder, ML_DOMAIN } from '@slipway/models';
-import type { FittedModel } from '../fitted-model.ts';
+import type { FittedModel, Predictor } from '../fitted-model.ts';
+import { exportCalibration } from './export-calibration.ts';
 import { exportForest } from './export-trees.ts';
 import { exportLinear } from './export-linear.ts';
 import { checkOutputNames, exportPreparation, FLOAT } from './export-preparation.ts';
@@ -18,13 +19,22 @@ export function exportModel(model: FittedModel, metadata: Readonly<Record<string
   const graph = new GraphBuilder('slipway');
   const features = exportPreparation(graph, model.preparation);
   graph.output(features, 'float', ['N', model.preparation.features.length]);
-  const margins =
-    model.predictor.kind === 'trees'
-      ? exportForest(graph, model.predictor.forest, features)
-      : exportLinear(graph, model.predictor.linear, features);
+  const margins = exportCalibration(graph, model.calibration, exportPredictor(graph, model.predictor, features));
   if (model.classes) exportClasses(graph, margins, model.task === 'binary', model.classes);
-  else exportNumber(graph, margins, model.scale);
+  else exportNumber(graph, margins, model);
   return graph.build({ mlOpset: ML_OPSET, metadata });
+}
+
+/** Adds a predictor over `features`; an ensemble's members each and their weighted sum. @returns margins, double [N, outputs]. */
+function exportPredictor(graph: GraphBuilder, predictor: Predictor, features: string): string {
+  if (predictor.kind === 'trees') return exportForest(graph, predictor.forest, features);
+  if (predictor.kind === 'linear') return exportLinear(graph, predictor.linear, features);
+  return predictor.members
+    .map((member) => {
+      const margins = exportPredictor(graph, member.predictor, features);
+      return graph.op('Mul', [margins, graph.constant(Float64Array.of(member.weight), [1])]);
+    })
+    .reduce((sum, part) => graph.op('Add', [sum, part]));
 }
 
 function exportClasses(graph: GraphBuilder, margins: string, isBinary: boolean, classes: readonly string[]): void {
@@ -46,8 +56,11 @@ function exportClasses(graph: GraphBuilder, margins: string, isBinary: boolean, 
   graph.output('prediction', 'string', ['N']);
 }
 
-function exportNumber(graph: GraphBuilder, margins: string, scale: FittedModel['scale']): void {
-  const scaled = graph.op('Mul', [margins, graph.constant(Float64Array.of(scale.deviation), [1])]);
-  graph.op('Add', [scaled, graph.constant(Float64Array.of(scale.mean), [1])], {}, { output: 'prediction' });
+function exportNumber(graph: GraphBuilder, margins: string, { link, scale }: FittedModel): void {
+  if (link === 'log') graph.op('Exp', [margins], {}, { output: 'prediction' });
+  else {
+    const scaled = graph.op('Mul', [margins, graph.constant(Float64Array.of(scale.deviation), [1])]);
+    graph.op('Add', [scaled, graph.constant(Float64Array.of(scale.mean), [1])], {}, { output: 'prediction' });
+  }
   graph.output('prediction', 'double', ['N', 1]);
 }
