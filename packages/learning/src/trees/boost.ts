@@ -1,9 +1,12 @@
 import { createRandom, type Random } from '@slipway/statistics';
+import { takeValues } from '../matrix.ts';
 import type { BinnedMatrix } from './binning.ts';
+import type { TreeConstraints } from './constraints.ts';
 import { TreeGrower } from './grower.ts';
-import { baseScores, meanLoss, type Objective, softmaxShares, type Targets, writeGradients } from './objective.ts';
+import { baseScores, meanLoss, type Objective, renewLevel, softmaxShares, type Targets, writeGradients } from './objective.ts';
 import { TREE_LIMIT, type TreeParameters } from './parameters.ts';
 import { addBinned, type Forest, type Tree } from './tree.ts';
+import { weightedQuantile } from './weighted-quantile.ts';
 
 export interface BoostRequest {
   readonly objective: Objective;
@@ -15,6 +18,7 @@ export interface BoostRequest {
   readonly validation?: { readonly data: BinnedMatrix; readonly targets: Targets };
   readonly patience?: number;
   readonly parameters: TreeParameters;
+  readonly constraints?: TreeConstraints | undefined;
   readonly roundLimit: number;
   readonly seed: number | string;
   /** Called before every round; true ends the training there. */
@@ -60,7 +64,7 @@ class Boosting {
 
   constructor(request: BoostRequest) {
     this.#request = request;
-    this.#grower = new TreeGrower(request.data, request.parameters);
+    this.#grower = new TreeGrower(request.data, request.parameters, request.constraints);
     this.#random = createRandom(request.seed);
     this.#base = baseScores(request.objective, request.targets, request.outputCount);
     const start = (rows: number) => Array.from(this.#base, (score) => new Float64Array(rows).fill(score));
@@ -124,7 +128,7 @@ class Boosting {
     let grown = 0;
     for (let output = 0; output < outputCount; output += 1) {
       writeGradients(objective, targets, shares, output, this.#grower.pairs);
-      const tree = this.#grower.grow(rows, this.#sampleFeatures());
+      const tree = this.#grower.grow(rows, this.#sampleFeatures(), this.#leafOutput(output));
       if (tree) {
         grown += 1;
         this.#addScores(tree, output, rows);
@@ -133,6 +137,21 @@ class Boosting {
     }
     if (grown === 0) this.#trees.length -= outputCount;
     return grown > 0;
+  }
+
+  /** Losses of absolute errors: a leaf's output is the quantile of what its rows lack (Friedman 2001). */
+  #leafOutput(output: number): ((rows: Int32Array) => number) | undefined {
+    const { objective, targets } = this.#request;
+    const level = renewLevel(objective);
+    if (level === undefined) return undefined;
+    const scores = this.#scores[output] as Float64Array;
+    const { target, weights } = targets;
+    return (rows) => {
+      const lacking = new Float64Array(rows.length);
+      for (let at = 0; at < rows.length; at += 1)
+        lacking[at] = (target[rows[at] as number] as number) - (scores[rows[at] as number] as number);
+      return weightedQuantile(lacking, weights && takeValues(weights, rows), level);
+    };
   }
 
   #addScores(tree: Tree, output: number, rows: Int32Array | undefined): void {

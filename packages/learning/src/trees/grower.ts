@@ -1,6 +1,7 @@
 import { invariant } from '@slipway/kernel';
 import { TreeSpaceError } from '../errors.ts';
 import { type BinnedMatrix, groupCount } from './binning.ts';
+import { type Bounds, childBounds, clamp, enforceMonotone, type TreeConstraints, UNBOUNDED } from './constraints.ts';
 import { BIN_LIMIT, CELL_BYTES, createKernel, FEATURE_BYTES, GROUP_SIZE, type Kernel } from './kernel.ts';
 import { HISTOGRAM_LIMIT_BYTES, type TreeParameters } from './parameters.ts';
 import { emptySplit, FEATURE_DOUBLES, leafOutput, type Split, SplitFinder } from './split.ts';
@@ -18,6 +19,12 @@ interface Leaf {
   value: number;
   /** The child link that points at it: node * 2 + (0 left | 1 right); -1 for the root. */
   link: number;
+  /** Outputs it may take, before the learning rate. */
+  bounds: Bounds;
+  /** Features it may be split by. */
+  features: readonly number[];
+  /** Interaction lists that hold every feature on the path to it. */
+  lists: readonly ReadonlySet<number>[];
   readonly split: Split;
 }
 
@@ -73,6 +80,7 @@ export class TreeGrower {
   readonly #goesLeft: Uint8Array;
   readonly #finder: SplitFinder;
   readonly #groups: number;
+  readonly #constraints: TreeConstraints | undefined;
   #features: readonly number[] = [];
   #usedGroups: readonly number[] = [];
   #leaves: Leaf[] = [];
@@ -80,8 +88,9 @@ export class TreeGrower {
   #nodes: NodeList = emptyNodes();
 
   /** @throws {TreeSpaceError} when the histograms or the table exceed their named limits. */
-  constructor(data: BinnedMatrix, parameters: TreeParameters) {
+  constructor(data: BinnedMatrix, parameters: TreeParameters, constraints?: TreeConstraints) {
     this.#data = data;
+    this.#constraints = constraints;
     this.#parameters = parameters;
     this.#groups = groupCount(data.features.length);
     const slots = parameters.leafLimit + 1;
@@ -109,21 +118,27 @@ export class TreeGrower {
     this.#rows = new Int32Array(buffer, this.#layout.rows, data.rowCount);
     this.#histograms = new Float64Array(buffer, this.#layout.histograms, (histogramBytes / CELL_BYTES) * 2);
     this.#goesLeft = new Uint8Array(buffer, this.#layout.goesLeft, BIN_LIMIT);
-    this.#finder = new SplitFinder(parameters);
+    this.#finder = new SplitFinder(parameters, constraints?.monotone);
   }
 
   /**
    * Grows one tree on the given rows (ascending; all rows when undefined) and features.
+   * @param outputOf the output of a leaf's rows before the learning rate, for losses whose gradients do not say it.
    * @returns undefined when no split improves the objective.
    */
-  grow(rows: Int32Array | undefined, features: readonly number[]): Tree | undefined {
+  grow(rows: Int32Array | undefined, features: readonly number[], outputOf?: (rows: Int32Array) => number): Tree | undefined {
     this.#start(rows, features);
     while (this.#leaves.length < this.#parameters.leafLimit) {
       const leaf = this.#bestLeaf();
       if (leaf === undefined) break;
       this.#apply(leaf);
     }
-    return this.#leaves.length > 1 ? this.#finish() : undefined;
+    if (this.#leaves.length === 1) return undefined;
+    if (outputOf) {
+      const { learningRate } = this.#parameters;
+      for (const leaf of this.#leaves) leaf.value = learningRate * outputOf(this.#rows.subarray(leaf.begin, leaf.begin + leaf.rows));
+    }
+    return this.#finish(outputOf !== undefined);
   }
 
   /** Adds the outputs of the tree just grown to the scores of the rows it was grown on. */
@@ -154,7 +169,9 @@ export class TreeGrower {
       gradient += this.pairs[2 * row] as number;
       hessian += this.pairs[2 * row + 1] as number;
     }
-    const root: Leaf = { begin: 0, rows: count, depth: 0, gradient, hessian, slot: -1, value: 0, link: -1, split: emptySplit() };
+    const place = { begin: 0, rows: count, depth: 0, slot: -1, link: -1 };
+    const lists = this.#constraints?.interactions ?? [];
+    const root: Leaf = { ...place, gradient, hessian, value: 0, bounds: UNBOUNDED, features, lists, split: emptySplit() };
     this.#leaves = [root];
     if (this.#mayBeSplit(root)) {
       this.#fill(root);
@@ -214,7 +231,7 @@ export class TreeGrower {
     const base = this.#slotDoubles(leaf.slot);
     leaf.split.feature = -1;
     leaf.split.gain = 0;
-    for (const feature of this.#features) {
+    for (const feature of leaf.features) {
       const bins = this.#data.features[feature];
       if (bins) this.#finder.search(this.#histograms, base + feature * FEATURE_DOUBLES, feature, bins, leaf, leaf.split);
     }
@@ -239,6 +256,9 @@ export class TreeGrower {
       slot: -1,
       value: 0,
       link: node * 2 + 1,
+      bounds: leaf.bounds,
+      features: leaf.features,
+      lists: leaf.lists,
       split: emptySplit(),
     };
     const parentSlot = leaf.slot;
@@ -247,12 +267,28 @@ export class TreeGrower {
     leaf.gradient = split.leftGradient;
     leaf.hessian = split.leftHessian;
     leaf.link = node * 2;
-    const { learningRate, l1 } = this.#parameters;
-    leaf.value = learningRate * leafOutput(leaf.gradient, leaf.hessian, l1, split.l2);
-    right.value = learningRate * leafOutput(right.gradient, right.hessian, l1, split.l2);
+    this.#setOutputs(leaf, right, split);
+    if (this.#constraints?.interactions) this.#narrow(leaf, right, split.feature);
     split.feature = -1;
     this.#leaves.push(right);
     this.#fillChildren(leaf, right, parentSlot);
+  }
+
+  #setOutputs(left: Leaf, right: Leaf, split: Split): void {
+    const { learningRate, l1 } = this.#parameters;
+    const leftOutput = clamp(leafOutput(left.gradient, left.hessian, l1, split.l2), left.bounds);
+    const rightOutput = clamp(leafOutput(right.gradient, right.hessian, l1, split.l2), left.bounds);
+    const direction = this.#constraints?.monotone?.[split.feature] ?? 0;
+    [left.bounds, right.bounds] = childBounds(left.bounds, direction, leftOutput, rightOutput);
+    left.value = learningRate * leftOutput;
+    right.value = learningRate * rightOutput;
+  }
+
+  /** Below a split only features that share a list with everything on the path may follow. */
+  #narrow(left: Leaf, right: Leaf, feature: number): void {
+    const lists = left.lists.filter((list) => list.has(feature));
+    const features = this.#features.filter((each) => lists.some((list) => list.has(each)));
+    for (const leaf of [left, right]) Object.assign(leaf, { lists, features });
   }
 
   /** The smaller child is counted, the larger one is its parent minus that. */
@@ -326,12 +362,12 @@ export class TreeGrower {
     return node;
   }
 
-  #finish(): Tree {
+  #finish(isRenewed: boolean): Tree {
     const nodes = this.#nodes;
     this.#leaves.forEach((leaf, index) => {
       (leaf.link % 2 === 0 ? nodes.left : nodes.right)[leaf.link >> 1] = ~index;
     });
-    return {
+    const tree: Tree = {
       feature: Int32Array.from(nodes.feature),
       threshold: Float64Array.from(nodes.threshold),
       missingLeft: Uint8Array.from(nodes.missingLeft),
@@ -343,6 +379,18 @@ export class TreeGrower {
       sets: Uint32Array.from(nodes.sets),
       value: Float64Array.from(this.#leaves, (leaf) => leaf.value),
     };
+    const monotone = this.#constraints?.monotone;
+    if (isRenewed && monotone) {
+      enforceMonotone(
+        tree,
+        this.#leaves.map((leaf) => leaf.rows),
+        monotone,
+      );
+      this.#leaves.forEach((leaf, index) => {
+        leaf.value = tree.value[index] as number;
+      });
+    }
+    return tree;
   }
 }
 

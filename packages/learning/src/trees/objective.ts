@@ -1,28 +1,76 @@
-/** What is learnt: margins of one logit, of K logits, or a standardised number. */
-export type Objective = 'binary' | 'multiclass' | 'squared';
+import { type Loss, QUANTILE_LEVEL_DEFAULT, TWEEDIE_POWER_DEFAULT } from './loss.ts';
+import { lambdarankGradients, rankingLosses } from './ranking.ts';
+import { weightedQuantile } from './weighted-quantile.ts';
 
-/** Rows to learn from. `target`: 0/1, class index, or a number. */
+/** What is learnt: margins of one logit, of K logits, a standardised number, or what another loss asks of one number. */
+export type Objective = 'binary' | 'multiclass' | 'squared' | Loss;
+
+/** Rows to learn from. `target`: 0/1, class index, a number, or a grade. */
 export interface Targets {
   readonly target: Float64Array;
   readonly weights: Float64Array | undefined;
+  /** Ranking: which query a row belongs to, by any number; rows of a query need not be neighbours. */
+  readonly queries?: Int32Array | undefined;
 }
+
+/** The objective of a task and its loss; `squared` and no loss are the same. */
+export function objectiveFor(task: 'binary' | 'multiclass' | 'regression' | 'ranking', loss: Loss | undefined): Objective {
+  if (task === 'ranking') return loss ?? { kind: 'lambdarank' };
+  if (task !== 'regression') return task;
+  return loss === undefined || loss.kind === 'squared' ? 'squared' : loss;
+}
+
+/** Whether rows are judged by the order within their query. */
+export function isRanking(objective: Objective): boolean {
+  return kindOf(objective) === 'lambdarank';
+}
+
+/** The quantile that leaves take of their residuals; undefined for losses whose gradients say it well enough. */
+export function renewLevel(objective: Objective): number | undefined {
+  const kind = kindOf(objective);
+  if (kind === 'absolute') return 0.5;
+  return kind === 'quantile' ? levelOf(objective) : undefined;
+}
+
+const kindOf = (objective: Objective) => (typeof objective === 'string' ? objective : objective.kind);
+const levelOf = (objective: Objective) => (typeof objective === 'string' ? undefined : objective.level) ?? QUANTILE_LEVEL_DEFAULT;
+const powerOf = (objective: Objective) => (typeof objective === 'string' ? undefined : objective.power) ?? TWEEDIE_POWER_DEFAULT;
 
 /** Probabilities closer to 0 or 1 than this are treated as this in losses and starting scores. */
 const PROBABILITY_FLOOR = 1e-15;
+/** Means closer to 0 than this start from its logarithm. */
+const MEAN_FLOOR = 1e-15;
+/** Added to Poisson's log hessian, so that a leaf of zeros takes a finite step (LightGBM's `poisson_max_delta_step`). */
+const POISSON_STEP = 0.7;
 
-/** Starting margins: log-odds, log-priors, or the mean. */
-export function baseScores(objective: Objective, { target, weights }: Targets, outputCount: number): Float64Array {
+/** Starting margins: log-odds, log-priors, the mean or its logarithm, a quantile, or 0 where only order counts. */
+export function baseScores(objective: Objective, targets: Targets, outputCount: number): Float64Array {
+  const kind = kindOf(objective);
+  if (kind === 'binary' || kind === 'multiclass') return classScores(kind, targets, outputCount);
+  const { target, weights } = targets;
+  const level = renewLevel(objective);
+  if (level !== undefined) return Float64Array.of(weightedQuantile(target.slice(), weights?.slice(), level));
+  if (kind === 'lambdarank') return Float64Array.of(0);
+  let sum = 0;
+  let total = 0;
+  for (let row = 0; row < target.length; row += 1) {
+    const weight = weights ? (weights[row] as number) : 1;
+    total += weight;
+    sum += weight * (target[row] as number);
+  }
+  return Float64Array.of(kind === 'squared' ? sum / total : Math.log(Math.max(MEAN_FLOOR, sum / total)));
+}
+
+function classScores(kind: 'binary' | 'multiclass', { target, weights }: Targets, outputCount: number): Float64Array {
   const sums = new Float64Array(Math.max(outputCount, 2));
   let total = 0;
   for (let row = 0; row < target.length; row += 1) {
     const weight = weights ? (weights[row] as number) : 1;
     total += weight;
-    if (objective === 'squared') sums[0] = (sums[0] as number) + weight * (target[row] as number);
-    else sums[target[row] as number] = (sums[target[row] as number] as number) + weight;
+    sums[target[row] as number] = (sums[target[row] as number] as number) + weight;
   }
   const share = (index: number) => Math.min(1 - PROBABILITY_FLOOR, Math.max(PROBABILITY_FLOOR, (sums[index] as number) / total));
-  if (objective === 'squared') return Float64Array.of((sums[0] as number) / total);
-  if (objective === 'binary') return Float64Array.of(Math.log(share(1) / (1 - share(1))));
+  if (kind === 'binary') return Float64Array.of(Math.log(share(1) / (1 - share(1))));
   return Float64Array.from({ length: outputCount }, (_, index) => Math.log(share(index)));
 }
 
@@ -52,10 +100,16 @@ export function writeGradients(
   output: number,
   pairs: Float64Array,
 ): void {
-  if (objective === 'binary') binaryGradients(targets.target, scores[0] as Float64Array, pairs);
-  else if (objective === 'squared') squaredGradients(targets.target, scores[0] as Float64Array, pairs);
-  else multiclassGradients(targets.target, scores[output] as Float64Array, scores.length, output, pairs);
-  const { weights } = targets;
+  const { target, weights } = targets;
+  const own = scores[output] as Float64Array;
+  const kind = kindOf(objective);
+  if (kind === 'binary') binaryGradients(target, own, pairs);
+  else if (kind === 'squared') squaredGradients(target, own, pairs);
+  else if (kind === 'multiclass') multiclassGradients(target, own, scores.length, output, pairs);
+  else if (kind === 'poisson') poissonGradients(target, own, pairs);
+  else if (kind === 'tweedie') tweedieGradients(target, own, powerOf(objective), pairs);
+  else if (kind === 'lambdarank') lambdarankGradients(targets, own, pairs);
+  else quantileGradients(target, own, kind === 'absolute' ? undefined : levelOf(objective), pairs);
   if (!weights) return;
   for (let row = 0; row < weights.length; row += 1) {
     const weight = weights[row] as number;
@@ -79,6 +133,34 @@ function squaredGradients(target: Float64Array, scores: Float64Array, pairs: Flo
   }
 }
 
+/** The sign of the error (absolute), or its pinball slope; the hessian counts rows, and leaves take quantiles afterwards. */
+function quantileGradients(target: Float64Array, scores: Float64Array, level: number | undefined, pairs: Float64Array): void {
+  for (let row = 0; row < target.length; row += 1) {
+    const error = (scores[row] as number) - (target[row] as number);
+    pairs[2 * row] = level === undefined ? Math.sign(error) : error >= 0 ? 1 - level : -level;
+    pairs[2 * row + 1] = 1;
+  }
+}
+
+function poissonGradients(target: Float64Array, scores: Float64Array, pairs: Float64Array): void {
+  const factor = Math.exp(POISSON_STEP);
+  for (let row = 0; row < target.length; row += 1) {
+    const mean = Math.exp(scores[row] as number);
+    pairs[2 * row] = mean - (target[row] as number);
+    pairs[2 * row + 1] = mean * factor;
+  }
+}
+
+function tweedieGradients(target: Float64Array, scores: Float64Array, power: number, pairs: Float64Array): void {
+  for (let row = 0; row < target.length; row += 1) {
+    const score = scores[row] as number;
+    const own = (target[row] as number) * Math.exp((1 - power) * score);
+    const mean = Math.exp((2 - power) * score);
+    pairs[2 * row] = mean - own;
+    pairs[2 * row + 1] = (2 - power) * mean - (1 - power) * own;
+  }
+}
+
 /** Softmax; the factor K/(K-1) on the hessian is the one of Friedman 2001. */
 function multiclassGradients(target: Float64Array, shares: Float64Array, classCount: number, output: number, pairs: Float64Array): void {
   const factor = classCount / (classCount - 1);
@@ -89,21 +171,30 @@ function multiclassGradients(target: Float64Array, shares: Float64Array, classCo
   }
 }
 
-/** Mean loss: log loss for classes, mean squared error for numbers. */
-export function meanLoss(objective: Objective, { target, weights }: Targets, scores: readonly Float64Array[]): number {
+/** Mean loss: log loss for classes, mean squared error or the loss's own for numbers, 1 - nDCG for queries. Never negative. */
+export function meanLoss(objective: Objective, targets: Targets, scores: readonly Float64Array[]): number {
+  const { target, weights } = targets;
+  const ranked = isRanking(objective) ? rankingLosses(targets, scores[0] as Float64Array) : undefined;
   let loss = 0;
   let total = 0;
   for (let row = 0; row < target.length; row += 1) {
     const weight = weights ? (weights[row] as number) : 1;
     total += weight;
-    loss += weight * rowLoss(objective, target[row] as number, scores, row);
+    loss += weight * (ranked ? (ranked[row] as number) : rowLoss(objective, target[row] as number, scores, row));
   }
   return loss / total;
 }
 
-/** Loss of one row at the given margins, one array per output. */
+/** The loss of every row at the given margins, one array per output; works for every objective. */
+export function rowLosses(objective: Objective, targets: Targets, scores: readonly Float64Array[]): Float64Array {
+  if (isRanking(objective)) return rankingLosses(targets, scores[0] as Float64Array);
+  return targets.target.map((target, row) => rowLoss(objective, target, scores, row));
+}
+
+/** Loss of one row at the given margins, one array per output. For ranking see `rowLosses`: a row alone has none. */
 export function rowLoss(objective: Objective, target: number, scores: readonly Float64Array[], row: number): number {
   const own = (scores[0] as Float64Array)[row] as number;
+  if (typeof objective === 'object') return lossOfNumber(objective, target, own);
   if (objective === 'squared') return (own - target) ** 2;
   if (objective === 'binary') {
     const margin = target === 1 ? -own : own;
@@ -114,4 +205,23 @@ export function rowLoss(objective: Objective, target: number, scores: readonly F
   let sum = 0;
   for (const each of scores) sum += Math.exp((each[row] as number) - largest);
   return largest + Math.log(sum) - ((scores[target] as Float64Array)[row] as number);
+}
+
+/** Pinball loss, absolute error, or the deviance of a Poisson or Tweedie mean whose logarithm is the margin. */
+function lossOfNumber(objective: Loss, target: number, margin: number): number {
+  const { kind } = objective;
+  if (kind === 'absolute') return Math.abs(target - margin);
+  if (kind === 'quantile') return target >= margin ? levelOf(objective) * (target - margin) : (1 - levelOf(objective)) * (margin - target);
+  if (kind === 'poisson') {
+    const mean = Math.exp(margin);
+    return 2 * Math.max(0, (target > 0 ? target * (Math.log(target) - margin) : 0) - (target - mean));
+  }
+  if (kind === 'tweedie') return tweedieDeviance(target, margin, powerOf(objective));
+  return (margin - target) ** 2;
+}
+
+function tweedieDeviance(target: number, margin: number, power: number): number {
+  const own = target > 0 ? target ** (2 - power) / ((1 - power) * (2 - power)) : 0;
+  const cross = (target * Math.exp((1 - power) * margin)) / (1 - power);
+  return 2 * Math.max(0, own - cross + Math.exp((2 - power) * margin) / (2 - power));
 }

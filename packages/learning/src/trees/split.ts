@@ -1,4 +1,5 @@
 import type { FeatureBins } from './binning.ts';
+import { type Bounds, clamp } from './constraints.ts';
 import { BIN_LIMIT } from './kernel.ts';
 import type { TreeParameters } from './parameters.ts';
 
@@ -43,6 +44,7 @@ export interface LeafSums {
   readonly gradient: number;
   readonly hessian: number;
   readonly rows: number;
+  readonly bounds: Bounds;
 }
 
 /** Twice the drop of the objective that a leaf with these sums can reach. */
@@ -58,6 +60,12 @@ export function leafOutput(gradient: number, hessian: number, l1: number, l2: nu
   return -shrunk / (hessian + l2);
 }
 
+/** Twice the drop that a given output reaches; `leafGain` at the best one. */
+function gainOfOutput(gradient: number, hessian: number, l1: number, l2: number, output: number): number {
+  const shrunk = l1 === 0 ? gradient : Math.sign(gradient) * Math.max(0, Math.abs(gradient) - l1);
+  return -(2 * shrunk * output + (hessian + l2) * output * output);
+}
+
 const EPSILON = 1e-15;
 
 /** Finds splits from histograms; one instance per training, because it holds scratch arrays. */
@@ -66,14 +74,20 @@ export class SplitFinder {
   readonly #order = new Int32Array(BIN_LIMIT);
   readonly #ratio = new Float64Array(BIN_LIMIT);
 
-  constructor(parameters: TreeParameters) {
+  readonly #monotone: Int8Array | undefined;
+
+  /** @param monotone direction of each feature; undefined when no leaf is bounded. */
+  constructor(parameters: TreeParameters, monotone?: Int8Array) {
     this.#parameters = parameters;
+    this.#monotone = monotone;
   }
 
   /** Improves `best` with the best split of one feature whose histogram starts at `at` (in doubles). */
   search(histogram: Float64Array, at: number, feature: number, bins: FeatureBins, leaf: LeafSums, best: Split): void {
-    if (bins.kind === 'numeric') this.#searchNumeric(histogram, at, feature, bins, leaf, best);
-    else if (bins.binCount <= this.#parameters.categoryOneAgainstRestLimit + 2) this.#searchOne(histogram, at, feature, bins, leaf, best);
+    if (bins.kind === 'numeric') {
+      if (this.#monotone) this.#searchBounded(histogram, at, feature, bins, leaf, best, this.#monotone[feature] as number);
+      else this.#searchNumeric(histogram, at, feature, bins, leaf, best);
+    } else if (bins.binCount <= this.#parameters.categoryOneAgainstRestLimit + 2) this.#searchOne(histogram, at, feature, bins, leaf, best);
     else this.#searchSets(histogram, at, feature, bins, leaf, best);
   }
 
@@ -144,14 +158,72 @@ export class SplitFinder {
     best.l2 = l2;
   }
 
+  /** As `#searchNumeric`, where outputs are bounded and the two sides may have to keep an order. */
+  #searchBounded(
+    histogram: Float64Array,
+    at: number,
+    feature: number,
+    bins: FeatureBins,
+    leaf: LeafSums,
+    best: Split,
+    direction: number,
+  ): void {
+    const { l2, leafHessianMin, leafRowsMin } = this.#parameters;
+    const leastHessian = Math.max(leafHessianMin, ((leafRowsMin - 0.5) * leaf.hessian) / leaf.rows, EPSILON);
+    const shift = this.#parentGain(leaf);
+    const hasMissing = bins.hasMissing && (histogram[at + 1] as number) > 0;
+    const lastBin = bins.binCount - 1;
+    for (const missingLeft of hasMissing ? [false, true] : [false]) {
+      let gradient = missingLeft ? (histogram[at] as number) : 0;
+      let hessian = EPSILON + (missingLeft ? (histogram[at + 1] as number) : 0);
+      const stop = hasMissing && !missingLeft ? lastBin : lastBin - 1;
+      for (let bin = 1; bin <= stop; bin += 1) {
+        gradient += histogram[at + 2 * bin] as number;
+        hessian += histogram[at + 2 * bin + 1] as number;
+        if (hessian < leastHessian) continue;
+        if (leaf.hessian - hessian < leastHessian) break;
+        const gain = this.#boundedGain(leaf, gradient, hessian, l2, direction) - shift;
+        if (!(gain > best.gain)) continue;
+        best.feature = feature;
+        best.gain = gain;
+        best.bin = bin;
+        best.missingLeft = hasMissing ? missingLeft : hessian * 2 > leaf.hessian;
+        best.isCategorical = false;
+        best.leftGradient = gradient;
+        best.leftHessian = hessian;
+        best.l2 = l2;
+      }
+    }
+  }
+
+  /** Gain of two children whose outputs are bounded; -Infinity when they would break the order. */
+  #boundedGain(leaf: LeafSums, gradient: number, hessian: number, l2: number, direction: number): number {
+    const { l1 } = this.#parameters;
+    const restGradient = leaf.gradient - gradient;
+    const restHessian = leaf.hessian - hessian;
+    const left = clamp(leafOutput(gradient, hessian, l1, l2), leaf.bounds);
+    const right = clamp(leafOutput(restGradient, restHessian, l1, l2), leaf.bounds);
+    if (direction > 0 ? left > right : direction < 0 && left < right) return Number.NEGATIVE_INFINITY;
+    return gainOfOutput(gradient, hessian, l1, l2, left) + gainOfOutput(restGradient, restHessian, l1, l2, right);
+  }
+
+  /** Gain of two children before the parent's is taken off. */
+  #pairGain(leaf: LeafSums, gradient: number, hessian: number, l2: number): number {
+    if (this.#monotone) return this.#boundedGain(leaf, gradient, hessian, l2, 0);
+    const { l1 } = this.#parameters;
+    return leafGain(gradient, hessian, l1, l2) + leafGain(leaf.gradient - gradient, leaf.hessian - hessian, l1, l2);
+  }
+
   #parentGain(leaf: LeafSums): number {
     const { l1, l2, gainMin } = this.#parameters;
-    return leafGain(leaf.gradient, leaf.hessian, l1, l2) + gainMin;
+    if (!this.#monotone) return leafGain(leaf.gradient, leaf.hessian, l1, l2) + gainMin;
+    const output = clamp(leafOutput(leaf.gradient, leaf.hessian, l1, l2), leaf.bounds);
+    return gainOfOutput(leaf.gradient, leaf.hessian, l1, l2, output) + gainMin;
   }
 
   /** One category against the rest, for features of few categories. */
   #searchOne(histogram: Float64Array, at: number, feature: number, bins: FeatureBins, leaf: LeafSums, best: Split): void {
-    const { l1, l2, leafHessianMin, leafRowsMin } = this.#parameters;
+    const { l2, leafHessianMin, leafRowsMin } = this.#parameters;
     const leastHessian = Math.max(leafHessianMin, ((leafRowsMin - 0.5) * leaf.hessian) / leaf.rows, EPSILON);
     const shift = this.#parentGain(leaf);
     for (let bin = 0; bin < bins.binCount; bin += 1) {
@@ -159,7 +231,7 @@ export class SplitFinder {
       const hessian = histogram[at + 2 * bin + 1] as number;
       const restHessian = leaf.hessian - hessian;
       if (hessian < leastHessian || restHessian < leastHessian) continue;
-      const gain = leafGain(gradient, hessian, l1, l2) + leafGain(leaf.gradient - gradient, restHessian, l1, l2) - shift;
+      const gain = this.#pairGain(leaf, gradient, hessian, l2) - shift;
       if (gain <= best.gain) continue;
       this.#keepSet(best, feature, gain, l2, gradient, hessian);
       best.set[0] = bin;
@@ -188,7 +260,7 @@ export class SplitFinder {
 
   #scanSets(scan: SetScan): void {
     const { histogram, at, feature, leaf, best, order, limit, step } = scan;
-    const { l1, categoryL2, leafHessianMin, leafRowsMin, categoryGroupRowsMin } = this.#parameters;
+    const { categoryL2, leafHessianMin, leafRowsMin, categoryGroupRowsMin } = this.#parameters;
     const l2 = this.#parameters.l2 + categoryL2;
     const rowsPerHessian = leaf.rows / leaf.hessian;
     const shift = this.#parentGain(leaf);
@@ -209,7 +281,7 @@ export class SplitFinder {
       if (restRows < leafRowsMin || restRows < categoryGroupRowsMin || restHessian < leafHessianMin) break;
       if (groupRows < categoryGroupRowsMin) continue;
       groupRows = 0;
-      const gain = leafGain(gradient, hessian, l1, l2) + leafGain(leaf.gradient - gradient, restHessian, l1, l2) - shift;
+      const gain = this.#pairGain(leaf, gradient, hessian, l2) - shift;
       if (gain <= best.gain) continue;
       this.#keepSet(best, feature, gain, l2, gradient, hessian);
       for (let index = 0; index < taken; index += 1) best.set[index] = order[first + step * index] as number;
