@@ -58,6 +58,19 @@ export {
 } from './contract.ts';
 export { categoryText, cell, columnKind, frameFromRows, numberOf, takeRows, textColumn, type Column, type Frame } from './frame.ts';
 export type { Call, CallContext, Cost, Part, Result, Servable, ServableKind, ServableLoader, VersionRef } from './servable.ts';
+export {
+  COUNTERFACTUAL_LIMIT,
+  Counterfactual,
+  EXPLAINED_FIELDS_DEFAULT,
+  EXPLAINED_FIELDS_LIMIT,
+  EXPLAINED_ROWS_LIMIT,
+  ExplainOptions,
+  Explanation,
+  ExplanationMethod,
+  FieldContribution,
+  NEIGHBOUR_LIMIT,
+  Neighbour,
+} from './explanation.ts';
 export { PERMISSIONS, Role, roleAllows, type Permission, type Principal } from './principal.ts';
 export { Invocation, Outcome, RecordingPolicy } from './invocation.ts';
 export {

@@ -1,5 +1,6 @@
 import type { Contract } from './contract.ts';
 import type { PlatformError } from './errors.ts';
+import type { ExplainOptions, Explanation } from './explanation.ts';
 import type { Principal } from './principal.ts';
 
 /** The four things that can answer a call today. A version's kind picks the loader; nothing else may look at it. */
@@ -53,6 +54,8 @@ export interface Servable<In = unknown, Out = unknown> {
   readonly output: Contract;
   invoke(calls: readonly Call<In>[]): Promise<readonly Result<Out>[]>;
   stream?(call: Call<In>): AsyncIterable<Part<Out>>;
+  /** Why the version answers rows as it does; absent when it cannot say. One explanation per call, in the calls' order. */
+  explain?(calls: readonly Call<In>[], options: ExplainOptions): Promise<readonly Explanation[]>;
   /** Frees what the loader allocated; called once no revision uses the version. */
   dispose?(): Promise<void>;
 }
