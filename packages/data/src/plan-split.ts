@@ -3,7 +3,10 @@ import { type Random, createRandom } from '@slipway/statistics';
 import { SplitError, UnknownColumnError } from './errors.ts';
 
 export type SplitStrategy = 'stratified' | 'random' | 'group' | 'time' | 'given';
-export type SplitTask = 'binary' | 'multiclass' | 'regression';
+export type SplitTask = 'binary' | 'multiclass' | 'regression' | 'ranking';
+
+/** Whether the target is a number rather than a class. */
+const isNumeric = (task: SplitTask) => task === 'regression' || task === 'ranking';
 
 export interface SplitRequest {
   readonly frame: Frame;
@@ -54,8 +57,8 @@ export function planSplit(request: SplitRequest): Split {
       details: { testRatio: request.testRatio },
     });
   }
-  const classes = request.task === 'regression' ? undefined : classRows(target, rows, request);
-  if (request.task === 'regression') requireVariety(target, rows, request.target);
+  const classes = isNumeric(request.task) ? undefined : classRows(target, rows, request);
+  if (isNumeric(request.task)) requireVariety(target, rows, request.target);
   const random = createRandom(request.seed).fork(`split/${request.strategy}`);
   const parts = divide(request, target, rows, classes, random);
   const split = {
@@ -207,7 +210,7 @@ function byGroup(request: SplitRequest, target: Column, rows: readonly number[],
   for (let attempt = 0; attempt < GROUP_ATTEMPTS && bestMissing > 0; attempt += 1) {
     const parts = fillTest([...groups.values()], rows.length * request.testRatio, random.fork(`attempt ${attempt}`));
     const missing =
-      request.task === 'regression' ? 0 : missingClasses(target, rows, parts.train) * 1_000 + missingClasses(target, rows, parts.test);
+      isNumeric(request.task) ? 0 : missingClasses(target, rows, parts.train) * 1_000 + missingClasses(target, rows, parts.test);
     if (missing < bestMissing) {
       best = parts;
       bestMissing = missing;
@@ -277,7 +280,7 @@ function checkSides(split: Split, target: Column, request: SplitRequest): void {
       help: 'Give more rows, or another share of test rows.',
     });
   }
-  if (request.task === 'regression') return;
+  if (isNumeric(request.task)) return;
   const known = new Set(Array.from(split.train, (row) => cell(target, row)));
   if (known.size < 2) {
     throw new SplitError(`The training rows of the ${request.strategy} split hold one class only: "${[...known][0]}".`, {

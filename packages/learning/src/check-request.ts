@@ -1,3 +1,4 @@
+import { checkLoss } from './check-loss.ts';
 import { TargetError, TooFewRowsError, TrainRequestError } from './errors.ts';
 import type { Task } from './fitted-model.ts';
 import { choiceOf } from './hyper-parameters.ts';
@@ -30,6 +31,7 @@ export function checkRequest(request: TrainRequest): void {
   if (unknown !== undefined) throw new TrainRequestError(`There is no trainer "${unknown}"; there are ${TRAINER_NAMES.join(', ')}.`);
   if (seconds !== undefined && !(seconds > 0)) throw new TrainRequestError('The seconds to train must be more than 0.');
   checkFixed(request);
+  checkLoss(request);
   requireTrainable(request);
 }
 
@@ -45,7 +47,7 @@ export function requireTrainable({ target, classes, task }: Pick<TrainRequest, '
       help: 'Give more rows that have a target.',
     });
   }
-  if (task === 'regression') checkNumbers(target);
+  if (task === 'regression' || task === 'ranking') checkNumbers(target);
   else checkClasses(target, classes, task);
 }
 

@@ -3,10 +3,12 @@ import { type Calibration, calibrateMargins } from './calibration.ts';
 import { type LinearModel, predictLinear } from './linear/linear-model.ts';
 import type { EncodedMatrix } from './matrix.ts';
 import { encodeFrame, type Preparation } from './preparation.ts';
-import type { Objective } from './trees/objective.ts';
+import type { Loss } from './trees/loss.ts';
+import { type Objective, objectiveFor } from './trees/objective.ts';
 import { type Forest, predictForest } from './trees/tree.ts';
 
-export type Task = 'binary' | 'multiclass' | 'regression';
+/** `ranking` learns numbers whose order within a query is what counts. */
+export type Task = 'binary' | 'multiclass' | 'regression' | 'ranking';
 
 export type SinglePredictor =
   { readonly kind: 'trees'; readonly forest: Forest } | { readonly kind: 'linear'; readonly linear: LinearModel };
@@ -52,8 +54,8 @@ export interface TrainerOutputs {
   readonly features: Float32Array;
 }
 
-export function objectiveOf(task: Task): Objective {
-  return task === 'regression' ? 'squared' : task;
+export function objectiveOf(task: Task, loss?: Loss): Objective {
+  return objectiveFor(task, loss);
 }
 
 /** Raw margins [rowCount × outputs], before calibration: log-odds, class scores, or standardised predictions. */

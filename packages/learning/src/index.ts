@@ -3,6 +3,8 @@ export { CLASS_COUNT_LIMIT, prepareTarget, type PreparedTarget } from './target.
 export { CLASS_ROWS_MIN, ROW_COUNT_MIN, requireTrainable } from './check-request.ts';
 export { completeParams, HYPER_PARAMETERS, type ParameterRange } from './hyper-parameters.ts';
 export { SECONDS_DEFAULT, THREAD_LIMIT, train, type TrainedModel, type TrainRequest } from './train.ts';
+export { completeLoss, type Loss, type LossKind, LOSS_KINDS } from './trees/loss.ts';
+export type { Direction, ModelConstraints } from './trees/constraints.ts';
 export { CANDIDATE_LIMIT, TRAINER_NAMES, type TrainerName } from './search/candidates.ts';
 export type { SelectionStrategy } from './search/folds.ts';
 export type { LeaderboardEntry } from './search/search.ts';

@@ -61,7 +61,8 @@ export function prepareTarget(
   }
   const task = options.task ?? inferTask(column, field, labels.size);
   const missingCount = frame.rowCount - rows.length;
-  if (task === 'regression') return { task, classes: null, positive: null, target: numbersOf(column, rows, field), rows, missingCount };
+  if (task === 'regression' || task === 'ranking')
+    return { task, classes: null, positive: null, target: numbersOf(column, rows, field), rows, missingCount };
   const classes = orderClasses(field.name, [...labels], task, options.positive);
   const index = new Map(classes.map((label, position) => [label, position]));
   const target = Float64Array.from(rows, (row) => index.get(labelOf(column, row, field)) ?? Number.NaN);

@@ -2,10 +2,12 @@ import { parentPort } from 'node:worker_threads';
 import { PlatformError } from '@slipway/kernel';
 import { exportModel } from './export/export-model.ts';
 import { objectiveOf } from './fitted-model.ts';
-import { encodeFrame, fitPreparation } from './preparation.ts';
+import { encodeTraining, fitSupervised } from './preparation.ts';
 import { Evaluator, type LearningTask } from './search/evaluate.ts';
 import { type FoldPlan, planFolds } from './search/folds.ts';
 import { refit } from './search/refit.ts';
+import { planConstraints } from './trees/constraints.ts';
+import { linkOf } from './trees/loss.ts';
 import type { PlainError, TrainReplies, TrainReplyMessage, TrainRequestMessage } from './worker-protocol.ts';
 
 /** The thread that trains: everything that computes for long happens here, one request at a time. */
@@ -51,9 +53,9 @@ function answer(request: TrainRequestMessage): TrainReplies[keyof TrainReplies] 
     : fit(loaded, request);
 }
 
-function prepare({ contract, frame }: Extract<TrainRequestMessage, { kind: 'prepare' }>): TrainReplies['prepare'] {
-  const preparation = fitPreparation(contract, frame);
-  return { preparation, matrix: encodeFrame(preparation, frame, sharedFloats) };
+function prepare({ contract, frame, supervision }: Extract<TrainRequestMessage, { kind: 'prepare' }>): TrainReplies['prepare'] {
+  const fitted = fitSupervised(contract, frame, supervision);
+  return { preparation: fitted.preparation, matrix: encodeTraining(fitted, frame, sharedFloats) };
 }
 
 function sharedFloats(length: number): Float32Array {
@@ -61,13 +63,15 @@ function sharedFloats(length: number): Float32Array {
 }
 
 function load(message: Extract<TrainRequestMessage, { kind: 'load' }>): TrainReplies['load'] {
-  const { task, outputCount, matrix, target, weights, seed, withFolds, stop } = message;
-  const plan: FoldPlan = withFolds ? planFolds(target, task !== 'regression', seed) : { strategy: 'fixed', folds: [] };
+  const { task, outputCount, matrix, target, weights, queries, loss, constraints, seed, withFolds, stop } = message;
+  const isClasses = task === 'binary' || task === 'multiclass';
+  const plan: FoldPlan = withFolds ? planFolds(target, isClasses, seed, queries) : { strategy: 'fixed', folds: [] };
   const learning: LearningTask = {
-    objective: objectiveOf(task),
+    objective: objectiveOf(task, loss),
+    constraints: planConstraints(constraints, matrix.features),
     outputCount,
     matrix,
-    targets: { target, weights },
+    targets: { target, weights, queries },
     folds: plan.folds,
     seed,
   };
@@ -78,7 +82,7 @@ function load(message: Extract<TrainRequestMessage, { kind: 'load' }>): TrainRep
 function fit({ message, task, evaluator }: Loaded, request: Extract<TrainRequestMessage, { kind: 'refit' }>): TrainReplies['refit'] {
   const { preparation, classes, scale, metadata, candidate, rounds } = request;
   const predictor = refit(task, evaluator, candidate, rounds, (round) => progress(round / rounds));
-  const fitted = { task: message.task, classes, preparation, predictor, calibration: null, link: 'identity' as const, scale };
+  const fitted = { task: message.task, classes, preparation, predictor, calibration: null, link: linkOf(message.loss), scale };
   return { fitted, bytes: exportModel(fitted, metadata) };
 }
 

@@ -1,5 +1,6 @@
 import { type Column, columnKind, Contract, type Frame, INPUT_ROLES, type Json, type ProgressEvent } from '@slipway/kernel';
 import { checkRequest, outputCountOf } from './check-request.ts';
+import { ownLoss, trainersFor } from './check-loss.ts';
 import { TargetError, TrainingCancelledError, TrainRequestError } from './errors.ts';
 import { checkOutputNames } from './export/export-preparation.ts';
 import { type FittedModel, predictFitted, type Task, type TrainerOutputs } from './fitted-model.ts';
@@ -9,7 +10,10 @@ import { type ExcludedField, type Preparation, usedFields } from './preparation.
 import { TRAINER_NAMES, type TrainerName } from './search/candidates.ts';
 import type { SelectionStrategy } from './search/folds.ts';
 import { type LeaderboardEntry, Search, type SearchResult } from './search/search.ts';
+import type { Supervision } from './supervision.ts';
 import { TrainingThread } from './training-thread.ts';
+import type { ModelConstraints } from './trees/constraints.ts';
+import { isStandardised, type Loss } from './trees/loss.ts';
 
 export const SECONDS_DEFAULT = 30;
 /** Threads one training may use. */
@@ -27,6 +31,12 @@ export interface TrainRequest {
   readonly classes: readonly string[] | null;
   /** One per row, > 0. */
   readonly weights?: Float64Array;
+  /** What is made small; `squared` for numbers and `lambdarank` for a ranking by default. Others than `squared` are learnt by trees. */
+  readonly loss?: Loss;
+  /** Shapes the model must keep, by column; learnt by trees. */
+  readonly constraints?: ModelConstraints;
+  /** Ranking: the query of each row, by any number. */
+  readonly queries?: Int32Array;
   /**
    * Wall-clock budget, the last training on all rows included; it decides only how many candidates are tried. Less is
    * used when nothing better is in sight. Default SECONDS_DEFAULT.
@@ -102,10 +112,16 @@ async function trainOn(threads: readonly TrainingThread[], request: TrainRequest
   const [first] = threads;
   if (!first) throw new TrainRequestError('Training needs a thread.');
   request.onProgress?.({ phase: 'prepare', ratio: 0 });
-  const { preparation, matrix } = await first.ask<'prepare'>({ kind: 'prepare', contract: request.contract, frame: sharedFrame(request) });
+  const { target, scale } = scaleTarget(request);
+  const supervision = supervisionOf(request, target);
+  const { preparation, matrix } = await first.ask<'prepare'>({
+    kind: 'prepare',
+    contract: request.contract,
+    frame: sharedFrame(request),
+    supervision,
+  });
   checkOutputNames(preparation);
   const preparedMs = Date.now();
-  const { target, scale } = scaleTarget(request);
   const { leaderboard, selection, candidate, rounds } = await choose(threads, request, { matrix, target, scale, startedMs });
   const searchedMs = Date.now();
   request.onProgress?.({ phase: 'refit', ratio: 0 });
@@ -156,10 +172,24 @@ async function choose(
   request: TrainRequest,
   { matrix, target, scale, startedMs }: Encoded,
 ): Promise<SearchResult & Pick<TrainedModel, 'selection'>> {
-  const { task, fixed, weights, seed } = request;
+  const { task, fixed, weights, seed, queries, constraints } = request;
+  const loss = ownLoss(request);
   const outputCount = outputCountOf(request);
   const stop = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT));
-  const load = { kind: 'load', task, outputCount, matrix, target, weights, seed, withFolds: !fixed, stop } as const;
+  const load = {
+    kind: 'load',
+    task,
+    outputCount,
+    matrix,
+    target,
+    weights,
+    queries,
+    loss,
+    constraints,
+    seed,
+    withFolds: !fixed,
+    stop,
+  } as const;
   const [loaded] = await Promise.all(threads.map((thread) => thread.ask<'load'>(load)));
   const { folds = 0, strategy = 'fixed', foldRowCount = matrix.rowCount } = loaded ?? {};
   if (fixed) {
@@ -167,7 +197,7 @@ async function choose(
     return { ...choice, leaderboard: [], selection: { candidate: choice.candidate.id, strategy, folds } };
   }
   const search = new Search(threads, {
-    trainers: request.trainers ?? TRAINER_NAMES,
+    trainers: trainersFor(request),
     rowCount: matrix.rowCount,
     foldCount: folds,
     foldRowCount,
@@ -176,6 +206,7 @@ async function choose(
     weights,
     task,
     scale,
+    loss: task === 'ranking' ? (loss ?? { kind: 'lambdarank' }) : loss,
     startedMs,
     seconds: request.seconds ?? SECONDS_DEFAULT,
     stop,
@@ -185,12 +216,18 @@ async function choose(
   return { ...found, selection: { candidate: found.candidate.id, strategy, folds } };
 }
 
+/** What target-aware encodings are fitted to. */
+function supervisionOf(request: TrainRequest, target: Float64Array): Supervision {
+  const { task, weights, seed, classes } = request;
+  return { task, outputCount: outputCountOf(request), target, weights, seed, classes };
+}
+
 /** The columns the contract lets a model read, in memory that all threads share. */
 function sharedFrame({ frame, contract }: TrainRequest): Frame {
   const columns = new Map<string, Column>();
   for (const field of contract.fields) {
     const column = frame.columns.get(field.name);
-    if (!column || !INPUT_ROLES.has(field.role) || field.role === 'text') continue;
+    if (!column || !INPUT_ROLES.has(field.role)) continue;
     if (column.kind !== columnKind(field)) throw new TrainRequestError(`The column "${field.name}" does not hold what its field says.`);
     columns.set(
       field.name,
@@ -208,8 +245,9 @@ function share<T extends Float64Array | Int32Array>(values: T): T {
 }
 
 /** Regression learns (y - mean) / deviation, so that penalties and limits mean the same on every scale. */
-function scaleTarget({ task, target, weights }: TrainRequest): { target: Float64Array; scale: FittedModel['scale'] } {
-  if (task !== 'regression') return { target: share(target), scale: { mean: 0, deviation: 1 } };
+function scaleTarget({ task, target, weights, loss }: TrainRequest): { target: Float64Array; scale: FittedModel['scale'] } {
+  if ((task !== 'regression' && task !== 'ranking') || !isStandardised(task === 'ranking' ? (loss ?? { kind: 'lambdarank' }) : loss))
+    return { target: share(target), scale: { mean: 0, deviation: 1 } };
   let total = 0;
   let sum = 0;
   target.forEach((value, row) => {

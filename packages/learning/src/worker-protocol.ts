@@ -5,10 +5,13 @@ import type { Preparation } from './preparation.ts';
 import type { Candidate } from './search/candidates.ts';
 import type { Evaluation } from './search/evaluate.ts';
 import type { SelectionStrategy } from './search/folds.ts';
+import type { Supervision } from './supervision.ts';
+import type { ModelConstraints } from './trees/constraints.ts';
+import type { Loss } from './trees/loss.ts';
 
 /** What the training thread is asked; arrays lie in shared memory or are copied. */
 export type TrainRequestMessage =
-  | { readonly kind: 'prepare'; readonly contract: Contract; readonly frame: Frame }
+  | { readonly kind: 'prepare'; readonly contract: Contract; readonly frame: Frame; readonly supervision: Supervision }
   | {
       readonly kind: 'load';
       readonly task: Task;
@@ -17,6 +20,10 @@ export type TrainRequestMessage =
       /** Class index, or the standardised number. */
       readonly target: Float64Array;
       readonly weights: Float64Array | undefined;
+      /** Query of each row; ranking only. */
+      readonly queries: Int32Array | undefined;
+      readonly loss: Loss | undefined;
+      readonly constraints: ModelConstraints | undefined;
       readonly seed: number | string;
       /** Whether candidates will be compared; without, no folds are made. */
       readonly withFolds: boolean;

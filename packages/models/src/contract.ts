@@ -6,7 +6,8 @@ export const CLASS_LIMIT = 1_000;
 /** Most encoded features that metadata names. */
 export const FEATURE_LIMIT = 100_000;
 
-export const ModelTask = z.enum(['binary', 'multiclass', 'regression']);
+/** `ranking` predicts a number like a regression; only its order within a query means something. */
+export const ModelTask = z.enum(['binary', 'multiclass', 'regression', 'ranking']);
 export type ModelTask = z.infer<typeof ModelTask>;
 
 /** What stands next to an ONNX file: which columns it takes, and what its numbers mean. Stored as canonical JSON. */
@@ -33,7 +34,8 @@ export const ModelMetadata = z
   .superRefine((metadata, context) => {
     const { task, classes, positive } = metadata;
     const fail = (path: string, message: string) => context.addIssue({ code: 'custom', path: [path], message });
-    if ((task === 'regression') !== (classes === null)) fail('classes', 'a classifier has classes and a regression has none');
+    const isClassifier = task === 'binary' || task === 'multiclass';
+    if (isClassifier === (classes === null)) fail('classes', 'a classifier has classes, a regression and a ranking have none');
     if (classes !== null && new Set(classes).size !== classes.length) fail('classes', 'labels are distinct');
     if (task === 'binary' && classes?.length !== 2) fail('classes', 'a binary model has two classes');
     if (task === 'binary' ? positive !== classes?.at(-1) : positive !== null) fail('positive', 'the positive class is the last of two');

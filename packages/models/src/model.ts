@@ -128,7 +128,7 @@ class LoadedModel implements OnnxModel {
       batchRows,
     };
     const run = async (rows: readonly Row[]) => this.#run(this.#encoder.encodeRows(rows), this.#outputs);
-    this.#batcher = new Batcher({ rowLimit: batchRows, queueLimit, width: this.#width, run });
+    this.#batcher = new Batcher({ rowLimit: batchRows, queueLimit, width: this.#width, run, gathersTurn: lane.kind === 'inline' });
   }
 
   async predictRows(rows: readonly Row[]): Promise<Predictions> {
@@ -136,7 +136,7 @@ class LoadedModel implements OnnxModel {
   }
 
   async predict(frame: Frame): Promise<Predictions> {
-    const numbers = this.metadata.task === 'regression' ? new Float64Array(frame.rowCount) : new Float32Array(frame.rowCount * this.#width);
+    const numbers = this.metadata.classes === null ? new Float64Array(frame.rowCount) : new Float32Array(frame.rowCount * this.#width);
     await this.#eachPiece(frame, this.#outputs, (part, start) => numbers.set(part, start * this.#width));
     return this.#describe(frame.rowCount, numbers);
   }

@@ -1,7 +1,7 @@
 import type { ModelTask } from './contract.ts';
 
 /** Largest accepted difference between trainer and graph: probabilities absolute, regression relative to max(1, |y|). */
-export const PARITY_LIMITS: Readonly<Record<ModelTask, number>> = { binary: 1e-4, multiclass: 1e-4, regression: 1e-5 };
+export const PARITY_LIMITS: Readonly<Record<ModelTask, number>> = { binary: 1e-4, multiclass: 1e-4, regression: 1e-5, ranking: 1e-5 };
 
 export interface ParityResult {
   /** In the units of the limit; infinite when lengths differ or only one side is a number. */
@@ -35,6 +35,6 @@ export function maxParityError(trainerOutputs: ArrayLike<number>, graphOutputs: 
 
 function differenceOf(expected: number, got: number, task: ModelTask): number {
   if (expected === got || (Number.isNaN(expected) && Number.isNaN(got))) return 0;
-  const difference = Math.abs(expected - got) / (task === 'regression' ? Math.max(1, Math.abs(expected)) : 1);
+  const difference = Math.abs(expected - got) / (task === 'regression' || task === 'ranking' ? Math.max(1, Math.abs(expected)) : 1);
   return Number.isNaN(difference) ? Number.POSITIVE_INFINITY : difference;
 }

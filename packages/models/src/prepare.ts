@@ -77,7 +77,7 @@ async function readModelFile(path: string, limits: Partial<ModelLimits> | undefi
 
 /** The output that holds a task's answer. */
 export function answerOutput(metadata: ModelMetadata): 'prediction' | 'probabilities' {
-  return metadata.task === 'regression' ? 'prediction' : 'probabilities';
+  return metadata.classes === null ? 'prediction' : 'probabilities';
 }
 
 function keptOutputs(metadata: ModelMetadata): string[] {

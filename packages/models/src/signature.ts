@@ -81,7 +81,7 @@ function checkInput(input: TensorSignature, field: Field): void {
 }
 
 function checkOutputs(signature: ModelSignature, metadata: ModelMetadata): void {
-  const wanted = metadata.task === 'regression' ? 'prediction' : 'probabilities';
+  const wanted = metadata.classes === null ? 'prediction' : 'probabilities';
   const output = signature.outputs.find((candidate) => candidate.name === wanted);
   const names = signature.outputs.map((candidate) => candidate.name);
   if (!output)

@@ -32,16 +32,20 @@ const HOLDOUT_RATIO = 0.2;
 /**
  * Divides rows for choosing a model; classes keep their shares, and a class of two rows or more is never missing from
  * the rows trained on: rows of a class are dealt out to the parts in turn. Deterministic by seed.
+ * @param groups rows of one group stay together, in one part; classes are then not looked at.
  */
-export function planFolds(target: Float64Array, isClasses: boolean, seed: number | string): FoldPlan {
+export function planFolds(target: Float64Array, isClasses: boolean, seed: number | string, groups?: Int32Array): FoldPlan {
   const scheme = SCHEMES.find((each) => target.length < each.rowsBelow);
   const folds: Fold[] = [];
   if (!scheme) {
-    const parts = assignParts(target, isClasses, Math.round(1 / HOLDOUT_RATIO), `${seed}/0`);
+    const partCount = Math.round(1 / HOLDOUT_RATIO);
+    const parts = groups ? assignGroups(groups, partCount, `${seed}/0`) : assignParts(target, isClasses, partCount, `${seed}/0`);
     return { strategy: 'holdout', folds: [foldOf(parts, 0)] };
   }
   for (let repeat = 0; repeat < scheme.repeats; repeat += 1) {
-    const parts = assignParts(target, isClasses, scheme.parts, `${seed}/${repeat}`);
+    const parts = groups
+      ? assignGroups(groups, scheme.parts, `${seed}/${repeat}`)
+      : assignParts(target, isClasses, scheme.parts, `${seed}/${repeat}`);
     for (let part = 0; part < scheme.parts; part += 1) folds.push(foldOf(parts, part));
   }
   return { strategy: 'cross-validation', folds };
@@ -56,6 +60,13 @@ function assignParts(target: Float64Array, isClasses: boolean, partCount: number
     parts[row] = position % partCount;
   });
   return parts;
+}
+
+/** The part of each row when groups are dealt out in turn. */
+function assignGroups(groups: Int32Array, partCount: number, seed: string): Uint8Array {
+  const names = createRandom(seed).shuffle(Int32Array.from(new Set(groups)));
+  const partOf = new Map(Array.from(names, (name, position) => [name, position % partCount]));
+  return Uint8Array.from(groups, (group) => partOf.get(group) ?? 0);
 }
 
 function foldOf(parts: Uint8Array, part: number): Fold {

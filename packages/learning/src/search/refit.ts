@@ -18,7 +18,7 @@ export function refit(
   rounds: number,
   onRound?: (round: number) => void,
 ): Predictor {
-  const { objective, outputCount, targets, matrix } = task;
+  const { objective, outputCount, targets, matrix, constraints } = task;
   // The seed holds nothing of the search: the same hyper-parameters give the same model, however they were found.
   const seed = `${task.seed}/refit`;
   if (candidate.trainer === 'gbdt') {
@@ -28,6 +28,7 @@ export function refit(
       data: evaluator.binned(candidate.parameters.binLimit),
       targets,
       parameters: candidate.parameters,
+      constraints,
       roundLimit: rounds,
       seed,
       onRound,

@@ -2,6 +2,7 @@ import type { ProgressEvent } from '@slipway/kernel';
 import { TrainRequestError } from '../errors.ts';
 import type { FittedModel, Task } from '../fitted-model.ts';
 import { type Choice, roundLimitOf } from '../hyper-parameters.ts';
+import type { Loss } from '../trees/loss.ts';
 import type { TrainingThread } from '../training-thread.ts';
 import { Budget, refitRounds } from './budget.ts';
 import { type Candidate, planCandidates, type TrainerName } from './candidates.ts';
@@ -31,6 +32,8 @@ export interface SearchOptions {
   readonly weights: Float64Array | undefined;
   readonly task: Task;
   readonly scale: FittedModel['scale'];
+  /** The training loss when it is not the task's own; the leaderboard then shows it as it is. */
+  readonly loss?: Loss | undefined;
   readonly startedMs: number;
   readonly seconds: number;
   /** Shared by all threads: 1 in its first cell gives up what is being evaluated. */
@@ -161,8 +164,9 @@ export class Search {
       .map((evaluation) => ({
         id: evaluation.candidate.id,
         trainer: evaluation.candidate.trainer,
-        scores:
-          task === 'regression'
+        scores: this.#options.loss
+          ? { loss: evaluation.loss }
+          : task === 'regression'
             ? { rmse: Math.sqrt(evaluation.loss) * scale.deviation }
             : { log_loss: evaluation.loss, ...(evaluation.rocAuc === null ? {} : { roc_auc: evaluation.rocAuc }) },
         rounds: evaluation.rounds,
