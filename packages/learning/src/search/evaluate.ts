@@ -4,7 +4,8 @@ import { addMargins, fitLinear } from '../linear/fit.ts';
 import { type EncodedMatrix, takeMatrixRows, takeValues } from '../matrix.ts';
 import { applyBins, type BinnedMatrix, fitBins, takeBinnedRows } from '../trees/binning.ts';
 import { boost, type BoostResult } from '../trees/boost.ts';
-import { baseScores, type Objective, rowLoss, type Targets } from '../trees/objective.ts';
+import type { TreeConstraints } from '../trees/constraints.ts';
+import { baseScores, type Objective, rowLosses, type Targets } from '../trees/objective.ts';
 import { addBinned } from '../trees/tree.ts';
 import type { Candidate, LinearCandidate, TreeCandidate } from './candidates.ts';
 import type { Fold } from './folds.ts';
@@ -17,6 +18,7 @@ export interface LearningTask {
   /** Class index, or the standardised number. */
   readonly targets: Targets;
   readonly folds: readonly Fold[];
+  readonly constraints?: TreeConstraints | undefined;
   readonly seed: number | string;
 }
 
@@ -85,8 +87,12 @@ export class Evaluator {
   }
 
   #targets(rows: Int32Array): Targets {
-    const { target, weights } = this.#task.targets;
-    return { target: takeValues(target, rows), weights: weights && takeValues(weights, rows) };
+    const { target, weights, queries } = this.#task.targets;
+    return {
+      target: takeValues(target, rows),
+      weights: weights && takeValues(weights, rows),
+      ...(queries ? { queries: rows.map((row) => queries[row] as number) } : {}),
+    };
   }
 
   #evaluateTrees(candidate: TreeCandidate, options: EvaluateOptions): Evaluation | undefined {
@@ -119,7 +125,7 @@ export class Evaluator {
     validation: { data: BinnedMatrix; targets: Targets },
     shouldStop: () => boolean,
   ): BoostResult {
-    const { objective, outputCount, seed } = this.#task;
+    const { objective, outputCount, seed, constraints } = this.#task;
     const { learningRate, binLimit } = candidate.parameters;
     return boost({
       objective,
@@ -129,6 +135,7 @@ export class Evaluator {
       validation,
       patience: Math.ceil(PATIENCE_STEPS / learningRate),
       parameters: candidate.parameters,
+      constraints,
       roundLimit: ROUND_LIMIT,
       seed: `${seed}/${candidate.id}`,
       shouldStop,
@@ -223,8 +230,9 @@ class Tally {
 
   add(fold: Fold, targets: Targets, scores: readonly Float64Array[]): void {
     const { objective } = this.#task;
+    const losses = rowLosses(objective, targets, scores);
     fold.test.forEach((row, at) => {
-      this.#sums[row] = (this.#sums[row] as number) + rowLoss(objective, targets.target[at] as number, scores, at);
+      this.#sums[row] = (this.#sums[row] as number) + (losses[at] as number);
       this.#counts[row] = (this.#counts[row] as number) + 1;
     });
     const isBinary = objective === 'binary' && targets.target.includes(0) && targets.target.includes(1);
