@@ -1,38 +1,31 @@
 import { z } from 'zod';
+import { Comparison } from './compare/contract.ts';
+import { DecisionRule, ObjectiveResult } from './objective/contract.ts';
+import { MetricName, MetricValue } from './metric-contract.ts';
+import { FairnessGate, FairnessSection } from './fairness/contract.ts';
+import { RobustnessGate, RobustnessSection } from './robustness/contract.ts';
+import { SlicesSection } from './slices/contract.ts';
 
-export const Task = z.enum(['binary', 'multiclass', 'regression']);
+export { MetricName, MetricValue };
+
+/** `ranking` orders the rows of a query; its truth are grades of relevance. */
+export const Task = z.enum(['binary', 'multiclass', 'regression', 'ranking']);
 export type Task = z.infer<typeof Task>;
-
-export const MetricName = z.enum([
-  'roc_auc',
-  'average_precision',
-  'log_loss',
-  'brier',
-  'accuracy',
-  'precision',
-  'recall',
-  'f1',
-  'mcc',
-  'macro_f1',
-  'rmse',
-  'mae',
-  'r2',
-  'mape',
-]);
-export type MetricName = z.infer<typeof MetricName>;
 
 /** Null where the metric is undefined on this data (ROC AUC of one class); the report's notes say why. */
 const Estimate = z.number().nullable();
 
-/** A metric with its bootstrap percentile interval. */
-export const MetricValue = z.strictObject({ value: Estimate, low: Estimate, high: Estimate });
-export type MetricValue = z.infer<typeof MetricValue>;
-
 export const MetricValues = z.partialRecord(MetricName, MetricValue);
 export type MetricValues = z.infer<typeof MetricValues>;
 
-/** What a model without inputs would score: `majority` answers the class shares of the training rows, `mean` their mean. */
-export const Baseline = z.strictObject({ name: z.enum(['majority', 'mean']), metrics: z.partialRecord(MetricName, Estimate) });
+/**
+ * What a model without inputs would score: `majority` answers the class shares of the training rows, `mean`, `median` and
+ * `quantile` a constant of theirs (whichever the model's loss is best served by), `random` any order of a query's rows.
+ */
+export const Baseline = z.strictObject({
+  name: z.enum(['majority', 'mean', 'median', 'quantile', 'random']),
+  metrics: z.partialRecord(MetricName, Estimate),
+});
 export type Baseline = z.infer<typeof Baseline>;
 
 /** How much better than the baseline a metric is on the same rows; above zero is better whatever the metric's direction. */
@@ -76,7 +69,11 @@ export const GateDefinition = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('betterThanBaseline'), metric: GateMetric }),
   z.strictObject({ kind: z.literal('parity'), maxError: z.number().positive() }),
   z.strictObject({ kind: z.literal('leakage') }),
+  /** The business objective: better than acting on none or on all, not worse than the champion, constraint met. */
+  z.strictObject({ kind: z.literal('objective') }),
   z.strictObject({ kind: z.literal('latency'), p95MsMax: z.number().positive().default(LATENCY_P95_MS_MAX_DEFAULT) }),
+  FairnessGate,
+  RobustnessGate,
 ]);
 export type GateDefinition = z.infer<typeof GateDefinition>;
 
@@ -119,9 +116,19 @@ export type ConfusionTable = z.infer<typeof ConfusionTable>;
 const RocPoint = z.strictObject({ falsePositiveRatio: z.number(), truePositiveRatio: z.number(), threshold: z.number().nullable() });
 const PrecisionRecallPoint = z.strictObject({ recall: z.number(), precision: z.number(), threshold: z.number() });
 
+const GainCurvePoint = z.strictObject({ taken: z.number(), gain: z.number(), lift: z.number() });
+/**
+ * Drummond & Holte: `probabilityCost` is the positive class's share of what could go wrong, `normalisedCost` the least
+ * share of it that some threshold lets happen.
+ */
+const CostPoint = z.strictObject({ probabilityCost: z.number(), normalisedCost: z.number() });
+
 export const Curves = z.strictObject({
   roc: z.array(RocPoint).max(CURVE_POINT_LIMIT),
   precisionRecall: z.array(PrecisionRecallPoint).max(CURVE_POINT_LIMIT),
+  /** Share of the positives among the best share of the rows. */
+  gain: z.array(GainCurvePoint).max(CURVE_POINT_LIMIT).default([]),
+  cost: z.array(CostPoint).max(CURVE_POINT_LIMIT).default([]),
 });
 export type Curves = z.infer<typeof Curves>;
 
@@ -134,6 +141,41 @@ export const CalibrationBin = z.strictObject({
   observedRatio: z.number(),
 });
 export type CalibrationBin = z.infer<typeof CalibrationBin>;
+
+/** The area under the ROC curve with DeLong's interval, beside the bootstrap's. */
+export const AreaInterval = z.strictObject({ value: z.number(), standardError: z.number(), low: z.number(), high: z.number() });
+export type AreaInterval = z.infer<typeof AreaInterval>;
+
+const ResidualTest = z.strictObject({ statistic: Estimate, pValue: Estimate });
+
+/** What the errors of a regression look like. Residual = truth - prediction; small p-values say that a check is not met. */
+export const Residuals = z.strictObject({
+  mean: z.number(),
+  /** Quantiles of the residuals at 0, 0.05, 0.25, 0.5, 0.75, 0.95, 1. */
+  quantiles: z.array(z.strictObject({ level: z.number(), value: z.number() })),
+  /** Counts by parts of equal width between the 0.5 % and 99.5 % quantiles; the outer parts hold what lies beyond. */
+  histogram: z.array(z.strictObject({ from: z.number(), to: z.number(), rows: z.int() })),
+  /** Jarque-Bera. */
+  normality: ResidualTest.extend({ skewness: Estimate, kurtosis: Estimate }),
+  /** Breusch-Pagan against the prediction. */
+  heteroscedasticity: ResidualTest,
+  /** Ljung-Box and Durbin-Watson over the rows in time order; null without a time column. */
+  autocorrelation: ResidualTest.extend({ lags: z.int(), durbinWatson: Estimate }).nullable(),
+  /** Rows by tenths of the prediction: where it is biased, and where it is worst. */
+  deciles: z.array(
+    z.strictObject({
+      from: z.number(),
+      to: z.number(),
+      rows: z.int(),
+      meanPredicted: z.number(),
+      meanTruth: z.number(),
+      meanResidual: z.number(),
+      rmse: z.number(),
+    }),
+  ),
+  notes: z.array(z.string()),
+});
+export type Residuals = z.infer<typeof Residuals>;
 
 export const ClassBalance = z.array(z.strictObject({ class: z.string(), train: z.int(), test: z.int() }));
 
@@ -156,7 +198,17 @@ export const EvaluationReport = z.strictObject({
   curves: Curves.nullable(),
   calibration: z.array(CalibrationBin).nullable(),
   balance: ClassBalance.nullable(),
+  deLong: AreaInterval.nullable().default(null),
+  residuals: Residuals.nullable().default(null),
+  /** Which probability makes a prediction the positive class; null unless binary. */
+  decision: DecisionRule.nullable().default(null),
+  objective: ObjectiveResult.nullable().default(null),
+  /** Against the version that the release serves, on the same rows. */
+  comparison: Comparison.nullable().default(null),
   importances: Importances.nullable(),
+  slices: SlicesSection.nullable().default(null),
+  fairness: FairnessSection.nullable().default(null),
+  robustness: RobustnessSection.nullable().default(null),
   leakage: z.array(Leak),
   acceptedLeaks: z.array(z.string()),
   parity: z.strictObject({ maxError: z.number() }).nullable(),

@@ -11,7 +11,11 @@ import {
   type Task,
 } from './contract.ts';
 import { UnknownMetricError } from './errors.ts';
+import type { FairnessSection } from './fairness/contract.ts';
+import { decideFairness } from './fairness/gate.ts';
 import { higherIsBetter, metricsOf, primaryMetric } from './metric-table.ts';
+import type { RobustnessSection } from './robustness/contract.ts';
+import { decideRobustness } from './robustness/gate.ts';
 
 /** What gates decide on. A fact that was not established is null, and the gate that needs it fails. */
 export interface GateFacts {
@@ -22,6 +26,8 @@ export interface GateFacts {
   /** Columns whose leak a person accepted by name. */
   readonly acceptedLeaks: readonly string[];
   readonly latency: { readonly p95Ms: number } | null;
+  readonly fairness?: FairnessSection | null;
+  readonly robustness?: RobustnessSection | null;
 }
 
 /** The gates of a model whose owner named none: better than the baseline, parity, no unaccepted leak, latency. */
@@ -66,6 +72,10 @@ export function decideGates(gates: readonly GateDefinition[], facts: GateFacts):
         return decideLeakage(facts.leaks, facts.acceptedLeaks);
       case 'latency':
         return decideLatency(gate.p95MsMax, facts.latency);
+      case 'fairness':
+        return decideFairness(gate, facts.fairness ?? null);
+      case 'robustness':
+        return decideRobustness(gate, facts.robustness ?? null);
     }
   });
 }

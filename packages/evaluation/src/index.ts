@@ -39,3 +39,29 @@ export { checkGates, decideGates, defaultGates, hashGates, type GateFacts } from
 export { LEAK_ROW_LIMIT, findLeaks, type LeakRequest } from './find-leaks.ts';
 export { buildReport, type ReportParts } from './report.ts';
 export { renderMarkdown } from './render-markdown.ts';
+export {
+  FAIRNESS_ATTRIBUTE_LIMIT,
+  FAIRNESS_GROUP_LIMIT,
+  FairnessGate,
+  FairnessMeasure,
+  FairnessSection,
+  type Mitigation,
+  PARITY_RATIO_MIN,
+  SMALL_GROUP_ROWS,
+} from './fairness/contract.ts';
+export { assessFairness, type FairnessRequest } from './fairness/assess-fairness.ts';
+export { attributeOf, attributesOf, type Attribute, intersect, type SensitiveField } from './fairness/attributes.ts';
+export { reweighingMitigation, reweighingWeights } from './fairness/reweighing.ts';
+export { chooseThresholds, type ThresholdCriterion } from './fairness/thresholds.ts';
+export {
+  LabelNoise,
+  ROBUSTNESS_ENTRY_LIMIT,
+  ROBUSTNESS_TOLERANCES,
+  RobustnessGate,
+  RobustnessSection,
+  RobustnessTest,
+} from './robustness/contract.ts';
+export { assessRobustness, ROBUSTNESS_ROW_LIMIT, type RobustnessRequest } from './robustness/assess-robustness.ts';
+export { measureLabelNoise, type LabelNoiseRequest } from './robustness/label-noise.ts';
+export { SLICE_LIMIT, SliceCondition, SlicesSection } from './slices/contract.ts';
+export { findSlices, type SlicesRequest } from './slices/find-slices.ts';

@@ -10,6 +10,9 @@ export interface ReportParts {
   readonly gates: readonly GateDefinition[];
   readonly gateResults: readonly GateResult[];
   readonly importances?: Importances | null;
+  readonly slices?: EvaluationReport['slices'];
+  readonly fairness?: EvaluationReport['fairness'];
+  readonly robustness?: EvaluationReport['robustness'];
   readonly leakage?: readonly Leak[];
   readonly acceptedLeaks?: readonly string[];
   readonly parity?: { readonly maxError: number } | null;
@@ -40,6 +43,9 @@ export function buildReport(parts: ReportParts): EvaluationReport {
     calibration: evaluation.calibration,
     balance: evaluation.balance,
     importances: parts.importances ?? null,
+    slices: parts.slices ?? null,
+    fairness: parts.fairness ?? null,
+    robustness: parts.robustness ?? null,
     leakage: [...(parts.leakage ?? [])],
     acceptedLeaks: [...(parts.acceptedLeaks ?? [])],
     parity: parts.parity ?? null,

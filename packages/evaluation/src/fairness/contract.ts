@@ -136,3 +136,13 @@ export const FairnessSection = z.strictObject({
   notes: z.array(z.string()),
 });
 export type FairnessSection = z.infer<typeof FairnessSection>;
+
+/** A disparity between the groups of one sensitive column (or of an intersection, `sex+race`) that must keep its bound. */
+export const FairnessGate = z.strictObject({
+  kind: z.literal('fairness'),
+  column: z.string().min(1).max(1_024),
+  measure: FairnessMeasure.default('demographic_parity_ratio'),
+  atLeast: z.number().optional(),
+  atMost: z.number().optional(),
+});
+export type FairnessGate = z.infer<typeof FairnessGate>;

@@ -1,16 +1,6 @@
-import { z } from 'zod';
-import { FairnessMeasure, type FairnessSection } from './contract.ts';
+import type { FairnessGate, FairnessSection } from './contract.ts';
 
-/** A disparity between the groups of one sensitive column (or of an intersection, `sex+race`) that must keep its bound. */
-export const FairnessGate = z.strictObject({
-  kind: z.literal('fairness'),
-  column: z.string().min(1).max(1_024),
-  measure: FairnessMeasure.default('demographic_parity_ratio'),
-  atLeast: z.number().optional(),
-  atMost: z.number().optional(),
-});
-export type FairnessGate = z.infer<typeof FairnessGate>;
-
+/** The result of a gate, in the shape that reports keep. */
 export interface GateFinding {
   readonly name: string;
   readonly passed: boolean;

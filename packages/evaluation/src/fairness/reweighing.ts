@@ -1,3 +1,8 @@
+import { rocAuc } from '@slipway/statistics';
+import type { Attribute } from './attributes.ts';
+import type { Mitigation } from './contract.ts';
+import { largeGroups, outcomeOf, priceOf } from './thresholds.ts';
+
 /**
  * Weights under which group and label are independent: expected by observed share of each pair. Rows of no group weigh 1.
  * Source: Kamiran & Calders 2012.
@@ -21,4 +26,34 @@ export function reweighingWeights(codes: Int32Array, groupCount: number, labels:
     const label = labels[row] as number;
     return ((groups[group] as number) * (classes[label] as number)) / (total * (pairs[group * classCount + label] as number));
   });
+}
+
+/** What teaching with those weights reached, beside the same model taught without them. Binary models only. */
+export function reweighingMitigation(request: {
+  readonly attribute: Attribute;
+  /** 1 for the positive class. */
+  readonly truth: ArrayLike<number>;
+  readonly before: { readonly scores: Float64Array; readonly decisions: Uint8Array };
+  readonly after: { readonly scores: Float64Array; readonly decisions: Uint8Array };
+  readonly applied: boolean;
+  readonly note: string;
+}): Mitigation {
+  const { attribute, truth, before, after, applied, note } = request;
+  const large = largeGroups(attribute);
+  const auc = (scores: Float64Array) => {
+    const value = rocAuc(scores, Uint8Array.from(truth));
+    return Number.isNaN(value) ? null : value;
+  };
+  return {
+    method: 'reweighing',
+    criterion: 'independence',
+    columns: [...attribute.columns],
+    applied,
+    before: outcomeOf(attribute, large, truth, before.decisions, auc(before.scores)),
+    after: outcomeOf(attribute, large, truth, after.decisions, auc(after.scores)),
+    price: priceOf(truth, before.decisions, after.decisions),
+    thresholds: null,
+    rows: truth.length,
+    note,
+  };
 }

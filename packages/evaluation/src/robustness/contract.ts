@@ -98,3 +98,13 @@ export const RobustnessSection = z.strictObject({
   notes: z.array(z.string()),
 });
 export type RobustnessSection = z.infer<typeof RobustnessSection>;
+
+/** Decisions must hold within a tolerance: of one named test, or of all. */
+export const RobustnessGate = z.strictObject({
+  kind: z.literal('robustness'),
+  /** All tests when left out. */
+  test: RobustnessTest.optional(),
+  /** Largest tolerated share; ROBUSTNESS_TOLERANCES when left out. */
+  atMost: z.number().min(0).max(1).optional(),
+});
+export type RobustnessGate = z.infer<typeof RobustnessGate>;

@@ -1,17 +1,6 @@
-import { z } from 'zod';
 import type { GateFinding } from '../fairness/gate.ts';
 import { warningOf } from './assess-robustness.ts';
-import { ROBUSTNESS_TOLERANCES, type RobustnessSection, RobustnessTest } from './contract.ts';
-
-/** Decisions must hold within a tolerance: of one named test, or of all. */
-export const RobustnessGate = z.strictObject({
-  kind: z.literal('robustness'),
-  /** All tests when left out. */
-  test: RobustnessTest.optional(),
-  /** Largest tolerated share; ROBUSTNESS_TOLERANCES when left out. */
-  atMost: z.number().min(0).max(1).optional(),
-});
-export type RobustnessGate = z.infer<typeof RobustnessGate>;
+import { ROBUSTNESS_TOLERANCES, type RobustnessGate, type RobustnessSection, type RobustnessTest } from './contract.ts';
 
 /** Decides a robustness gate. A named test that was not measured fails; a test that fits no column of the model passes. */
 export function decideRobustness(gate: RobustnessGate, section: RobustnessSection | null): GateFinding {
