@@ -26,6 +26,21 @@ export class TreeSpaceError extends TooLargeError {
   override readonly code = 'learning/tree-space';
 }
 
+/** The stored explainer is not one, or of a format that is not read here. */
+export class ExplainerFormatError extends InvalidError {
+  override readonly code = 'learning/explainer-format';
+}
+
+/** What was asked of an explanation does not fit the model: an unknown class, a bound for labels. */
+export class ExplainRequestError extends InvalidError {
+  override readonly code = 'learning/explain-request';
+}
+
+/** The version has no explainer beside it: it was not trained here, or before explainers were kept. */
+export class NotExplainableError extends InvalidError {
+  override readonly code = 'learning/not-explainable';
+}
+
 /** Training was cancelled. */
 export class TrainingCancelledError extends CancelledError {
   override readonly code = 'learning/cancelled';
@@ -35,6 +50,8 @@ const REVIVABLE = {
   'learning/no-feature': NoFeatureError,
   'learning/tree-space': TreeSpaceError,
   'learning/request': TrainRequestError,
+  'learning/explainer-format': ExplainerFormatError,
+  'learning/explain-request': ExplainRequestError,
 } as const;
 
 /** The error a training thread reported; unknown ones become plain errors with the thread's stack. */
