@@ -1,6 +1,9 @@
 import { Contract, FieldRole, Name, RecordingPolicy } from '@slipway/kernel';
 import { GateDefinition } from '@slipway/evaluation/contract';
 import { z } from 'zod';
+import { InteractionsDefinition, LossDefinition, MonotoneDefinition } from './learning-definition.ts';
+
+export { InteractionsDefinition, LossDefinition, MonotoneDefinition } from './learning-definition.ts';
 
 const columnName = z.string().min(1).max(256);
 const columnList = z.array(columnName).max(2_000);
@@ -33,6 +36,10 @@ export const TrainerDefinition = z.discriminatedUnion('kind', [
 ]);
 export type TrainerDefinition = z.infer<typeof TrainerDefinition>;
 
+/** Tasks that a definition may ask for. */
+export const LaunchTask = z.enum(['binary', 'multiclass', 'regression', 'ranking']);
+export type LaunchTask = z.infer<typeof LaunchTask>;
+
 export const SplitDefinition = z.strictObject({
   strategy: z.enum(['auto', 'stratified', 'random', 'group', 'time']).default('auto'),
   testRatio: z.number().gt(0).lt(1).default(TEST_RATIO_DEFAULT),
@@ -63,6 +70,16 @@ export const LaunchDefinition = z.strictObject({
   sensitive: columnList.default([]),
   /** The column that says whose data a row is. */
   subject: columnName.optional(),
+  /** What kind of answer the target is; found by looking at it when left out. */
+  task: LaunchTask.optional(),
+  /** Ranking: the column whose equal values make rows compete. */
+  query: columnName.optional(),
+  /** What training makes small. */
+  loss: LossDefinition.optional(),
+  /** Columns with which the prediction may only rise, or only fall. */
+  monotone: MonotoneDefinition.optional(),
+  /** Lists of columns that may meet on one branch of a tree. */
+  interactions: InteractionsDefinition.optional(),
   train: TrainerDefinition.default({ kind: 'auto', seconds: TRAIN_SECONDS_DEFAULT }),
   /** Seed of the training; when left out, the number the version will have. */
   seed: z
@@ -115,7 +132,7 @@ export const LaunchResult = z.object({
   version: z.string(),
   recipe: z.string(),
   created: z.boolean(),
-  task: z.enum(['binary', 'multiclass', 'regression']),
+  task: LaunchTask,
   trainer: z.string(),
   dataset: z.string(),
   rows: z.object({ train: z.int(), test: z.int() }),

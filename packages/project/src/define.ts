@@ -2,6 +2,7 @@ import type { Contract, FieldRole, RecordingPolicy } from '@slipway/kernel';
 import { InvalidError } from '@slipway/kernel';
 import type { GateDefinition } from '@slipway/evaluation/contract';
 import { LaunchDefinition, type ReadOptions, type TrainerDefinition } from './contract.ts';
+import type { InteractionsDefinition, LossDefinition, MonotoneDefinition } from './learning-definition.ts';
 
 /**
  * The public definition API: plain immutable descriptions, interpreted by `slipway apply`. Nothing here reads a file or
@@ -71,6 +72,16 @@ export interface ModelOptions {
   readonly from: DatasetDefinition;
   readonly target: string;
   readonly positive?: string;
+  /** What kind of answer the target is; found by looking at it when left out. */
+  readonly task?: LaunchDefinition['task'];
+  /** Ranking: the column whose equal values make rows compete. */
+  readonly query?: string;
+  /** What training makes small: `{ kind: 'quantile', level: 0.9 }`, `{ kind: 'poisson' }`, … */
+  readonly loss?: LossDefinition;
+  /** Columns with which the prediction may only rise, or only fall: `{ age: 'increasing' }`. */
+  readonly monotone?: MonotoneDefinition;
+  /** Lists of columns that may meet on one branch of a tree. */
+  readonly interactions?: InteractionsDefinition;
   /** Rows to judge by, instead of a split. */
   readonly test?: SourceDefinition;
   readonly train?: TrainerDefinition;
@@ -155,6 +166,11 @@ export function planLaunches(project: ProjectDefinition): PlannedLaunch[] {
         contract: from.contract,
         target: serve.target,
         positive: serve.positive,
+        task: serve.task,
+        query: serve.query,
+        loss: serve.loss,
+        monotone: serve.monotone,
+        interactions: serve.interactions,
         exclude: from.exclude,
         as: from.as,
         time: from.time,

@@ -152,8 +152,8 @@ async function importancesOf(context: WorkflowContext, model: OnnxModel, prepare
   });
 }
 
-function truthOf({ task }: PreparedData, target: Float64Array): Int32Array | Float64Array {
-  return task === 'regression' ? target : Int32Array.from(target);
+function truthOf({ classes }: PreparedData, target: Float64Array): Int32Array | Float64Array {
+  return classes === null ? target : Int32Array.from(target);
 }
 
 async function predictionsOf(model: OnnxModel, frame: Frame) {

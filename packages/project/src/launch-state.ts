@@ -6,7 +6,7 @@ import { z } from 'zod';
  * What the steps of a launch hand to each other. Steps are stored with the run, so these hold references and numbers,
  * never rows.
  */
-const Task = z.enum(['binary', 'multiclass', 'regression']);
+const Task = z.enum(['binary', 'multiclass', 'regression', 'ranking']);
 
 export const DatasetStep = z.object({ dataset: z.string(), testDataset: z.string().nullable(), seconds: z.number() });
 export type DatasetStep = z.infer<typeof DatasetStep>;

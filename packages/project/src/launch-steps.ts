@@ -7,6 +7,7 @@ import { type TrainedModel, completeParams, train } from '@slipway/learning';
 import { ModelMetadata, maxParityError, openModel } from '@slipway/models';
 import type { LaunchDefinition, LaunchRequest } from './contract.ts';
 import { putJson } from './json-object.ts';
+import { trainingWishes } from './learning-definition.ts';
 import { type LaunchDeps, secondsSince } from './launch-deps.ts';
 import { type DatasetStep, LaunchedModelMeta, type PlanStep, type TrainStep, type VersionStep } from './launch-state.ts';
 import { type PreparedData, requireLearnable, trainingContract } from './prepare-data.ts';
@@ -35,7 +36,7 @@ export async function ingestStep(deps: LaunchDeps, context: WorkflowContext, req
   const { definition } = request;
   const { exclude, as, target, time, group, subject, read } = definition;
   const common = { project: context.project, principal: context.principal, run: context.run, signal: context.signal };
-  const wishes = { exclude, as, target, time, group, subject };
+  const wishes = { exclude, as, target, time, group: group ?? definition.query, subject };
   const report = reporter(context, deps);
   const onProgress = (event: ProgressEvent) => report({ ...event, phase: 'data', message: event.message ?? event.phase });
   const trained = await deps.data.ingestVersion({
@@ -78,11 +79,11 @@ export async function planStep(
   await context.progress({ phase: 'leaks', message: 'looking for columns that know the answer' });
   const { project } = context;
   const { task, classes, train: rows, contract } = prepared;
-  const asked = new Set([...definition.exclude, ...(definition.group === undefined ? [] : [definition.group])]);
+  const asked = new Set([...definition.exclude, ...[definition.group, definition.query].filter((name) => name !== undefined)]);
   const searched = contract.fields.filter(
     (field) => INPUT_ROLES.has(field.role) && field.name !== definition.target && !asked.has(field.name),
   );
-  const truth = task === 'regression' ? rows.target : Int32Array.from(rows.target);
+  const truth = classes === null ? rows.target : Int32Array.from(rows.target);
   const leaks = await findLeaks({
     frame: rows.frame,
     fields: searched.map((field) => field.name),
@@ -186,6 +187,8 @@ export async function trainStep(
     task: plan.task,
     target: prepared.train.target,
     classes: plan.classes,
+    ...trainingWishes(definition),
+    ...(prepared.train.queries ? { queries: prepared.train.queries } : {}),
     seed: plan.seed,
     threads: deps.trainingThreads,
     ...(definition.train.kind === 'auto'

@@ -8,6 +8,8 @@ import { LaunchInvalidError } from './errors.ts';
 export interface LabelledRows {
   readonly frame: Frame;
   readonly target: Float64Array;
+  /** Ranking: the query of each row. */
+  readonly queries?: Int32Array;
 }
 
 /** Everything training and evaluation read, ready in memory. */
@@ -43,7 +45,7 @@ export async function prepareData(data: Data, project: string, refs: DatasetRefs
   if (refs.testDataset !== null) {
     const test = await loadTestRows(data, project, refs.testDataset, field, target);
     const split = { strategy: 'given', testRatio: definition.split.testRatio, seed: definition.split.seed };
-    return { ...common, train: labelled(frame, target), test, split, notes };
+    return { ...common, train: withQueries(labelled(frame, target), definition), test: withQueries(test, definition), split, notes };
   }
   return { ...common, ...splitRows(frame, target, definition), notes };
 }
@@ -56,25 +58,32 @@ export async function requireLearnable(table: ReadTable, definition: LaunchDefin
   const { contract } = table;
   const field = targetField(contract, definition.target);
   requireColumns(contract, definition);
+  requireQuery(definition);
   requireInputs(contract, definition);
-  const deciding = [definition.target, definition.group, definition.time].filter((name) => name !== undefined);
+  const deciding = [definition.target, definition.group, definition.query, definition.time].filter((name) => name !== undefined);
   const frame = await table.loadFrame([...new Set(deciding)]);
   const { target } = encodeTarget(frame, field, definition);
-  const train = hasTestFile ? labelled(frame, target) : splitRows(frame, target, definition).train;
+  const train = hasTestFile ? withQueries(labelled(frame, target), definition) : splitRows(frame, target, definition).train;
   requireTrainable({ target: train.target, classes: target.classes, task: target.task });
 }
 
 /** The lists of columns that ingestion does not look at: a wrong name there would silently do nothing. */
-function requireColumns(contract: Contract, { sensitive, acceptLeak }: LaunchDefinition): void {
+function requireColumns(contract: Contract, { sensitive, acceptLeak, query, monotone = {}, interactions = [] }: LaunchDefinition): void {
   const names = [...contract.fields.map((field) => field.name), ...contract.ignored];
-  for (const [field, wanted] of Object.entries({ sensitive, acceptLeak })) {
+  for (const [field, wanted] of Object.entries({
+    sensitive,
+    acceptLeak,
+    query: query === undefined ? [] : [query],
+    monotone: Object.keys(monotone),
+    interactions: interactions.flat(),
+  })) {
     const unknown = wanted.find((name) => !names.includes(name));
     if (unknown !== undefined) throw unknownColumn(unknown, field, names);
   }
 }
 
-function requireInputs(contract: Contract, { target, group, exclude }: LaunchDefinition): void {
-  const unused = new Set([target, ...exclude, ...(group === undefined ? [] : [group])]);
+function requireInputs(contract: Contract, { target, group, query, exclude }: LaunchDefinition): void {
+  const unused = new Set([target, group, query, ...exclude]);
   if (contract.fields.some((field) => INPUT_ROLES.has(field.role) && !unused.has(field.name))) return;
   throw new NoFeatureError(`No column is left to learn "${target}" from: every other one is excluded, an identifier or ignored.`, {
     help: 'Give more columns, or check their roles, for example with --as column=numeric or --as column=categorical.',
@@ -110,6 +119,9 @@ function unknownColumn(name: string, field: string, names: readonly string[]): L
 
 /** What the definition says, or what an integer target looks like; undefined leaves it to the target's own rule. */
 function taskOf(frame: Frame, field: Field, definition: LaunchDefinition): { task?: Task; note?: string } {
+  if (definition.task !== undefined) return { task: definition.task };
+  if (definition.query !== undefined || definition.loss?.kind === 'lambdarank') return { task: 'ranking' };
+  if (definition.loss !== undefined) return { task: 'regression' };
   const role = definition.as[field.name];
   const column = frame.columns.get(field.name);
   if (role === 'numeric') return { task: 'regression' };
@@ -137,8 +149,8 @@ function labelled(frame: Frame, target: PreparedTarget): LabelledRows {
 function splitRows(frame: Frame, target: PreparedTarget, definition: LaunchDefinition): Pick<PreparedData, 'train' | 'test' | 'split'> {
   const { testRatio, seed } = definition.split;
   const asked = definition.split.strategy;
-  const strategy =
-    asked !== 'auto' ? asked : definition.group !== undefined ? 'group' : definition.time !== undefined ? 'time' : 'stratified';
+  const group = definition.group ?? definition.query;
+  const strategy = asked !== 'auto' ? asked : group !== undefined ? 'group' : definition.time !== undefined ? 'time' : 'stratified';
   const { task } = target;
   const split = planSplit({
     frame,
@@ -147,15 +159,19 @@ function splitRows(frame: Frame, target: PreparedTarget, definition: LaunchDefin
     strategy,
     testRatio,
     seed,
-    group: definition.group,
+    group,
     time: definition.time,
   });
   const positionOf = new Map<number, number>();
   target.rows.forEach((row, position) => positionOf.set(row, position));
-  const side = (rows: Int32Array): LabelledRows => ({
-    frame: takeRows(frame, rows),
-    target: Float64Array.from(rows, (row) => target.target[positionOf.get(row) ?? -1] ?? Number.NaN),
-  });
+  const side = (rows: Int32Array): LabelledRows =>
+    withQueries(
+      {
+        frame: takeRows(frame, rows),
+        target: Float64Array.from(rows, (row) => target.target[positionOf.get(row) ?? -1] ?? Number.NaN),
+      },
+      definition,
+    );
   return { train: side(split.train), test: side(split.test), split: { strategy, testRatio, seed } };
 }
 
@@ -201,6 +217,35 @@ function numbersOf(column: Column, rowCount: number): { rows: number[]; values: 
     throw new LaunchInvalidError('The target of the test file is not a number.', { details: { field: 'test' } });
   const rows = Array.from({ length: rowCount }, (_, row) => row).filter((row) => !Number.isNaN(column.values[row]));
   return { rows, values: rows.map((row) => column.values[row] as number) };
+}
+
+/** A ranking needs its queries, and only a ranking has them. @throws {LaunchInvalidError} */
+function requireQuery({ task, query, loss }: LaunchDefinition): void {
+  const isRanking = task === 'ranking' || loss?.kind === 'lambdarank';
+  if (isRanking && query === undefined) {
+    throw new LaunchInvalidError('A ranking needs the column that says which rows compete.', {
+      details: { field: 'query' },
+      help: 'Name it with --query COLUMN.',
+    });
+  }
+  if (query !== undefined && task !== undefined && task !== 'ranking') {
+    throw new LaunchInvalidError(`The task is ${task}; only a ranking has a query column.`, { details: { field: 'query', task } });
+  }
+}
+
+/** Adds the query of each row; rows without one are a query of their own each. */
+function withQueries(rows: LabelledRows, { query }: LaunchDefinition): LabelledRows {
+  const column = query === undefined ? undefined : rows.frame.columns.get(query);
+  if (!column) return rows;
+  const codes = new Map<string | number, number>();
+  const queries = Int32Array.from({ length: rows.frame.rowCount }, (_, row) => {
+    const value = cell(column, row);
+    if (value === null) return -1 - row;
+    const code = codes.get(value as string | number) ?? codes.size;
+    codes.set(value as string | number, code);
+    return code;
+  });
+  return { ...rows, queries };
 }
 
 /** The contract as a trainer sees it: columns that must not be learnt from are ignored. */

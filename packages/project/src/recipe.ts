@@ -1,5 +1,6 @@
 import { hashJson } from '@slipway/kernel/hash';
 import type { LaunchDefinition } from './contract.ts';
+import { learningRecipe } from './learning-definition.ts';
 
 /** Raised when the same recipe would train to other bytes: trainer, preparation or export changed. */
 export const LEARNING_VERSION = 1;
@@ -11,7 +12,10 @@ export interface ModelRecipe {
   readonly contract: string;
   /** Columns left out by the leak finder. */
   readonly dropped: readonly string[];
-  readonly definition: Pick<LaunchDefinition, 'target' | 'positive' | 'group' | 'time'>;
+  readonly definition: Pick<
+    LaunchDefinition,
+    'target' | 'positive' | 'group' | 'time' | 'task' | 'query' | 'loss' | 'monotone' | 'interactions'
+  >;
   readonly split: { readonly strategy: string; readonly testRatio: number; readonly seed: number };
   readonly trainer: string;
   readonly params: Readonly<Record<string, unknown>>;
@@ -34,6 +38,7 @@ export function modelRecipe({ data, contract, dropped, definition, split, traine
     trainer,
     params,
     seed,
+    ...learningRecipe(definition),
   });
 }
 
