@@ -5,6 +5,7 @@ import { LaunchDefinition, TRAIN_SECONDS_DEFAULT, TRAIN_SECONDS_MAX } from '@sli
 import type { Command } from 'commander';
 import { withClient } from '../connect.ts';
 import { launchFiles } from '../launch-file.ts';
+import { parseInteractions, parseLoss, parseMonotone } from '../learning-flags.ts';
 import { readableSize } from '../local-file.ts';
 import { globalOptions, parseList, parseNumber } from '../options.ts';
 import { createOutput, printResult } from '../output.ts';
@@ -30,6 +31,11 @@ interface LaunchFlags {
   readonly subject?: string;
   readonly split?: string;
   readonly testRatio?: string;
+  readonly task?: string;
+  readonly query?: string;
+  readonly loss?: string;
+  readonly monotone?: readonly string[];
+  readonly interactions?: readonly string[];
   readonly seconds?: string;
   readonly seed?: string;
   readonly acceptLeak?: string;
@@ -56,6 +62,11 @@ export function addLaunch(program: Command): void {
     .option('--exclude <a,b>', 'columns not to learn from')
     .option('--as <column=role>', 'role of a column: numeric, categorical, boolean, time, text, identifier, ignored', collect, [])
     .option('--positive <label>', 'the label that counts as positive')
+    .option('--task <task>', 'binary, multiclass, regression, ranking (default: found by the target)')
+    .option('--query <column>', 'rows with the same value compete: learn to rank them')
+    .option('--loss <loss>', 'squared, absolute, quantile:0.9, poisson, tweedie:1.5, lambdarank (default: by the task)')
+    .option('--monotone <column=direction>', 'the prediction only rises (increasing) or falls (decreasing) with the column', collect, [])
+    .option('--interactions <a+b,c+d>', 'columns that may act together; all others act alone', collect, [])
     .option('--time <column>', 'split by this time: the last rows are the test')
     .option('--group <column>', 'keep rows of one group on one side of the split')
     .option('--sensitive <a,b>', 'columns that fairness is measured by')
@@ -128,6 +139,13 @@ function definitionOf(file: string, flags: LaunchFlags, contract: Contract | und
     as: Object.fromEntries((flags.as ?? []).flatMap(parseList).map(parseRole)),
     sensitive: parseList(flags.sensitive),
     acceptLeak: parseList(flags.acceptLeak),
+    ...defined({
+      task: flags.task,
+      query: flags.query,
+      loss: parseLoss(flags.loss),
+      monotone: parseMonotone(flags.monotone ?? []),
+      interactions: parseInteractions(flags.interactions ?? []),
+    }),
     train: { kind: 'auto', seconds },
     split: defined({ strategy: flags.split, testRatio, seed }),
     ...defined({ positive: flags.positive, time: flags.time, group: flags.group, subject: flags.subject, seed }),
