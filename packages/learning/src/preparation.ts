@@ -1,6 +1,10 @@
 import { type Column, columnKind, type Contract, type Field, type Frame, INPUT_ROLES, invariant } from '@slipway/kernel';
 import { NoFeatureError } from './errors.ts';
 import type { EncodedFeature, EncodedMatrix } from './matrix.ts';
+import type { Supervision } from './supervision.ts';
+import { fitStatistic, STATISTIC_CLASS_LIMIT, STATISTIC_LEVELS_MIN, type TargetStatistic } from './target-statistics.ts';
+import { COUNTED_PARTS, type CountedPart } from './text/tokens.ts';
+import { countTexts, fitText, scoreTexts, type TextEncoder } from './text/text-encoder.ts';
 
 /** Code of a missing category. */
 export const MISSING_CODE = 0;
@@ -41,7 +45,30 @@ export interface CategoryPlan {
   readonly levels: readonly string[];
 }
 
-export type FeaturePlan = NumberPlan | TimePlan | CategoryPlan;
+/** float32 mean target of a level, smoothed; out of fold for training rows. */
+export interface StatisticPlan extends TargetStatistic {
+  readonly kind: 'statistic';
+  readonly name: string;
+  readonly field: string;
+}
+
+/** One score of the field's text encoder. */
+export interface TextScorePlan {
+  readonly kind: 'textScore';
+  readonly name: string;
+  readonly field: string;
+  readonly output: number;
+}
+
+/** How many words, digits or capitals a text has. */
+export interface TextCountPlan {
+  readonly kind: 'textCount';
+  readonly name: string;
+  readonly field: string;
+  readonly part: CountedPart;
+}
+
+export type FeaturePlan = NumberPlan | TimePlan | CategoryPlan | StatisticPlan | TextScorePlan | TextCountPlan;
 
 /** Why a field of the contract feeds no feature. */
 export interface ExcludedField {
@@ -53,6 +80,8 @@ export interface ExcludedField {
 export interface Preparation {
   readonly features: readonly FeaturePlan[];
   readonly excluded: readonly ExcludedField[];
+  /** Encoders of the fields that have text scores. */
+  readonly texts?: readonly TextEncoder[];
 }
 
 /** Periods whose parts are added when the training times differ within them. References are Thursday, 1 January 1970 and a Monday. */
@@ -62,34 +91,118 @@ const CALENDAR_PARTS = [
   { part: 'yearTime', periodMs: 365.2425 * DAY_MS, referenceMs: 0 },
 ] as const;
 
+/** A preparation, and the values of target-aware features that training rows must have instead of the encoder's own. */
+export interface FittedPreparation {
+  readonly preparation: Preparation;
+  /** Out-of-fold values by name of the feature. */
+  readonly outOfFold: ReadonlyMap<string, Float64Array>;
+}
+
 /**
- * Fits the preparation of a contract's input fields on the training rows.
+ * Fits what needs no target: text gives its counts only.
  * @throws {NoFeatureError} when no field can feed a trainer.
  */
 export function fitPreparation(contract: Contract, frame: Frame): Preparation {
+  return fitSupervised(contract, frame, undefined).preparation;
+}
+
+/**
+ * Fits the preparation of a contract's input fields on the training rows, the target-aware encodings included.
+ * @throws {NoFeatureError} when no field can feed a trainer.
+ */
+export function fitSupervised(contract: Contract, frame: Frame, supervision: Supervision | undefined): FittedPreparation {
   const features: FeaturePlan[] = [];
   const excluded: ExcludedField[] = [];
+  const texts: TextEncoder[] = [];
+  const values = new Map<FeaturePlan, Float64Array>();
   for (const field of contract.fields) {
-    const plans = planField(field, frame);
-    if (typeof plans === 'string') excluded.push({ field: field.name, reason: plans });
-    else features.push(...plans);
+    const fitted = fitField(field, frame, supervision);
+    if (typeof fitted === 'string') {
+      excluded.push({ field: field.name, reason: fitted });
+      continue;
+    }
+    features.push(...fitted.plans);
+    fitted.outOfFold?.forEach((each, plan) => values.set(plan, each));
+    if (fitted.encoder) texts.push(fitted.encoder);
   }
   if (features.length === 0) {
-    throw new NoFeatureError('No column is left to learn from: every one is excluded, constant, free text or an identifier.', {
+    throw new NoFeatureError('No column is left to learn from: every one is excluded, constant, without words or an identifier.', {
       details: { excluded: excluded.map(({ field, reason }) => `${field}: ${reason}`) },
       help: 'Check the roles of the columns, for example with --as column=numeric or --as column=categorical.',
     });
   }
-  return { features: withUniqueNames(features), excluded };
+  const named = withUniqueNames(features);
+  const outOfFold = new Map<string, Float64Array>();
+  features.forEach((plan, at) => {
+    const own = values.get(plan);
+    if (own) outOfFold.set((named[at] as FeaturePlan).name, own);
+  });
+  return { preparation: { features: named, excluded, texts }, outOfFold };
 }
 
-function planField(field: Field, frame: Frame): FeaturePlan[] | ExcludedField['reason'] {
-  if (!INPUT_ROLES.has(field.role)) return 'role';
-  if (field.role === 'text') return 'text';
+interface FittedField {
+  readonly plans: readonly FeaturePlan[];
+  readonly encoder?: TextEncoder;
+  /** Values of training rows for target-aware features. */
+  readonly outOfFold?: ReadonlyMap<FeaturePlan, Float64Array>;
+}
+
+function fitField(field: Field, frame: Frame, supervision: Supervision | undefined): FittedField | ExcludedField['reason'] {
   const column = frame.columns.get(field.name);
+  if (INPUT_ROLES.has(field.role) && field.role === 'text' && column) return fitTextField(field.name, column, supervision);
+  const plans = planField(field, column, frame.rowCount);
+  if (typeof plans === 'string' || !column || !supervision) return typeof plans === 'string' ? plans : { plans };
+  const statistics = plans[0]?.kind === 'category' ? fitStatistics(field.name, column, supervision) : undefined;
+  return statistics ? { plans: [...plans, ...statistics.keys()], outOfFold: statistics } : { plans };
+}
+
+/** Mean targets, for categories of so many levels that trainers cannot learn each. */
+function fitStatistics(field: string, column: Column, supervision: Supervision): Map<FeaturePlan, Float64Array> | undefined {
+  invariant(column.kind === 'text', `column ${field} holds text, as its field says`);
+  const levelsInUse = new Set(column.codes).size;
+  if (levelsInUse < STATISTIC_LEVELS_MIN || supervision.outputCount > STATISTIC_CLASS_LIMIT) return undefined;
+  const empty = column.levels.indexOf('');
+  const codes = empty < 0 ? column.codes : column.codes.map((code) => (code === empty ? -1 : code));
+  const { statistics, scores } = fitStatistic(codes, column.levels, supervision);
+  return new Map(
+    statistics.map((statistic, output): [FeaturePlan, Float64Array] => [
+      { kind: 'statistic', name: `${field}.${outputName('mean', output, supervision)}`, field, ...statistic },
+      everyNth(scores, output, supervision.outputCount),
+    ]),
+  );
+}
+
+/** Counts of words, digits and capitals, and the scores of the text when it says anything about the target. */
+function fitTextField(field: string, column: Column, supervision: Supervision | undefined): FittedField | 'constant' {
+  invariant(column.kind === 'text', `column ${field} holds text, as its field says`);
+  const used = new Set(column.codes);
+  const present = column.levels.filter((_, code) => used.has(code));
+  const parts = COUNTED_PARTS.filter((part) => !isConstant(countTexts(part, used.has(-1) ? [...present, ''] : present)));
+  const counts = parts.map((part): FeaturePlan => ({ kind: 'textCount', name: `${field}.${part}`, field, part }));
+  const fitted = supervision && fitText(field, column, supervision);
+  if (!fitted) return counts.length === 0 ? 'constant' : { plans: counts };
+  const { outputCount } = supervision;
+  const outOfFold = new Map<FeaturePlan, Float64Array>();
+  for (let output = 0; output < outputCount; output += 1) {
+    const plan: FeaturePlan = { kind: 'textScore', name: `${field}.${outputName('score', output, supervision)}`, field, output };
+    outOfFold.set(plan, everyNth(fitted.scores, output, outputCount));
+  }
+  return { plans: [...outOfFold.keys(), ...counts], encoder: fitted.encoder, outOfFold };
+}
+
+function outputName(part: string, output: number, { outputCount, classes }: Supervision): string {
+  return outputCount === 1 ? part : `${part}.${classes?.[output] ?? output}`;
+}
+
+function everyNth(values: Float64Array, first: number, step: number): Float64Array {
+  return Float64Array.from({ length: values.length / step }, (_, row) => values[row * step + first] as number);
+}
+
+function planField(field: Field, column: Column | undefined, rowCount: number): FeaturePlan[] | ExcludedField['reason'] {
+  if (!INPUT_ROLES.has(field.role)) return 'role';
   if (!column) return 'absent';
   const { name } = field;
-  if (columnKind(field) === 'text') return planCategory(name, column, frame.rowCount);
+  if (columnKind(field) === 'text') return planCategory(name, column, rowCount);
   invariant(column.kind === 'number', `column ${name} holds numbers, as its field says`);
   if (isConstant(column.values)) return 'constant';
   if (field.role === 'time') return planTime(name, column.values);
@@ -205,20 +318,39 @@ export function usedFields(preparation: Preparation): string[] {
   return [...new Set(preparation.features.map((plan) => plan.field))];
 }
 
+/** Encodes the training rows: as `encodeFrame`, but target-aware features have their out-of-fold values. */
+export function encodeTraining(
+  { preparation, outOfFold }: FittedPreparation,
+  frame: Frame,
+  allocate?: (length: number) => Float32Array,
+): EncodedMatrix {
+  return encodeWith(preparation, frame, outOfFold, allocate);
+}
+
 /**
  * Encodes a frame: the same double arithmetic and the same rounding to float32 as the graph, bit for bit.
  * @param allocate where the columns live, for example in shared memory.
  */
-export function encodeFrame(
+export function encodeFrame(preparation: Preparation, frame: Frame, allocate?: (length: number) => Float32Array): EncodedMatrix {
+  return encodeWith(preparation, frame, new Map(), allocate);
+}
+
+function encodeWith(
   preparation: Preparation,
   frame: Frame,
+  outOfFold: ReadonlyMap<string, Float64Array>,
   allocate: (length: number) => Float32Array = (length) => new Float32Array(length),
 ): EncodedMatrix {
+  const scores = new Map<string, Float64Array>();
   const columns = preparation.features.map((plan) => {
     const column = frame.columns.get(plan.field);
     invariant(column, `the frame has the column ${plan.field} the model was trained with`);
     const encoded = allocate(frame.rowCount);
-    if (plan.kind === 'category') encodeCategory(plan, column, encoded);
+    const own = outOfFold.get(plan.name);
+    if (own) encoded.set(own);
+    else if (plan.kind === 'category' || plan.kind === 'statistic') encodeCategory(plan, column, encoded);
+    else if (plan.kind === 'textScore') encodeScore(plan, preparation, { column, scores }, encoded);
+    else if (plan.kind === 'textCount') encodeLevels(column, encoded, (levels) => countTexts(plan.part, levels), 0);
     else encodeNumber(plan, column, encoded);
     return encoded;
   });
@@ -239,12 +371,42 @@ function encodeNumber(plan: NumberPlan | TimePlan, column: Column, encoded: Floa
   }
 }
 
-function encodeCategory(plan: CategoryPlan, column: Column, encoded: Float32Array): void {
-  invariant(column.kind === 'text', `column ${plan.field} holds text, as in training`);
-  const codes = new Map(plan.levels.map((level, index) => [level, FIRST_LEVEL_CODE + index]));
-  const codeOfLevel = Float32Array.from(column.levels, (level) => (level === '' ? MISSING_CODE : (codes.get(level) ?? OTHER_CODE)));
+function encodeCategory(plan: CategoryPlan | StatisticPlan, column: Column, encoded: Float32Array): void {
+  const values = plan.kind === 'category' ? plan.levels.map((_, index) => FIRST_LEVEL_CODE + index) : plan.values;
+  const [missing, otherwise] = plan.kind === 'category' ? [MISSING_CODE, OTHER_CODE] : [plan.missing, plan.otherwise];
+  const byLevel = new Map(plan.levels.map((level, index) => [level, values[index] as number]));
+  const valueOf = (level: string) => (level === '' ? missing : (byLevel.get(level) ?? otherwise));
+  encodeLevels(column, encoded, (levels) => Float64Array.from(levels, valueOf), missing);
+}
+
+interface Scored {
+  readonly column: Column;
+  /** Scores of the column's levels by field, made once for all its features. */
+  readonly scores: Map<string, Float64Array>;
+}
+
+function encodeScore(plan: TextScorePlan, preparation: Preparation, { column, scores }: Scored, encoded: Float32Array): void {
+  const encoder = preparation.texts?.find((each) => each.field === plan.field);
+  invariant(encoder, `the text column ${plan.field} has an encoder`);
+  const { outputCount } = encoder;
+  encodeLevels(
+    column,
+    encoded,
+    (levels) => {
+      let all = scores.get(plan.field);
+      if (!all) scores.set(plan.field, (all = scoreTexts(encoder, levels)));
+      return everyNth(all, plan.output, outputCount);
+    },
+    encoder.intercepts[plan.output] as number,
+  );
+}
+
+/** Encodes a text column by what each of its levels is worth. */
+function encodeLevels(column: Column, encoded: Float32Array, valuesOf: (levels: readonly string[]) => Float64Array, missing: number): void {
+  invariant(column.kind === 'text', 'a column of categories or text holds text, as in training');
+  const values = valuesOf(column.levels);
   for (let row = 0; row < encoded.length; row += 1) {
     const code = column.codes[row] as number;
-    encoded[row] = code < 0 ? MISSING_CODE : (codeOfLevel[code] as number);
+    encoded[row] = code < 0 ? missing : (values[code] as number);
   }
 }

@@ -1,4 +1,4 @@
-import { GraphBuilder, ML_DOMAIN } from '@slipway/models';
+import { type GraphBuilder, ML_DOMAIN } from '@slipway/models';
 import { TrainRequestError } from '../errors.ts';
 import {
   type CategoryPlan,
@@ -9,9 +9,11 @@ import {
   type NumberPlan,
   OTHER_CODE,
   type Preparation,
+  type StatisticPlan,
   type TimePlan,
   usedFields,
 } from '../preparation.ts';
+import { TextExporter } from './export-text.ts';
 
 /** ONNX element types used in Cast. */
 export const FLOAT = 1;
@@ -43,17 +45,26 @@ export function exportPreparation(graph: GraphBuilder, preparation: Preparation)
   for (const plan of preparation.features) {
     if (!inputs.has(plan.field)) inputs.set(plan.field, graph.input(plan.field, inputType(plan), ['N', 1]));
   }
-  const encoded = preparation.features.map((plan) => exportFeature(graph, plan, inputs.get(plan.field) as string));
+  const texts = new TextExporter(graph, preparation.texts ?? []);
+  const encoded = preparation.features.map((plan) => exportFeature({ graph, texts }, plan, inputs.get(plan.field) as string));
   return graph.op('Concat', encoded, { axis: 1 }, { output: 'features' });
 }
 
 function inputType(plan: FeaturePlan): 'double' | 'int64' | 'string' {
-  if (plan.kind === 'category') return 'string';
-  return plan.kind === 'time' ? 'int64' : 'double';
+  if (plan.kind === 'number') return 'double';
+  return plan.kind === 'time' ? 'int64' : 'string';
 }
 
-function exportFeature(graph: GraphBuilder, plan: FeaturePlan, input: string): string {
+interface Exporters {
+  readonly graph: GraphBuilder;
+  readonly texts: TextExporter;
+}
+
+function exportFeature({ graph, texts }: Exporters, plan: FeaturePlan, input: string): string {
   if (plan.kind === 'category') return exportCategory(graph, plan, input);
+  if (plan.kind === 'statistic') return exportStatistic(graph, plan, input);
+  if (plan.kind === 'textScore') return texts.score(plan, input);
+  if (plan.kind === 'textCount') return texts.count(plan, input);
   return plan.kind === 'time' ? exportTime(graph, plan, input) : exportNumber(graph, plan, input);
 }
 
@@ -83,6 +94,15 @@ function exportCategory(graph: GraphBuilder, plan: CategoryPlan, input: string):
       values_floats: [MISSING_CODE, ...plan.levels.map((_, index) => FIRST_LEVEL_CODE + index)],
       default_float: OTHER_CODE,
     },
+    { domain: ML_DOMAIN },
+  );
+}
+
+function exportStatistic(graph: GraphBuilder, plan: StatisticPlan, input: string): string {
+  return graph.op(
+    'LabelEncoder',
+    [input],
+    { keys_strings: ['', ...plan.levels], values_floats: [plan.missing, ...plan.values], default_float: plan.otherwise },
     { domain: ML_DOMAIN },
   );
 }

@@ -1,0 +1,293 @@
+/** Rows of a sparse matrix: the columns and values of row r are at starts[r]..starts[r+1]. */
+export interface SparseRows {
+  readonly rowCount: number;
+  readonly width: number;
+  readonly starts: Int32Array;
+  readonly columns: Int32Array;
+  readonly values: Float64Array;
+}
+
+/** What a linear head learns: log loss of classes, or squares of a number. */
+export type HeadLoss = 'binary' | 'multiclass' | 'squared';
+
+export interface HeadRequest {
+  readonly loss: HeadLoss;
+  /** Classes for `multiclass`, otherwise 1. */
+  readonly outputCount: number;
+  readonly matrix: SparseRows;
+  /** Class index or number of each row. */
+  readonly target: Float64Array;
+  readonly weights: Float64Array | undefined;
+  /** Rows to learn from. */
+  readonly rows: Int32Array;
+  /** Penalty strength/2·|w|² on top of the mean loss; intercepts are free. */
+  readonly strength: number;
+  readonly start?: Float64Array | undefined;
+}
+
+const ITERATION_LIMIT = 150;
+/** Steps the curvature is remembered for. */
+const MEMORY = 7;
+/** Ends when an iteration lowers the loss by less than this share of it, twice. */
+const LOSS_TOLERANCE = 1e-4;
+const HALVING_LIMIT = 20;
+/** Smaller slopes of a row are not followed into its words: most classes are out of the question for most texts. */
+const SLOPE_FLOOR = 1e-5;
+
+/**
+ * A linear model on sparse rows with ridge penalty, by L-BFGS (Nocedal 1980) with Armijo's condition. Deterministic.
+ * @returns [width × outputs] weights, then one intercept per output.
+ */
+export function fitHead(request: HeadRequest): Float64Array {
+  const problem = new HeadProblem(request);
+  let point = request.start?.slice() ?? problem.start();
+  let gradient: Float64Array = new Float64Array(point.length);
+  let loss = problem.evaluate(point, gradient);
+  const memory: Step[] = [];
+  let idle = 0;
+  for (let iteration = 0; iteration < ITERATION_LIMIT && idle < 2; iteration += 1) {
+    const direction = descentDirection(gradient, memory);
+    const slope = dot(direction, gradient);
+    if (!(slope < 0)) break;
+    const next = search(problem, { point, direction, loss, slope, first: memory.length === 0 });
+    if (!next) break;
+    remember(memory, { point, gradient }, next);
+    idle = loss - next.loss <= LOSS_TOLERANCE * Math.abs(loss) ? idle + 1 : 0;
+    ({ point, gradient, loss } = next);
+  }
+  return point;
+}
+
+interface Step {
+  readonly move: Float64Array;
+  readonly change: Float64Array;
+  readonly inverse: number;
+}
+
+interface Found {
+  readonly point: Float64Array;
+  readonly gradient: Float64Array;
+  readonly loss: number;
+}
+
+interface Line {
+  readonly point: Float64Array;
+  readonly direction: Float64Array;
+  readonly loss: number;
+  readonly slope: number;
+  readonly first: boolean;
+}
+
+/** Halves the step until the loss falls enough (Armijo); the first step of all has the length of one. */
+function search(problem: HeadProblem, { point, direction, loss, slope, first }: Line): Found | undefined {
+  let factor = first ? 1 / Math.max(1e-12, Math.sqrt(dot(direction, direction))) : 1;
+  for (let halving = 0; halving < HALVING_LIMIT; halving += 1) {
+    const next = new Float64Array(point.length);
+    for (let at = 0; at < next.length; at += 1) next[at] = (point[at] as number) + factor * (direction[at] as number);
+    const gradient = new Float64Array(point.length);
+    const found = problem.evaluate(next, gradient);
+    if (found <= loss + 1e-4 * factor * slope) return { point: next, gradient, loss: found };
+    factor /= 2;
+  }
+  return undefined;
+}
+
+function remember(memory: Step[], from: Pick<Found, 'point' | 'gradient'>, to: Found): void {
+  const move = new Float64Array(to.point.length);
+  const change = new Float64Array(to.point.length);
+  for (let at = 0; at < move.length; at += 1) {
+    move[at] = (to.point[at] as number) - (from.point[at] as number);
+    change[at] = (to.gradient[at] as number) - (from.gradient[at] as number);
+  }
+  const curvature = dot(move, change);
+  if (curvature <= 1e-14) return;
+  memory.push({ move, change, inverse: 1 / curvature });
+  if (memory.length > MEMORY) memory.shift();
+}
+
+function descentDirection(gradient: Float64Array, memory: readonly Step[]): Float64Array {
+  const direction = gradient.map((value) => -value);
+  const shares: number[] = [];
+  for (const step of memory.toReversed()) {
+    const share = step.inverse * dot(step.move, direction);
+    shares.push(share);
+    addTo(direction, step.change, -share);
+  }
+  const last = memory.at(-1);
+  if (last) {
+    const scale = 1 / (last.inverse * dot(last.change, last.change));
+    for (let at = 0; at < direction.length; at += 1) direction[at] = (direction[at] as number) * scale;
+  }
+  memory.forEach((step, index) => {
+    const share = shares[memory.length - 1 - index] as number;
+    addTo(direction, step.move, share - step.inverse * dot(step.change, direction));
+  });
+  return direction;
+}
+
+function dot(left: Float64Array, right: Float64Array): number {
+  let sum = 0;
+  for (let at = 0; at < left.length; at += 1) sum += (left[at] as number) * (right[at] as number);
+  return sum;
+}
+
+function addTo(target: Float64Array, source: Float64Array, factor: number): void {
+  for (let at = 0; at < target.length; at += 1) target[at] = (target[at] as number) + factor * (source[at] as number);
+}
+
+class HeadProblem {
+  readonly #request: HeadRequest;
+  readonly #total: number;
+  readonly #margins: Float64Array;
+  readonly #active: Int32Array;
+
+  constructor(request: HeadRequest) {
+    this.#request = request;
+    const { rows, weights } = request;
+    this.#total = weights ? rows.reduce((sum, row) => sum + (weights[row] as number), 0) : rows.length;
+    this.#margins = new Float64Array(request.outputCount);
+    this.#active = new Int32Array(request.outputCount);
+  }
+
+  /** Zero weights; intercepts at the prior. */
+  start(): Float64Array {
+    const { matrix, outputCount, rows, target, weights, loss } = this.#request;
+    const point = new Float64Array((matrix.width + 1) * outputCount);
+    const at = matrix.width * outputCount;
+    const sums = new Float64Array(Math.max(2, outputCount));
+    let weighted = 0;
+    for (const row of rows) {
+      const weight = weights ? (weights[row] as number) : 1;
+      weighted += weight * (target[row] as number);
+      if (loss !== 'squared') sums[target[row] as number] = (sums[target[row] as number] as number) + weight;
+    }
+    if (loss === 'squared') point[at] = weighted / this.#total;
+    else if (loss === 'binary') point[at] = Math.log(((sums[1] as number) + 0.5) / ((sums[0] as number) + 0.5));
+    else for (let output = 0; output < outputCount; output += 1) point[at + output] = Math.log((sums[output] as number) + 0.5);
+    return point;
+  }
+
+  /** Mean loss plus penalty; writes the gradient. */
+  evaluate(point: Float64Array, gradient: Float64Array): number {
+    const { matrix, outputCount, rows, weights, strength } = this.#request;
+    const { starts, columns, values } = matrix;
+    const margins = this.#margins;
+    const active = this.#active;
+    const intercepts = matrix.width * outputCount;
+    let loss = 0;
+    for (const row of rows) {
+      const from = starts[row] as number;
+      const to = starts[row + 1] as number;
+      for (let output = 0; output < outputCount; output += 1) margins[output] = point[intercepts + output] as number;
+      addMargins(margins, { point, columns, values, from, to });
+      const weight = (weights ? (weights[row] as number) : 1) / this.#total;
+      loss += weight * this.#slopes(row);
+      const activeCount = this.#findActive();
+      for (let at = from; at < to; at += 1) {
+        const factor = weight * (values[at] as number);
+        const cell = (columns[at] as number) * outputCount;
+        for (let index = 0; index < activeCount; index += 1) {
+          const output = active[index] as number;
+          gradient[cell + output] = (gradient[cell + output] as number) + factor * (margins[output] as number);
+        }
+      }
+      for (let output = 0; output < outputCount; output += 1) {
+        gradient[intercepts + output] = (gradient[intercepts + output] as number) + weight * (margins[output] as number);
+      }
+    }
+    let squares = 0;
+    for (let at = 0; at < intercepts; at += 1) {
+      const value = point[at] as number;
+      squares += value * value;
+      gradient[at] = (gradient[at] as number) + strength * value;
+    }
+    return loss + (strength / 2) * squares;
+  }
+
+  /** Lists the outputs whose slope is worth a step. @returns how many they are. */
+  #findActive(): number {
+    let count = 0;
+    for (let output = 0; output < this.#margins.length; output += 1) {
+      if (Math.abs(this.#margins[output] as number) > SLOPE_FLOOR) this.#active[count++] = output;
+    }
+    return count;
+  }
+
+  /** Replaces the margins of a row by the slopes of its loss. @returns the loss. */
+  #slopes(row: number): number {
+    const { loss, target } = this.#request;
+    const truth = target[row] as number;
+    const margins = this.#margins;
+    if (loss === 'multiclass') return softmaxSlopes(margins, truth);
+    const margin = margins[0] as number;
+    if (loss === 'squared') {
+      margins[0] = margin - truth;
+      return (margin - truth) ** 2 / 2;
+    }
+    margins[0] = 1 / (1 + Math.exp(-margin)) - truth;
+    return binaryLoss(margin, truth);
+  }
+}
+
+interface Terms {
+  readonly point: Float64Array;
+  readonly columns: Int32Array;
+  readonly values: Float64Array;
+  readonly from: number;
+  readonly to: number;
+}
+
+function addMargins(margins: Float64Array, { point, columns, values, from, to }: Terms): void {
+  const outputCount = margins.length;
+  for (let at = from; at < to; at += 1) {
+    const value = values[at] as number;
+    const cell = (columns[at] as number) * outputCount;
+    for (let output = 0; output < outputCount; output += 1) {
+      margins[output] = (margins[output] as number) + value * (point[cell + output] as number);
+    }
+  }
+}
+
+function binaryLoss(margin: number, truth: number): number {
+  return Math.max(margin, 0) - margin * truth + Math.log1p(Math.exp(-Math.abs(margin)));
+}
+
+function softmaxSlopes(margins: Float64Array, truth: number): number {
+  let largest = Number.NEGATIVE_INFINITY;
+  for (const margin of margins) largest = Math.max(largest, margin);
+  const own = margins[truth] as number;
+  let sum = 0;
+  for (let output = 0; output < margins.length; output += 1) {
+    const power = Math.exp((margins[output] as number) - largest);
+    margins[output] = power;
+    sum += power;
+  }
+  for (let output = 0; output < margins.length; output += 1) margins[output] = (margins[output] as number) / sum;
+  margins[truth] = (margins[truth] as number) - 1;
+  return Math.log(sum) + largest - own;
+}
+
+/** Margins of rows [rows × outputs] by a fitted head. */
+export function headMargins(matrix: SparseRows, head: Float64Array, outputCount: number, rows: Int32Array): Float64Array {
+  const { starts, columns, values, width } = matrix;
+  const result = new Float64Array(rows.length * outputCount);
+  rows.forEach((row, index) => {
+    const margins = result.subarray(index * outputCount, (index + 1) * outputCount);
+    margins.set(head.subarray(width * outputCount));
+    addMargins(margins, { point: head, columns, values, from: starts[row] as number, to: starts[row + 1] as number });
+  });
+  return result;
+}
+
+/** Mean loss of rows whose margins are known; log loss, or half the squared error. */
+export function headLoss(request: Pick<HeadRequest, 'loss' | 'outputCount' | 'target'>, margins: Float64Array, rows: Int32Array): number {
+  const { loss, outputCount, target } = request;
+  let sum = 0;
+  rows.forEach((row, index) => {
+    const truth = target[row] as number;
+    const own = margins.slice(index * outputCount, (index + 1) * outputCount);
+    if (loss === 'multiclass') sum += softmaxSlopes(own, truth);
+    else sum += loss === 'binary' ? binaryLoss(own[0] as number, truth) : ((own[0] as number) - truth) ** 2 / 2;
+  });
+  return sum / rows.length;
+}
