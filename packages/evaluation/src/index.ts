@@ -61,7 +61,7 @@ export {
   RobustnessSection,
   RobustnessTest,
 } from './robustness/contract.ts';
-export { assessRobustness, ROBUSTNESS_ROW_LIMIT, type RobustnessRequest } from './robustness/assess-robustness.ts';
+export { assessRobustness, ROBUSTNESS_ROW_LIMIT, withLabelNoise, type RobustnessRequest } from './robustness/assess-robustness.ts';
 export { measureLabelNoise, type LabelNoiseRequest } from './robustness/label-noise.ts';
 export { SLICE_LIMIT, SliceCondition, SlicesSection } from './slices/contract.ts';
 export { findSlices, type SlicesRequest } from './slices/find-slices.ts';

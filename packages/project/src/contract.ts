@@ -50,6 +50,10 @@ export const SplitDefinition = z.strictObject({
     .default(1),
 });
 
+/** `reweighing` teaches with weights that make group and label independent; `thresholds` decides each group by a threshold of its own. */
+export const MitigationMethod = z.enum(['reweighing', 'thresholds']);
+export type MitigationMethod = z.infer<typeof MitigationMethod>;
+
 /** Everything that decides what a table launch makes. Plain JSON: the CLI, the API and `slipway.config.ts` all come down to it. */
 export const LaunchDefinition = z.strictObject({
   /** Name of the model; also of its release, unless that has one of its own. */
@@ -68,6 +72,8 @@ export const LaunchDefinition = z.strictObject({
   time: columnName.optional(),
   group: columnName.optional(),
   sensitive: columnList.default([]),
+  /** What is done about disparities between the groups of the sensitive columns; when left out, they are only measured. */
+  mitigate: MitigationMethod.optional(),
   /** The column that says whose data a row is. */
   subject: columnName.optional(),
   /** What kind of answer the target is; found by looking at it when left out. */
@@ -89,6 +95,8 @@ export const LaunchDefinition = z.strictObject({
     .optional(),
   split: SplitDefinition.prefault({}),
   gates: z.array(GateDefinition).max(100).optional(),
+  /** Gates beside the others: the default ones of the task, or `gates`. */
+  moreGates: z.array(GateDefinition).max(100).optional(),
   acceptLeak: columnList.default([]),
   recording: RecordingPolicy.default('full'),
   environment: z.string().min(1).max(64).default('production'),
@@ -126,6 +134,43 @@ export const LaunchStarted = z.object({ run: z.string() });
 
 const interval = z.object({ value: z.number().nullable(), low: z.number().nullable(), high: z.number().nullable() });
 
+export const LaunchSlice = z.object({
+  label: z.string(),
+  rows: z.int(),
+  metric: z.string(),
+  value: z.number().nullable(),
+  low: z.number().nullable(),
+  high: z.number().nullable(),
+  /** The metric on all other rows, and how many times their mean loss the slice has. */
+  rest: z.number().nullable(),
+  lift: z.number().nullable(),
+});
+
+/** The disparities of each sensitive column and intersection, and what lessening them costs. */
+export const LaunchFairness = z.object({
+  disparities: z.array(z.object({ columns: z.array(z.string()), measure: z.string() }).extend(interval.shape)),
+  mitigations: z.array(
+    z.object({
+      method: z.string(),
+      criterion: z.string(),
+      columns: z.array(z.string()),
+      applied: z.boolean(),
+      before: z.number().nullable(),
+      after: z.number().nullable(),
+      /** Accuracy lost. */
+      price: interval,
+    }),
+  ),
+  warnings: z.array(z.string()),
+});
+
+export const LaunchRobustness = z.object({
+  tests: z.array(
+    z.object({ test: z.string(), field: z.string().nullable(), worst: z.number().nullable(), tolerance: z.number(), passed: z.boolean() }),
+  ),
+  warnings: z.array(z.string()),
+});
+
 /** What a launch prints and its run returns. */
 export const LaunchResult = z.object({
   release: z.object({ name: z.string(), url: z.string(), revision: z.int() }).nullable(),
@@ -149,6 +194,10 @@ export const LaunchResult = z.object({
   parity: z.object({ maxError: z.number() }),
   /** What the model goes by: how much worse the primary metric gets when a column is shuffled; the ten that matter most. */
   importances: z.array(z.object({ column: z.string(), importance: z.number() })),
+  /** Rows that the model does significantly worse on, the worst first. */
+  slices: z.array(LaunchSlice).default([]),
+  fairness: LaunchFairness.nullable().default(null),
+  robustness: LaunchRobustness.nullable().default(null),
   report: z.string(),
   example: z.record(z.string(), z.unknown()),
   run: z.string(),

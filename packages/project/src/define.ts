@@ -1,6 +1,6 @@
 import type { Contract, FieldRole, RecordingPolicy } from '@slipway/kernel';
 import { InvalidError } from '@slipway/kernel';
-import type { GateDefinition } from '@slipway/evaluation/contract';
+import type { FairnessMeasure, GateDefinition, RobustnessTest } from '@slipway/evaluation/contract';
 import { LaunchDefinition, type ReadOptions, type TrainerDefinition } from './contract.ts';
 import type { InteractionsDefinition, LossDefinition, MonotoneDefinition } from './learning-definition.ts';
 
@@ -68,6 +68,28 @@ export function metric(name: string) {
   };
 }
 
+/**
+ * A gate on a disparity between the groups of a sensitive column, or of an intersection (`sex+race`):
+ * `fairness('gender').ratioAtLeast(0.8)` asks for selection rates (for numbers: mean predictions) within four fifths.
+ */
+export function fairness(column: string) {
+  const gate = (measure: string, bound: object) => ({ kind: 'fairness', column, measure, ...bound }) as GateDefinition;
+  return {
+    ratioAtLeast: (atLeast: number): GateDefinition => gate('demographic_parity_ratio', { atLeast }),
+    differenceAtMost: (atMost: number): GateDefinition => gate('demographic_parity_difference', { atMost }),
+    /** Any measure of the report by name, for example `equalized_odds_difference` or `mae_ratio`. */
+    measure: (name: FairnessMeasure) => ({
+      atLeast: (atLeast: number): GateDefinition => gate(name, { atLeast }),
+      atMost: (atMost: number): GateDefinition => gate(name, { atMost }),
+    }),
+  };
+}
+
+/** A gate on decisions that change unnoticed when rows are spoilt: `robustness()` by the default tolerances, `robustness('typo', 0.05)` by one's own. */
+export function robustness(test?: RobustnessTest, atMost?: number): GateDefinition {
+  return { kind: 'robustness', ...(test === undefined ? {} : { test }), ...(atMost === undefined ? {} : { atMost }) };
+}
+
 export interface ModelOptions {
   readonly from: DatasetDefinition;
   readonly target: string;
@@ -88,7 +110,11 @@ export interface ModelOptions {
   readonly seed?: number;
   readonly split?: Partial<LaunchDefinition['split']>;
   readonly gates?: readonly GateDefinition[];
+  /** Gates beside the default ones, or beside `gates`. */
+  readonly moreGates?: readonly GateDefinition[];
   readonly sensitive?: readonly string[];
+  /** What is done about disparities between the groups of the sensitive columns. */
+  readonly mitigate?: LaunchDefinition['mitigate'];
   readonly acceptLeak?: readonly string[];
 }
 
@@ -177,10 +203,12 @@ export function planLaunches(project: ProjectDefinition): PlannedLaunch[] {
         group: from.group,
         subject: from.subject,
         sensitive: serve.sensitive,
+        mitigate: serve.mitigate,
         train: serve.train,
         seed: serve.seed,
         split: serve.split,
         gates: serve.gates,
+        moreGates: serve.moreGates,
         acceptLeak: serve.acceptLeak,
         recording: each.recording,
         environment: each.environment,

@@ -12,6 +12,7 @@ import { type Contract, type Frame, INPUT_ROLES, type Row, type WorkflowContext,
 import { hashJson } from '@slipway/kernel/hash';
 import { ModelMetadata, type OnnxModel, measureLatency, openModel } from '@slipway/models';
 import type { LaunchRequest } from './contract.ts';
+import { gatherConduct } from './evidence/conduct.ts';
 import { getJson, putJson } from './json-object.ts';
 import { type LaunchDeps, secondsSince } from './launch-deps.ts';
 import { type DatasetStep, type EvaluateStep, LaunchedModelMeta, type PlanStep, ReportMeta, type VersionStep } from './launch-state.ts';
@@ -43,7 +44,7 @@ export async function evaluateStep(
   const { definition } = request;
   const { plan, version } = state;
   const test = await testHash(deps, project, state.datasets, plan);
-  const recipe = reportRecipe({ version: version.version, test, gates: plan.gatesHash, acceptLeak: definition.acceptLeak });
+  const recipe = reportRecipe({ version: version.version, test, gates: plan.gatesHash, acceptLeak: definition.acceptLeak, sensitive: definition.sensitive });
   const before = await deps.catalog.findByRecipe(project, 'report', definition.name, recipe);
   if (before) {
     const { passed } = ReportMeta.parse(before.meta);
@@ -86,6 +87,18 @@ async function judge(deps: LaunchDeps, context: WorkflowContext, request: Launch
     const evaluation = await evaluateModel(context, model, prepared, definition.split.seed);
     await context.progress({ phase: 'importance', ratio: 0 });
     const importances = await importancesOf(context, model, prepared, definition.split.seed);
+    const conduct = await gatherConduct({
+      context,
+      clock: deps.clock,
+      definition,
+      prepared,
+      model,
+      meta,
+      leftOut: plan.leftOut,
+      predictions: await predictionsOf(model, prepared.test.frame),
+      predict: (frame) => predictionsOf(model, frame),
+      importances,
+    });
     const rows = rowsOf(metadata.contract, takeRows(prepared.test.frame, firstRows(prepared.test.frame, LATENCY_ROWS)));
     const latency = await measureLatency(model, rows, { repeats: LATENCY_CALLS });
     const gates = gatesOf(definition, plan.task);
@@ -97,6 +110,8 @@ async function judge(deps: LaunchDeps, context: WorkflowContext, request: Launch
       leaks,
       acceptedLeaks: definition.acceptLeak,
       latency,
+      fairness: conduct?.fairness ?? null,
+      robustness: conduct?.robustness ?? null,
     };
     return buildReport({
       evaluation,
@@ -106,6 +121,7 @@ async function judge(deps: LaunchDeps, context: WorkflowContext, request: Launch
       gates,
       gateResults: decideGates(gates, facts),
       importances,
+      ...conduct,
       leakage: leaks,
       acceptedLeaks: definition.acceptLeak,
       parity: meta.parity,

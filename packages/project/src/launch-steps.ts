@@ -6,6 +6,7 @@ import { hashJson } from '@slipway/kernel/hash';
 import { type TrainedModel, completeParams, train } from '@slipway/learning';
 import { ModelMetadata, maxParityError, openModel } from '@slipway/models';
 import type { LaunchDefinition, LaunchRequest } from './contract.ts';
+import { launchWeights } from './evidence/conduct.ts';
 import { putJson } from './json-object.ts';
 import { trainingWishes } from './learning-definition.ts';
 import { type LaunchDeps, secondsSince } from './launch-deps.ts';
@@ -127,7 +128,7 @@ export async function planStep(
 
 /** The gates a launch is judged by: its own, or the defaults of its task. */
 export function gatesOf(definition: LaunchDefinition, task: PlanStep['task']) {
-  return checkGates(definition.gates ?? defaultGates(task), task);
+  return checkGates([...(definition.gates ?? defaultGates(task)), ...(definition.moreGates ?? [])], task);
 }
 
 async function datasetNotes(data: Data, project: string, { dataset, testDataset }: DatasetStep): Promise<PlanStep['notes']> {
@@ -181,6 +182,7 @@ export async function trainStep(
   const { definition } = request;
   const { plan, prepared } = state;
   const { project } = context;
+  const weights = launchWeights(prepared, definition);
   const trained = await train({
     frame: prepared.train.frame,
     contract: trainingContract(prepared.contract, definition.target, plan.leftOut),
@@ -189,6 +191,7 @@ export async function trainStep(
     classes: plan.classes,
     ...trainingWishes(definition),
     ...(prepared.train.queries ? { queries: prepared.train.queries } : {}),
+    ...(weights ? { weights } : {}),
     seed: plan.seed,
     threads: deps.trainingThreads,
     ...(definition.train.kind === 'auto'

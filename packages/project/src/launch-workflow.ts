@@ -3,6 +3,7 @@ import { type Json, type WorkflowContext, type WorkflowDefinition, canonicalJson
 import { ModelMetadata } from '@slipway/models';
 import { LaunchRequest, type LaunchResult } from './contract.ts';
 import { evaluateStep } from './evaluate-step.ts';
+import { launchConduct } from './evidence/launch-conduct.ts';
 import { exampleRow } from './example-row.ts';
 import { getJson } from './json-object.ts';
 import { type LaunchDeps, secondsSince } from './launch-deps.ts';
@@ -171,6 +172,7 @@ async function describe(deps: LaunchDeps, context: WorkflowContext, request: Lau
     importances: (report.importances?.fields ?? [])
       .slice(0, IMPORTANCES_SHOWN)
       .map(({ field, importance }) => ({ column: field, importance })),
+    ...launchConduct(report),
     report: evaluated.report,
     example: exampleRow(metadata.contract, await deps.data.loadProfile(project, meta)),
     run: context.run,

@@ -14,7 +14,7 @@ export interface ModelRecipe {
   readonly dropped: readonly string[];
   readonly definition: Pick<
     LaunchDefinition,
-    'target' | 'positive' | 'group' | 'time' | 'task' | 'query' | 'loss' | 'monotone' | 'interactions'
+    'target' | 'positive' | 'group' | 'time' | 'task' | 'query' | 'loss' | 'monotone' | 'interactions' | 'mitigate' | 'sensitive'
   >;
   readonly split: { readonly strategy: string; readonly testRatio: number; readonly seed: number };
   readonly trainer: string;
@@ -39,7 +39,13 @@ export function modelRecipe({ data, contract, dropped, definition, split, traine
     params,
     seed,
     ...learningRecipe(definition),
+    ...mitigationRecipe(definition),
   });
+}
+
+/** Only what changes the version: sensitive columns that are merely measured do not. */
+function mitigationRecipe({ mitigate, sensitive }: Pick<LaunchDefinition, 'mitigate' | 'sensitive'>): Record<string, unknown> {
+  return mitigate === undefined || sensitive.length === 0 ? {} : { mitigate: { method: mitigate, sensitive } };
 }
 
 /** A report belongs to a version, the rows it was judged by, and the gates that were fixed for it. */
@@ -48,6 +54,9 @@ export function reportRecipe(parts: {
   readonly test: string;
   readonly gates: string;
   readonly acceptLeak: readonly string[];
+  readonly sensitive?: readonly string[];
 }): string {
-  return hashJson({ kind: 'slipway.report/1', ...parts, acceptLeak: parts.acceptLeak.toSorted() });
+  const { sensitive, ...rest } = parts;
+  const judgedBy = sensitive && sensitive.length > 0 ? { sensitive } : {};
+  return hashJson({ kind: 'slipway.report/1', ...rest, ...judgedBy, acceptLeak: parts.acceptLeak.toSorted() });
 }

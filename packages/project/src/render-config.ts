@@ -18,7 +18,7 @@ export function renderConfig(
     'release',
     reader,
     train.kind,
-    ...(metrics.some((gate) => gate.startsWith('metric(')) ? ['metric'] : []),
+    ...([...metrics, ...(definition.moreGates ?? []).map(renderGate)].some((gate) => gate.startsWith('metric(')) ? ['metric'] : []),
   ]);
   const data = fields({
     source: raw(source(files.dataPath)),
@@ -43,7 +43,9 @@ export function renderConfig(
     seed: definition.seed,
     split,
     gates: metrics.length > 0 ? raw(`[${metrics.join(', ')}]`) : undefined,
+    moreGates: definition.moreGates && definition.moreGates.length > 0 ? raw(`[${definition.moreGates.map(renderGate).join(', ')}]`) : undefined,
     sensitive: nonEmpty(definition.sensitive),
+    mitigate: definition.mitigate,
     acceptLeak: nonEmpty(definition.acceptLeak),
   });
   const served = fields({

@@ -39,7 +39,6 @@ export interface RobustnessRequest extends TaskData {
   readonly threshold?: number | undefined;
   /** Named tolerances that replace the defaults. */
   readonly tolerances?: Readonly<Partial<Record<RobustnessTest, number>>> | undefined;
-  readonly labelNoise?: LabelNoise | null | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: ((ratio: number) => void) | undefined;
 }
@@ -189,8 +188,7 @@ function sectionOf(
   rows: number,
   fieldCount: number,
 ): RobustnessSection {
-  const labelNoise = request.labelNoise ?? null;
-  const summary = summarise(entries, labelNoise, { ...ROBUSTNESS_TOLERANCES, ...request.tolerances });
+  const summary = summarise(entries, null, { ...ROBUSTNESS_TOLERANCES, ...request.tolerances });
   const notes: string[] = [];
   if (rows < request.frame.rowCount) notes.push(`Robustness was measured on a sample of ${rows} of ${request.frame.rowCount} rows.`);
   if (fieldCount < request.fields.length) notes.push(`${fieldCount} of ${request.fields.length} columns were perturbed one by one.`);
@@ -200,7 +198,7 @@ function sectionOf(
     changeDistance: request.task === 'regression' ? before.distance : null,
     summary,
     entries: entries.toSorted(bySeverity).slice(0, ROBUSTNESS_ENTRY_LIMIT),
-    labelNoise,
+    labelNoise: null,
     warnings: summary.filter((each) => !each.passed).map(warningOf),
     notes,
   };
@@ -212,6 +210,12 @@ function bySeverity(left: RobustnessEntry, right: RobustnessEntry): number {
     (right.changed.value ?? 0) - (left.changed.value ?? 0) ||
     (`${left.test}/${left.field}` < `${right.test}/${right.field}` ? -1 : 1)
   );
+}
+
+/** The section with what wrong labels do, which is measured apart. */
+export function withLabelNoise(section: RobustnessSection, labelNoise: LabelNoise, tolerance = ROBUSTNESS_TOLERANCES.label_noise): RobustnessSection {
+  const summary = [...section.summary, ...summarise([], labelNoise, { ...ROBUSTNESS_TOLERANCES, label_noise: tolerance })];
+  return { ...section, labelNoise, summary, warnings: summary.filter((each) => !each.passed).map(warningOf) };
 }
 
 /** The label noise level that a tolerance is about. */
