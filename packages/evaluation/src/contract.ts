@@ -1,12 +1,13 @@
 import { z } from 'zod';
 import { Comparison } from './compare/contract.ts';
+import { Explanations } from './explanations/contract.ts';
 import { DecisionRule, ObjectiveResult } from './objective/contract.ts';
 import { MetricName, MetricValue } from './metric-contract.ts';
-import { FairnessGate, FairnessSection } from './fairness/contract.ts';
-import { RobustnessGate, RobustnessSection } from './robustness/contract.ts';
+import { FairnessGate, FairnessMeasure, FairnessSection } from './fairness/contract.ts';
+import { RobustnessGate, RobustnessSection, RobustnessTest } from './robustness/contract.ts';
 import { SlicesSection } from './slices/contract.ts';
 
-export { MetricName, MetricValue };
+export { FairnessMeasure, MetricName, MetricValue, RobustnessTest };
 
 /** `ranking` orders the rows of a query; its truth are grades of relevance. */
 export const Task = z.enum(['binary', 'multiclass', 'regression', 'ranking']);
@@ -206,6 +207,8 @@ export const EvaluationReport = z.strictObject({
   /** Against the version that the release serves, on the same rows. */
   comparison: Comparison.nullable().default(null),
   importances: Importances.nullable(),
+  /** Why the model answers as it does; null when it was not trained here. */
+  explanations: Explanations.nullable().default(null),
   slices: SlicesSection.nullable().default(null),
   fairness: FairnessSection.nullable().default(null),
   robustness: RobustnessSection.nullable().default(null),

@@ -65,3 +65,10 @@ export { assessRobustness, ROBUSTNESS_ROW_LIMIT, withLabelNoise, type Robustness
 export { measureLabelNoise, type LabelNoiseRequest } from './robustness/label-noise.ts';
 export { SLICE_LIMIT, SliceCondition, SlicesSection } from './slices/contract.ts';
 export { findSlices, type SlicesRequest } from './slices/find-slices.ts';
+export {
+  DEPENDENCE_ROW_LIMIT,
+  EXPLANATION_ROW_LIMIT,
+  explainModel,
+  type ContributionsByField,
+  type ExplainModelRequest,
+} from './explanations/explain-model.ts';

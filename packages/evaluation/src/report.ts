@@ -10,6 +10,7 @@ export interface ReportParts {
   readonly gates: readonly GateDefinition[];
   readonly gateResults: readonly GateResult[];
   readonly importances?: Importances | null;
+  readonly explanations?: EvaluationReport['explanations'];
   readonly slices?: EvaluationReport['slices'];
   readonly fairness?: EvaluationReport['fairness'];
   readonly robustness?: EvaluationReport['robustness'];
@@ -43,6 +44,7 @@ export function buildReport(parts: ReportParts): EvaluationReport {
     calibration: evaluation.calibration,
     balance: evaluation.balance,
     importances: parts.importances ?? null,
+    explanations: parts.explanations ?? null,
     slices: parts.slices ?? null,
     fairness: parts.fairness ?? null,
     robustness: parts.robustness ?? null,

@@ -1,13 +1,15 @@
 export { NoFeatureError, TargetError, TooFewRowsError, TrainRequestError, TrainingCancelledError, TreeSpaceError } from './errors.ts';
 export { CLASS_COUNT_LIMIT, prepareTarget, type PreparedTarget } from './target.ts';
 export { CLASS_ROWS_MIN, ROW_COUNT_MIN, requireTrainable } from './check-request.ts';
-export { completeParams, HYPER_PARAMETERS, type ParameterRange } from './hyper-parameters.ts';
+export { HYPER_PARAMETERS, type ParameterRange } from './hyper-parameters.ts';
+export { completeParams, type ModelTrainer } from './model-plan.ts';
 export { SECONDS_DEFAULT, THREAD_LIMIT, train, type TrainedModel, type TrainRequest } from './train.ts';
 export { completeLoss, type Loss, type LossKind, LOSS_KINDS } from './trees/loss.ts';
 export type { Direction, ModelConstraints } from './trees/constraints.ts';
-export { CANDIDATE_LIMIT, TRAINER_NAMES, type TrainerName } from './search/candidates.ts';
+export { CANDIDATE_LIMIT, HISTORY_LIMIT, TRAINER_NAMES, type PastConfiguration, type TrainerName } from './search/candidates.ts';
+export type { SearchCheckpoint } from './search/checkpoint.ts';
 export type { SelectionStrategy } from './search/folds.ts';
-export type { LeaderboardEntry } from './search/search.ts';
+export type { LeaderboardEntry } from './search/leaderboard.ts';
 export type { ExcludedField, FeaturePlan, Preparation } from './preparation.ts';
 export {
   predictFitted,
@@ -21,3 +23,8 @@ export {
   type TrainerOutputs,
 } from './fitted-model.ts';
 export { calibrateMargins, type Calibration } from './calibration.ts';
+export { ExplainRequestError, ExplainerFormatError, NotExplainableError } from './errors.ts';
+export { REFERENCE_ROW_LIMIT, type BuildRequest } from './explain/build-explainer.ts';
+export { EXPLAIN_QUEUE_LIMIT, ExplainBusyError, ExplainThread } from './explain/explain-thread.ts';
+export { explainableModels, type ExplainableDeps } from './explain/explainable-models.ts';
+export { ADDITIVITY_ERROR_MAX, type FrameContributions } from './explain/explainer.ts';

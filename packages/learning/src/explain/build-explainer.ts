@@ -111,7 +111,12 @@ function check(
 }
 
 /** Largest |base + contributions - margin| over rows and outputs, relative to max(1, |margin|). */
-export function additivityErrorOf(explainer: PredictorExplainer, contributions: Float64Array, margins: Float64Array, width: number): number {
+export function additivityErrorOf(
+  explainer: PredictorExplainer,
+  contributions: Float64Array,
+  margins: Float64Array,
+  width: number,
+): number {
   let worst = 0;
   margins.forEach((margin, at) => {
     let sum = explainer.base[at % explainer.outputCount] as number;
@@ -124,7 +129,9 @@ export function additivityErrorOf(explainer: PredictorExplainer, contributions: 
 /** Half of what lies between the 16th and the 84th percentile, which is a normal variable's deviation; 1 for categories. */
 function spreadsOf(matrix: EncodedMatrix): Float64Array {
   return Float64Array.from(matrix.features, (feature, index) =>
-    feature.kind === 'categorical' ? 1 : spreadOf((matrix.columns[index] as Float32Array).filter((value) => Number.isFinite(value)).toSorted()),
+    feature.kind === 'categorical'
+      ? 1
+      : spreadOf((matrix.columns[index] as Float32Array).filter((value) => Number.isFinite(value)).toSorted()),
   );
 }
 
@@ -137,7 +144,12 @@ function spreadOf(sorted: ArrayLike<number>): number {
   return whole > 0 ? whole : 1;
 }
 
-function examplesOf({ frame, rows, target, fitted }: BuildRequest, matrix: EncodedMatrix, fields: readonly Field[], random: Random): Examples {
+function examplesOf(
+  { frame, rows, target, fitted }: BuildRequest,
+  matrix: EncodedMatrix,
+  fields: readonly Field[],
+  random: Random,
+): Examples {
   const limit = Math.min(EXAMPLE_ROW_LIMIT, Math.max(1, Math.floor(EXAMPLE_CELL_LIMIT / Math.max(1, matrix.columns.length))));
   const positions = sample(random, matrix.rowCount, limit);
   return {
@@ -175,7 +187,8 @@ function sentLevel(field: Field, level: string): string | number | boolean {
 
 /** Values that a counterfactual may give a field; undefined when it should not be changed at all (times, free text). */
 function rangeOf(field: Field, column: Column | undefined): FieldRange | undefined {
-  if (!column || !INPUT_ROLES.has(field.role) || field.role === 'time' || field.role === 'text' || field.type === 'timestamp') return undefined;
+  if (!column || !INPUT_ROLES.has(field.role) || field.role === 'time' || field.role === 'text' || field.type === 'timestamp')
+    return undefined;
   if (columnKind(field) === 'text' || field.type === 'boolean') return categoryRange(field, column);
   if (column.kind !== 'number') return undefined;
   const sorted = column.values.filter((value) => Number.isFinite(value)).toSorted();

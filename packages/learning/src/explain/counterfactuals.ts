@@ -81,8 +81,7 @@ function withValue(row: PlainRow, field: string, value: Value): PlainRow {
   return copy;
 }
 
-const keyOf = (state: Pick<State, 'changed'>) =>
-  JSON.stringify(state.changed.map((range) => range.field).toSorted());
+const keyOf = (state: Pick<State, 'changed'>) => JSON.stringify(state.changed.map((range) => range.field).toSorted());
 
 function keepNearest(found: Map<string, State>, state: State, row: PlainRow): void {
   const key = keyOf(state);

@@ -83,7 +83,8 @@ export class Explainer {
         options.neighbours,
       );
       const { found, notes } = this.#counterfactuals(row, options, decision);
-      if (options.neighbours > 0 && neighbours.length === 0) notes.push('No training examples are kept: the data says whose rows they are.');
+      if (options.neighbours > 0 && neighbours.length === 0)
+        notes.push('No training examples are kept: the data says whose rows they are.');
       return {
         explanation: {
           ...explanation,
@@ -164,7 +165,9 @@ export class Explainer {
     if (task !== 'multiclass' || !classes) return 0;
     const output = classes.indexOf(options.class ?? predicted ?? '');
     if (output < 0)
-      throw new ExplainRequestError(`There is no class "${options.class}".`, { details: { field: 'explain.class', classes: classes.slice(0, 100) } });
+      throw new ExplainRequestError(`There is no class "${options.class}".`, {
+        details: { field: 'explain.class', classes: classes.slice(0, 100) },
+      });
     return output;
   }
 
@@ -240,7 +243,11 @@ export class Explainer {
         return 'A number has no other decision: say with "wanted" what it should be, {"atLeast": n} or {"atMost": n}.';
       const sign = 'atLeast' in wanted ? 1 : -1;
       const bound = 'atLeast' in wanted ? wanted.atLeast : wanted.atMost;
-      return (rows) => (predict(rows).values ?? new Float64Array(0)).map((value) => sign * (value - bound) + Number.EPSILON * Math.abs(bound));
+      // Meeting the bound exactly is meeting it.
+      const slack = Number.MIN_VALUE + Number.EPSILON * Math.abs(bound);
+      const gapOf = (rows: readonly PlainRow[]) =>
+        (predict(rows).values ?? new Float64Array(0)).map((value) => sign * (value - bound) + slack);
+      return (gapOf([row])[0] ?? 0) > 0 ? 'The answer is within the wanted bound already.' : gapOf;
     }
     if (wanted && !('label' in wanted)) throw new ExplainRequestError('"wanted" must name a label: this model answers classes.');
     const width = classes.length;
@@ -287,4 +294,3 @@ function spaceOf(task: string, link: string): Explanation['space'] {
   if (task === 'ranking') return 'score';
   return link === 'log' ? 'log-value' : 'value';
 }
-

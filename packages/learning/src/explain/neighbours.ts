@@ -18,7 +18,13 @@ export function nearestExamples(data: ExplainerData, row: Float32Array, count: n
     row.forEach((value, feature) => {
       const weight = total > 0 ? (importance[feature] as number) / total : 1 / row.length;
       if (weight > 0)
-        sum += weight * differenceOf(value, examples.encoded.values[example * row.length + feature] as number, isCategory[feature] === true ? 0 : (spreads[feature] as number));
+        sum +=
+          weight *
+          differenceOf(
+            value,
+            examples.encoded.values[example * row.length + feature] as number,
+            isCategory[feature] === true ? 0 : (spreads[feature] as number),
+          );
     });
     return { example, distance: sum };
   });

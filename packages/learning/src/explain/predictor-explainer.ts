@@ -10,8 +10,7 @@ import { type ContributionSink, type FeatureRows, TreeShap } from './tree-shap.t
 
 /** What reference rows say about one predictor: enough to explain it without them. */
 export type PredictorReference =
-  | { readonly kind: 'trees'; readonly covers: readonly TreeCover[] }
-  | { readonly kind: 'linear'; readonly linear: LinearReference };
+  { readonly kind: 'trees'; readonly covers: readonly TreeCover[] } | { readonly kind: 'linear'; readonly linear: LinearReference };
 
 /** The single predictors behind a margin, with their weights. */
 export function membersOf(predictor: Predictor): { readonly weight: number; readonly predictor: SinglePredictor }[] {
@@ -109,7 +108,10 @@ function methodOf(member: SinglePredictor, reference: PredictorReference, backgr
  * Mean absolute path-dependent interactions of pairs of features over rows and outputs, [width × width] with an empty diagonal. A
  * linear member has none.
  */
-export function meanInteractions({ predictor, references }: Pick<ExplainerSetup, 'predictor' | 'references'>, rows: FeatureRows): Float64Array {
+export function meanInteractions(
+  { predictor, references }: Pick<ExplainerSetup, 'predictor' | 'references'>,
+  rows: FeatureRows,
+): Float64Array {
   const { width, rowCount } = rows;
   const sums = new Float64Array(width * width);
   const members = membersOf(predictor);

@@ -193,7 +193,8 @@ describe('against the definition', () => {
       const [left, right] = [compiled.left[slot] as number, compiled.right[slot] as number];
       if (left === 0) return compiled.value[slot] as number;
       const feature = compiled.feature[left] as number;
-      if (present.has(feature)) return byPath(present, goesLeftAt(tree, compiled.node[left] as number, row.values[feature] as number) ? left : right);
+      if (present.has(feature))
+        return byPath(present, goesLeftAt(tree, compiled.node[left] as number, row.values[feature] as number) ? left : right);
       return (compiled.own[left] as number) * byPath(present, left) + (compiled.own[right] as number) * byPath(present, right);
     };
     const pathDependent = sink();

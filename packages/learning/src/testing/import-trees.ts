@@ -50,7 +50,8 @@ function importTree(root: DumpedNode): { tree: Tree; cover: TreeCover } {
   const set = inner.map((node) => {
     if (node.decision_type !== '==') return -1;
     const words = new Uint32Array(SET_WORDS);
-    for (const code of String(node.threshold).split('||').map(Number)) words[code >>> 5] = (words[code >>> 5] as number) | (1 << (code & 31));
+    for (const code of String(node.threshold).split('||').map(Number))
+      words[code >>> 5] = (words[code >>> 5] as number) | (1 << (code & 31));
     sets.push(...words);
     return sets.length / SET_WORDS - 1;
   });
