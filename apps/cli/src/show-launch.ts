@@ -1,9 +1,18 @@
 import type { LaunchResult } from '@slipway/project/contract';
+import { conductLines } from './show-conduct.ts';
 import { short, table } from './output.ts';
 
 /** A launch for people: what was made, how good it is, what stood in its way, and the call that uses it. */
 export function showLaunch(result: LaunchResult): string {
-  return [heading(result), metricsTable(result), importanceLine(result), leakageLines(result), gatesTable(result), ending(result)]
+  return [
+    heading(result),
+    metricsTable(result),
+    importanceLine(result),
+    conductLines(result),
+    leakageLines(result),
+    gatesTable(result),
+    ending(result),
+  ]
     .filter((part) => part !== '')
     .join('\n\n');
 }

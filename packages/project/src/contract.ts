@@ -5,6 +5,8 @@ import { InteractionsDefinition, LossDefinition, MonotoneDefinition } from './le
 
 export { InteractionsDefinition, LossDefinition, MonotoneDefinition } from './learning-definition.ts';
 
+export { GateDefinition };
+
 const columnName = z.string().min(1).max(256);
 const columnList = z.array(columnName).max(2_000);
 

@@ -44,7 +44,13 @@ export async function evaluateStep(
   const { definition } = request;
   const { plan, version } = state;
   const test = await testHash(deps, project, state.datasets, plan);
-  const recipe = reportRecipe({ version: version.version, test, gates: plan.gatesHash, acceptLeak: definition.acceptLeak, sensitive: definition.sensitive });
+  const recipe = reportRecipe({
+    version: version.version,
+    test,
+    gates: plan.gatesHash,
+    acceptLeak: definition.acceptLeak,
+    sensitive: definition.sensitive,
+  });
   const before = await deps.catalog.findByRecipe(project, 'report', definition.name, recipe);
   if (before) {
     const { passed } = ReportMeta.parse(before.meta);

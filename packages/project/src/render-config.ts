@@ -43,7 +43,8 @@ export function renderConfig(
     seed: definition.seed,
     split,
     gates: metrics.length > 0 ? raw(`[${metrics.join(', ')}]`) : undefined,
-    moreGates: definition.moreGates && definition.moreGates.length > 0 ? raw(`[${definition.moreGates.map(renderGate).join(', ')}]`) : undefined,
+    moreGates:
+      definition.moreGates && definition.moreGates.length > 0 ? raw(`[${definition.moreGates.map(renderGate).join(', ')}]`) : undefined,
     sensitive: nonEmpty(definition.sensitive),
     mitigate: definition.mitigate,
     acceptLeak: nonEmpty(definition.acceptLeak),

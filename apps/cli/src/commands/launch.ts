@@ -9,6 +9,7 @@ import { parseInteractions, parseLoss, parseMonotone } from '../learning-flags.t
 import { readableSize } from '../local-file.ts';
 import { globalOptions, parseList, parseNumber } from '../options.ts';
 import { createOutput, printResult } from '../output.ts';
+import { conductGates, fairColumns } from '../conduct-gates.ts';
 import { saveConfig } from '../save-config.ts';
 import { gateAdvice, showLaunch } from '../show-launch.ts';
 
@@ -28,6 +29,9 @@ interface LaunchFlags {
   readonly time?: string;
   readonly group?: string;
   readonly sensitive?: string;
+  readonly mitigate?: string;
+  readonly fair?: string;
+  readonly robust?: string | boolean;
   readonly subject?: string;
   readonly split?: string;
   readonly testRatio?: string;
@@ -70,6 +74,9 @@ export function addLaunch(program: Command): void {
     .option('--time <column>', 'split by this time: the last rows are the test')
     .option('--group <column>', 'keep rows of one group on one side of the split')
     .option('--sensitive <a,b>', 'columns that fairness is measured by')
+    .option('--mitigate <method>', 'reweighing or thresholds: lessen disparities between the groups of --sensitive')
+    .option('--fair <column=ratio>', 'a gate: selection rates (or mean predictions) of its groups within this ratio, e.g. sex=0.8')
+    .option('--robust [test=share]', 'a gate: decisions that change unnoticed when rows are spoilt, e.g. typo=0.05 (default: all tests)')
     .option('--subject <column>', 'the column that says whose data a row is; erasure goes by it')
     .option('--split <strategy>', 'stratified, random, group, time (default: found by task and columns)')
     .option('--test-ratio <share>', 'share of rows to judge by (default: 0.2)')
@@ -137,7 +144,8 @@ function definitionOf(file: string, flags: LaunchFlags, contract: Contract | und
     target: flags.target,
     exclude: parseList(flags.exclude),
     as: Object.fromEntries((flags.as ?? []).flatMap(parseList).map(parseRole)),
-    sensitive: parseList(flags.sensitive),
+    sensitive: [...new Set([...parseList(flags.sensitive), ...fairColumns(flags)])],
+    ...defined({ mitigate: flags.mitigate, moreGates: conductGates(flags) }),
     acceptLeak: parseList(flags.acceptLeak),
     ...defined({
       task: flags.task,

@@ -70,7 +70,15 @@ export async function gatherConduct(request: ConductRequest): Promise<Conduct | 
   const { signal } = context;
   const fields = inputFields(request);
   const sensitive = fieldsOf(prepared, definition.sensitive);
-  const data = { ...taskOf(prepared), truth: truthOf(prepared, prepared.test.target), predictions, frame: prepared.test.frame, seed, threshold, signal };
+  const data = {
+    ...taskOf(prepared),
+    truth: truthOf(prepared, prepared.test.target),
+    predictions,
+    frame: prepared.test.frame,
+    seed,
+    threshold,
+    signal,
+  };
   await context.progress({ phase: 'slices', message: 'looking for rows that the model does worse on' });
   const others = sensitive.filter((field) => !fields.some((each) => each.name === field.name));
   const slices = await findSlices({ ...data, fields: [...fields.filter((field) => field.role !== 'text'), ...others] });
@@ -158,7 +166,12 @@ async function reweighingOf(request: ConductRequest): Promise<Mitigation | null>
   const weights = launchWeights(prepared, { ...definition, mitigate: 'reweighing' });
   if (!weights) return null;
   const plain = await small.refit(small.target);
-  const weighed = plain && (await small.refit(small.target, Float64Array.from(small.rows, (row) => weights[row] as number)));
+  const weighed =
+    plain &&
+    (await small.refit(
+      small.target,
+      Float64Array.from(small.rows, (row) => weights[row] as number),
+    ));
   if (!plain || !weighed) return null;
   const attribute = crossed(prepared, definition, test.frame);
   const positive = positiveOf(prepared);
