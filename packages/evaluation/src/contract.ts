@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { Comparison } from './compare/contract.ts';
 import { Explanations } from './explanations/contract.ts';
+import { Leak } from './leaks/contract.ts';
 import { DecisionRule, ObjectiveResult } from './objective/contract.ts';
 import { MetricName, MetricValue } from './metric-contract.ts';
 import { FairnessGate, FairnessMeasure, FairnessSection } from './fairness/contract.ts';
@@ -33,18 +34,7 @@ export type Baseline = z.infer<typeof Baseline>;
 export const Improvement = MetricValue.extend({ metric: MetricName });
 export type Improvement = z.infer<typeof Improvement>;
 
-export const LeakKind = z.enum(['identifier', 'target-copy', 'function-of-target', 'suspicious']);
-export type LeakKind = z.infer<typeof LeakKind>;
-
-/** A column that knows the answer. `dropped`: training must leave it out; `needs-acceptance`: a person must exclude or accept it. */
-export const Leak = z.strictObject({
-  column: z.string(),
-  kind: LeakKind,
-  reason: z.string(),
-  evidence: z.record(z.string(), z.union([z.number(), z.string()])),
-  action: z.enum(['dropped', 'needs-acceptance']),
-});
-export type Leak = z.infer<typeof Leak>;
+export { Leak, LeakKind, LeakRow, SPLIT_LEAKS } from './leaks/contract.ts';
 
 /** Slowest 95th percentile of a single-row prediction inside the process, unless a gate says otherwise. */
 export const LATENCY_P95_MS_MAX_DEFAULT = 50;

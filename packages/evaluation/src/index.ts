@@ -15,17 +15,27 @@ export {
   LATENCY_P95_MS_MAX_DEFAULT,
   Leak,
   LeakKind,
+  LeakRow,
   MetricName,
   MetricValue,
   MetricValues,
   PARITY_PROBABILITY_ERROR_MAX,
   PARITY_REGRESSION_ERROR_MAX,
+  SPLIT_LEAKS,
   Task,
 } from './contract.ts';
 export { EvaluationInputError, UnknownMetricError } from './errors.ts';
 export type { ModelPredictions, TaskData, Truth } from './inputs.ts';
-export { higherIsBetter, metricsOf, primaryMetric } from './metric-table.ts';
-export { BOOTSTRAP_DRAW_LIMIT, RESAMPLES_MIN, evaluate, type EvaluateRequest, type Evaluation } from './evaluate.ts';
+export { higherIsBetter, metricsOf, primaryMetric, type TrainedLoss } from './metric-table.ts';
+export { decisionsOf } from './metric-plan.ts';
+export { predictsClasses } from './inputs.ts';
+export { evaluate, type EvaluateRequest, type Evaluation } from './evaluate.ts';
+export { BOOTSTRAP_DRAW_LIMIT, RESAMPLES_MIN } from './resampling.ts';
+export { Comparison } from './compare/contract.ts';
+export { compareModels, type CompareRequest } from './compare/compare-models.ts';
+export { DecisionCosts, DecisionRule, Objective, ObjectiveConstraint, ObjectiveResult, UnitErrorCosts } from './objective/contract.ts';
+export { bestF1Threshold, chooseThreshold, thresholdOfCosts, type ChosenThreshold } from './objective/choose-threshold.ts';
+export { judgeDecisions, judgeNumbers, type JudgeDecisionsRequest, type JudgeNumbersRequest } from './objective/judge-objective.ts';
 export { baselinePredictions } from './baseline.ts';
 export {
   IMPORTANCE_PREDICTION_LIMIT,
@@ -36,7 +46,7 @@ export {
   type ImportanceRequest,
 } from './permutation-importance.ts';
 export { checkGates, decideGates, defaultGates, hashGates, type GateFacts } from './gates.ts';
-export { LEAK_ROW_LIMIT, findLeaks, type LeakRequest } from './find-leaks.ts';
+export { LEAK_ROW_LIMIT, findLeaks, type LeakRequest } from './leaks/find-leaks.ts';
 export { buildReport, type ReportParts } from './report.ts';
 export { renderMarkdown } from './render-markdown.ts';
 export {

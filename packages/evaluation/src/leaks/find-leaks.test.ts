@@ -1,8 +1,8 @@
 import { CancelledError, type Column, type Frame, textColumn } from '@slipway/kernel';
 import { createRandom } from '@slipway/statistics';
 import { describe, expect, test } from 'vitest';
-import { EvaluationInputError, type Leak, type Task, findLeaks } from './index.ts';
-import { codesOf, frameOf, hasData, readCsv } from './testing/read-csv.ts';
+import { EvaluationInputError, type Leak, type Task, findLeaks } from '../index.ts';
+import { codesOf, frameOf, hasData, readCsv } from '../testing/read-csv.ts';
 
 interface RealSet {
   readonly name: string;

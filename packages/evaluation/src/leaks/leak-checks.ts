@@ -1,4 +1,4 @@
-import type { Leak, LeakKind } from './contract.ts';
+import type { Leak, LeakKind } from '../contract.ts';
 import { CATEGORY_LIMIT, type LeakColumn } from './leak-columns.ts';
 
 /** Fewer rows prove nothing: small tables are full of accidents. */

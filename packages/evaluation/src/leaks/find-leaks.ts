@@ -1,9 +1,9 @@
 import type { Frame } from '@slipway/kernel';
 import { createRandom } from '@slipway/statistics';
-import { computeInSlices } from './breathe.ts';
-import type { Leak, Task } from './contract.ts';
-import { EvaluationInputError } from './errors.ts';
-import type { Truth } from './inputs.ts';
+import { computeInSlices } from '../breathe.ts';
+import type { Leak, Task } from '../contract.ts';
+import { EvaluationInputError } from '../errors.ts';
+import type { Truth } from '../inputs.ts';
 import { type LeakTarget, checkNumericCopy, checkPairs, checkPureValues, checkTargetRanges, leak } from './leak-checks.ts';
 import { type LeakColumn, leakColumn } from './leak-columns.ts';
 import { type ColumnScore, scoreColumn } from './single-column-score.ts';
