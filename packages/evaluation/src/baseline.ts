@@ -1,23 +1,51 @@
-import type { ModelPredictions, TaskData, Truth } from './inputs.ts';
+import { orderDescending } from '@slipway/statistics';
 import type { Baseline } from './contract.ts';
+import { type ModelPredictions, type TaskData, type Truth, predictsClasses } from './inputs.ts';
+import { quantileOf } from './metric-table.ts';
 
 /**
  * What a model without inputs predicts for every test row, learned from the training truth alone: the class shares
- * (whose most probable class is the majority), or the mean.
+ * (whose most probable class is the majority), or the constant that the model's loss is best served by. A ranking's
+ * baseline gives every row the same score: any order of a query.
  */
 export function baselinePredictions(
-  data: Pick<TaskData, 'task' | 'classes'>,
+  data: Pick<TaskData, 'task' | 'classes' | 'loss'>,
   train: { readonly truth: Truth; readonly weights?: Float64Array | undefined },
   rowCount: number,
 ): { readonly name: Baseline['name']; readonly predictions: ModelPredictions } {
-  if (data.task === 'regression') {
-    return { name: 'mean', predictions: { values: new Float64Array(rowCount).fill(weightedMean(train.truth, train.weights)) } };
+  if (!predictsClasses(data.task)) {
+    const { name, value } = constantOf(data, train);
+    return { name, predictions: { values: new Float64Array(rowCount).fill(value) } };
   }
   const classCount = data.classes?.length ?? 0;
   const shares = classShares(train.truth, classCount, train.weights);
   const probabilities = new Float64Array(rowCount * classCount);
   for (let row = 0; row < rowCount; row += 1) probabilities.set(shares, row * classCount);
   return { name: 'majority', predictions: { probabilities } };
+}
+
+function constantOf(
+  { task, loss }: Pick<TaskData, 'task' | 'loss'>,
+  { truth, weights }: { readonly truth: Truth; readonly weights?: Float64Array | undefined },
+): { readonly name: Baseline['name']; readonly value: number } {
+  if (task === 'ranking') return { name: 'random', value: 0 };
+  const level = quantileOf(task, loss);
+  if (level !== undefined) return { name: 'quantile', value: weightedQuantile(truth, weights, level) };
+  if (loss?.kind === 'absolute') return { name: 'median', value: weightedQuantile(truth, weights, 0.5) };
+  return { name: 'mean', value: weightedMean(truth, weights) };
+}
+
+/** The lowest value that at least `level` of the weight does not exceed: the constant of least pinball loss. */
+export function weightedQuantile(values: Truth, weights: Float64Array | undefined, level: number): number {
+  const order = orderDescending(values);
+  const total = weights ? weights.reduce((sum, weight) => sum + weight, 0) : values.length;
+  let passed = 0;
+  for (let rank = order.length - 1; rank >= 0; rank -= 1) {
+    const row = order[rank] as number;
+    passed += weights ? (weights[row] as number) : 1;
+    if (passed >= level * total) return values[row] as number;
+  }
+  return values[order[0] as number] as number;
 }
 
 function weightedMean(values: Truth, weights: Float64Array | undefined): number {

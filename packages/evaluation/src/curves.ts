@@ -1,7 +1,9 @@
-import { type RankedScores, rankScores } from '@slipway/statistics';
+import { CALIBRATION_BIN_COUNT, type RankedScores, calibrationBinOf, gainCurve, rankScores } from '@slipway/statistics';
 import { CURVE_POINT_LIMIT, type CalibrationBin, type Curves } from './contract.ts';
 
-const CALIBRATION_BINS = 10;
+/** Evenly spaced points of the gain and cost curves. */
+const GAIN_POINTS = 50;
+const COST_POINTS = 51;
 
 interface Step {
   readonly threshold: number;
@@ -30,7 +32,24 @@ export function binaryCurves(probabilities: Float64Array, labels: Uint8Array, we
       precision: step.truePositive / (step.truePositive + step.falsePositive),
       threshold: step.threshold,
     })),
+    gain: gainCurve(probabilities, labels, GAIN_POINTS, weights) ?? [],
+    cost: costCurve(steps, last),
   };
+}
+
+/** The lower envelope of all thresholds' cost lines, by how much of what can go wrong the positive class is. */
+function costCurve(steps: readonly Step[], last: Step): Curves['cost'] {
+  const rates = steps.map((step) => ({
+    missed: 1 - step.truePositive / last.truePositive,
+    alarmed: step.falsePositive / last.falsePositive,
+  }));
+  return Array.from({ length: COST_POINTS }, (_, index) => {
+    const probabilityCost = index / (COST_POINTS - 1);
+    // Never acting costs every positive, and is no threshold of the list.
+    let least = probabilityCost;
+    for (const { missed, alarmed } of rates) least = Math.min(least, missed * probabilityCost + alarmed * (1 - probabilityCost));
+    return { probabilityCost, normalisedCost: least };
+  });
 }
 
 function curveSteps(ranked: RankedScores, probabilities: Float64Array, weights: Float64Array | undefined): Step[] {
@@ -65,10 +84,10 @@ function thin(steps: readonly Step[], last: Step, limit: number): Step[] {
 
 /** Said and observed shares of the positive class by ten bins of equal width; empty bins are left out. */
 export function calibrationBins(probabilities: Float64Array, labels: Uint8Array, weights?: Float64Array): CalibrationBin[] {
-  const sums = Array.from({ length: CALIBRATION_BINS }, () => ({ rows: 0, weight: 0, said: 0, observed: 0 }));
+  const sums = Array.from({ length: CALIBRATION_BIN_COUNT }, () => ({ rows: 0, weight: 0, said: 0, observed: 0 }));
   for (let row = 0; row < labels.length; row += 1) {
     const probability = probabilities[row] as number;
-    const bin = sums[Math.min(CALIBRATION_BINS - 1, Math.floor(probability * CALIBRATION_BINS))];
+    const bin = sums[calibrationBinOf(probability)];
     const weight = weights ? (weights[row] as number) : 1;
     if (!bin || weight === 0) continue;
     bin.rows += 1;
@@ -81,8 +100,8 @@ export function calibrationBins(probabilities: Float64Array, labels: Uint8Array,
       ? []
       : [
           {
-            from: index / CALIBRATION_BINS,
-            to: (index + 1) / CALIBRATION_BINS,
+            from: index / CALIBRATION_BIN_COUNT,
+            to: (index + 1) / CALIBRATION_BIN_COUNT,
             rows,
             meanProbability: said / weight,
             observedRatio: observed / weight,

@@ -13,7 +13,9 @@ import {
 import { UnknownMetricError } from './errors.ts';
 import type { FairnessSection } from './fairness/contract.ts';
 import { decideFairness } from './fairness/gate.ts';
-import { higherIsBetter, metricsOf, primaryMetric } from './metric-table.ts';
+import { type TrainedLoss, higherIsBetter, metricsOf, primaryMetric } from './metric-table.ts';
+import type { ObjectiveResult } from './objective/contract.ts';
+import { decideObjective } from './objective/gate.ts';
 import type { RobustnessSection } from './robustness/contract.ts';
 import { decideRobustness } from './robustness/gate.ts';
 
@@ -28,26 +30,27 @@ export interface GateFacts {
   readonly latency: { readonly p95Ms: number } | null;
   readonly fairness?: FairnessSection | null;
   readonly robustness?: RobustnessSection | null;
+  readonly objective?: ObjectiveResult | null;
 }
 
 /** The gates of a model whose owner named none: better than the baseline, parity, no unaccepted leak, latency. */
-export function defaultGates(task: Task): GateDefinition[] {
+export function defaultGates(task: Task, loss?: TrainedLoss): GateDefinition[] {
   return [
-    { kind: 'betterThanBaseline', metric: primaryMetric(task) },
-    { kind: 'parity', maxError: task === 'regression' ? PARITY_REGRESSION_ERROR_MAX : PARITY_PROBABILITY_ERROR_MAX },
+    { kind: 'betterThanBaseline', metric: primaryMetric(task, loss) },
+    { kind: 'parity', maxError: task === 'regression' || task === 'ranking' ? PARITY_REGRESSION_ERROR_MAX : PARITY_PROBABILITY_ERROR_MAX },
     { kind: 'leakage' },
     { kind: 'latency', p95MsMax: LATENCY_P95_MS_MAX_DEFAULT },
   ];
 }
 
 /** Checks that every metric belongs to the task. @throws {UnknownMetricError} {z.ZodError} */
-export function checkGates(gates: readonly GateDefinition[], task: Task): GateDefinition[] {
+export function checkGates(gates: readonly GateDefinition[], task: Task, loss?: TrainedLoss): GateDefinition[] {
   const parsed = GateDefinitions.parse(gates);
   for (const gate of parsed) {
-    if (!('metric' in gate) || (metricsOf(task) as readonly string[]).includes(gate.metric)) continue;
+    if (!('metric' in gate) || (metricsOf(task, loss) as readonly string[]).includes(gate.metric)) continue;
     throw new UnknownMetricError(`A ${task} model has no metric "${gate.metric}".`, {
       details: { metric: gate.metric, task },
-      help: `Use one of ${metricsOf(task).join(', ')}.`,
+      help: `Use one of ${metricsOf(task, loss).join(', ')}.`,
     });
   }
   return parsed;
@@ -76,6 +79,8 @@ export function decideGates(gates: readonly GateDefinition[], facts: GateFacts):
         return decideFairness(gate, facts.fairness ?? null);
       case 'robustness':
         return decideRobustness(gate, facts.robustness ?? null);
+      case 'objective':
+        return decideObjective(facts.objective ?? null);
     }
   });
 }

@@ -1,5 +1,6 @@
 import { EvaluationInputError } from './errors.ts';
 import type { Task } from './contract.ts';
+import type { TrainedLoss } from './metric-table.ts';
 
 /** What a model said: class probabilities row by row (shape [n * classes], in the order of the classes), or numbers. */
 export type ModelPredictions = { readonly probabilities: Float32Array | Float64Array } | { readonly values: Float32Array | Float64Array };
@@ -17,6 +18,17 @@ export interface TaskData {
   readonly truth: Truth;
   readonly predictions: ModelPredictions;
   readonly weights?: Float64Array | undefined;
+  /** Binary: from which probability of the positive class on a row is predicted positive; by default the likelier class is. */
+  readonly threshold?: number | undefined;
+  /** Regression: what it was trained for. */
+  readonly loss?: TrainedLoss | undefined;
+  /** Ranking: the query of each row. */
+  readonly queries?: Int32Array | undefined;
+}
+
+/** Whether a task predicts classes; the others predict numbers. */
+export function predictsClasses(task: Task): boolean {
+  return task === 'binary' || task === 'multiclass';
 }
 
 /** Float32 sums may pass 1 by a little; what is further out is an error of the model. */
@@ -36,7 +48,7 @@ export function checkTaskData(data: TaskData): void {
   const rows = truth.length;
   if (rows === 0)
     throw new EvaluationInputError('There are no rows to evaluate on.', { help: 'Give a test file with rows or a larger test share.' });
-  if (task !== 'regression') {
+  if (predictsClasses(task)) {
     if (!classes || classes.length < 2 || (task === 'binary' && classes.length !== 2)) {
       throw new EvaluationInputError(
         `A ${task} task needs ${task === 'binary' ? 'two' : 'two or more'} classes, got ${classes?.length ?? 0}.`,
@@ -44,6 +56,7 @@ export function checkTaskData(data: TaskData): void {
     }
     checkCodes(truth, classes.length);
   } else checkFinite(truth, 'truth');
+  if (task === 'ranking') checkQueries(data);
   checkPredictions(data);
   if (weights) {
     if (weights.length !== rows) throw new EvaluationInputError(`There are ${weights.length} weights for ${rows} rows.`);
@@ -52,6 +65,12 @@ export function checkTaskData(data: TaskData): void {
       throw new EvaluationInputError('Weights must not be negative and not all zero.');
     }
   }
+}
+
+function checkQueries({ truth, queries, weights }: TaskData): void {
+  if (queries?.length !== truth.length) throw new EvaluationInputError('A ranking is evaluated with the query of every row.');
+  if (truth.some((grade: number) => grade < 0)) throw new EvaluationInputError('The relevance of a row must not be below 0.');
+  if (weights) throw new EvaluationInputError('Rows of a ranking have no weights of their own; queries are what is counted.');
 }
 
 function checkCodes(truth: Truth, classCount: number): void {
@@ -69,7 +88,7 @@ function checkFinite(values: Float32Array | Float64Array | Int32Array, name: str
 }
 
 function checkPredictions({ task, classes, truth, predictions }: TaskData): void {
-  if (task === 'regression') {
+  if (!predictsClasses(task)) {
     if (!('values' in predictions)) throw new EvaluationInputError('A regression is evaluated on "values", not on probabilities.');
     if (predictions.values.length !== truth.length) {
       throw new EvaluationInputError(`There are ${predictions.values.length} predictions for ${truth.length} rows.`);

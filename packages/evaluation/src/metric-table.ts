@@ -1,24 +1,51 @@
-import { BINARY_METRICS, MULTICLASS_METRICS, REGRESSION_METRICS } from '@slipway/statistics';
+import { BINARY_METRICS, MULTICLASS_METRICS, QUANTILE_METRICS, RANKING_METRICS, REGRESSION_METRICS } from '@slipway/statistics';
 import type { MetricName, Task } from './contract.ts';
+
+/** What a regression was trained for; decides what it is judged by. `level` is that of `quantile`. */
+export interface TrainedLoss {
+  readonly kind: string;
+  readonly level?: number | undefined;
+}
 
 const BY_TASK: Readonly<Record<Task, readonly MetricName[]>> = {
   binary: BINARY_METRICS,
   multiclass: MULTICLASS_METRICS,
   regression: REGRESSION_METRICS,
+  ranking: RANKING_METRICS,
 };
 
-const PRIMARY: Readonly<Record<Task, MetricName>> = { binary: 'roc_auc', multiclass: 'log_loss', regression: 'rmse' };
+const PRIMARY: Readonly<Record<Task, MetricName>> = {
+  binary: 'roc_auc',
+  multiclass: 'log_loss',
+  regression: 'rmse',
+  ranking: 'ndcg_at_10',
+};
 
-const LOWER_IS_BETTER: ReadonlySet<string> = new Set(['log_loss', 'brier', 'rmse', 'mae', 'mape']);
+const LOWER_IS_BETTER: ReadonlySet<string> = new Set([
+  'log_loss',
+  'brier',
+  'calibration_error',
+  'rmse',
+  'mae',
+  'mape',
+  'median_absolute_error',
+  'pinball',
+]);
 
-/** The metrics of a task, in the order that reports show them. */
-export function metricsOf(task: Task): readonly MetricName[] {
-  return BY_TASK[task];
+/** The quantile that predictions claim to be; undefined unless they were trained for one. */
+export function quantileOf(task: Task, loss: TrainedLoss | undefined): number | undefined {
+  return task === 'regression' && loss?.kind === 'quantile' ? (loss.level ?? 0.5) : undefined;
 }
 
-/** The metric that a task is judged by unless a gate says otherwise. */
-export function primaryMetric(task: Task): MetricName {
-  return PRIMARY[task];
+/** The metrics of a task, in the order that reports show them. */
+export function metricsOf(task: Task, loss?: TrainedLoss): readonly MetricName[] {
+  return quantileOf(task, loss) === undefined ? BY_TASK[task] : [...BY_TASK[task], ...QUANTILE_METRICS];
+}
+
+/** The metric that a task is judged by unless a gate says otherwise: what it was trained for, where that is a choice. */
+export function primaryMetric(task: Task, loss?: TrainedLoss): MetricName {
+  if (quantileOf(task, loss) !== undefined) return 'pinball';
+  return task === 'regression' && loss?.kind === 'absolute' ? 'mae' : PRIMARY[task];
 }
 
 /** Whether a higher value of the metric is the better one. */

@@ -14,6 +14,9 @@ export interface ReportParts {
   readonly slices?: EvaluationReport['slices'];
   readonly fairness?: EvaluationReport['fairness'];
   readonly robustness?: EvaluationReport['robustness'];
+  readonly decision?: EvaluationReport['decision'];
+  readonly objective?: EvaluationReport['objective'];
+  readonly comparison?: EvaluationReport['comparison'];
   readonly leakage?: readonly Leak[];
   readonly acceptedLeaks?: readonly string[];
   readonly parity?: { readonly maxError: number } | null;
@@ -43,6 +46,11 @@ export function buildReport(parts: ReportParts): EvaluationReport {
     curves: evaluation.curves,
     calibration: evaluation.calibration,
     balance: evaluation.balance,
+    deLong: evaluation.deLong,
+    residuals: evaluation.residuals,
+    decision: parts.decision ?? null,
+    objective: parts.objective ?? null,
+    comparison: parts.comparison ?? null,
     importances: parts.importances ?? null,
     explanations: parts.explanations ?? null,
     slices: parts.slices ?? null,

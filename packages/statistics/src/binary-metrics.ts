@@ -36,7 +36,8 @@ export function rankScores(scores: Numbers, labels: Numbers): RankedScores {
   return { order, labels: sorted, ends };
 }
 
-function requireBinary(label: number, row: number): number {
+/** @throws {RangeOfValueError} unless 0 or 1. */
+export function requireBinary(label: number, row: number): number {
   if (label !== 0 && label !== 1) throw new RangeOfValueError(`Label ${row} is ${label}; labels are 0 or 1.`);
   return label;
 }
@@ -98,7 +99,8 @@ export function rowLogLoss(probabilityOfTruth: number): number {
   return -Math.log(Math.min(1 - LOG_LOSS_EPSILON, Math.max(LOG_LOSS_EPSILON, probabilityOfTruth)));
 }
 
-function requireProbability(value: number, row: number): number {
+/** @throws {RangeOfValueError} outside 0..1. */
+export function requireProbability(value: number, row: number): number {
   if (!(value >= 0 && value <= 1)) throw new RangeOfValueError(`Probability ${row} is ${value}; it must lie in 0..1.`);
   return value;
 }
@@ -177,6 +179,15 @@ export function f1(predicted: Numbers, labels: Numbers, weights?: Numbers): numb
 /** Matthews correlation coefficient, -1..1; 0 when a row or column of the confusion table is empty. */
 export function mcc(predicted: Numbers, labels: Numbers, weights?: Numbers): number {
   return mccOf(confusion(predicted, labels, weights));
+}
+
+/** Mean of the two classes' recalls; a class without rows does not count (scikit-learn's rule). */
+export function balancedAccuracyOf(c: Confusion): number {
+  const positive = c.truePositive + c.falseNegative;
+  const negative = c.trueNegative + c.falsePositive;
+  if (positive === 0) return c.trueNegative / negative;
+  if (negative === 0) return c.truePositive / positive;
+  return (c.truePositive / positive + c.trueNegative / negative) / 2;
 }
 
 export function accuracyOf(c: Confusion): number {

@@ -17,8 +17,25 @@ export {
   type Confusion,
   type RankedScores,
 } from './binary-metrics.ts';
-export { argmaxRows, confusionMatrix, macroF1, multiclassLogLoss } from './multiclass-metrics.ts';
-export { MAPE_EPSILON, mae, mape, r2, rmse } from './regression-metrics.ts';
+export { argmaxRows, balancedAccuracy, confusionMatrix, macroF1, multiclassLogLoss } from './multiclass-metrics.ts';
+export { CALIBRATION_BIN_COUNT, calibrationBinOf, calibrationError } from './calibration-error.ts';
+export { GAIN_POINT_LIMIT, gainCurve, ksStatistic, liftAtK, precisionAtK, type GainPoint } from './top-metrics.ts';
+export { ONE_VERSUS_REST_CELL_LIMIT, multiclassRocAuc, topKAccuracy } from './one-vs-rest.ts';
+export { RANKING_METRICS, ndcgAtK, queryAveragePrecision, queryRows, rankingPlan, reciprocalRank, type Gain } from './ranking-metrics.ts';
+export {
+  breuschPagan,
+  durbinWatson,
+  jarqueBera,
+  ljungBox,
+  residualBins,
+  type NormalityTest,
+  type ResidualBin,
+  type ResidualTest,
+} from './residual-checks.ts';
+export { deLongArea, deLongDifference, type DeLongArea, type DeLongDifference } from './delong.ts';
+export { MCNEMAR_EXACT_LIMIT, mcNemar, mcNemarTest, type McNemar } from './mcnemar.ts';
+export { intervalCoverage, intervalScore, mase, naiveScale, smape } from './forecast-metrics.ts';
+export { MAPE_EPSILON, mae, mape, medianAbsoluteError, pinballLoss, quantileCoverage, r2, rmse } from './regression-metrics.ts';
 export { Moments, mean, variance } from './moments.ts';
 export {
   EXACT_VALUE_LIMIT,
@@ -47,5 +64,13 @@ export {
   type Interval,
   type ResamplePlan,
 } from './bootstrap.ts';
-export { BINARY_METRICS, MULTICLASS_METRICS, REGRESSION_METRICS, binaryPlan, multiclassPlan, regressionPlan } from './resample-plans.ts';
+export {
+  BINARY_METRICS,
+  MULTICLASS_METRICS,
+  QUANTILE_METRICS,
+  REGRESSION_METRICS,
+  binaryPlan,
+  multiclassPlan,
+  regressionPlan,
+} from './resample-plans.ts';
 export { compareSketches, type ComparisonBin, type SketchComparison } from './compare-sketches.ts';

@@ -52,6 +52,11 @@ function expectClose(actual: Record<string, number>, expected: Record<string, nu
   }
 }
 
+/** The references that have a function of their own here; the plans are compared with all. */
+function only<T>(expected: Record<string, T>, actual: Record<string, number>): Record<string, T> {
+  return Object.fromEntries(Object.entries(expected).filter(([name]) => name in actual));
+}
+
 function once(plan: ResamplePlan): Record<string, number> {
   const out = new Float64Array(plan.names.length);
   plan.evaluate(new Uint16Array(plan.rowCount).fill(1), out);
@@ -75,7 +80,7 @@ describe('binary metrics equal scikit-learn to 1e-9', () => {
       f1: f1(guess, labels, w),
       mcc: mcc(guess, labels, w),
     };
-    expectClose(direct, expected);
+    expectClose(direct, only(expected, direct));
     expectClose(once(binaryPlan({ probabilities, labels, weights: w })), expected);
   });
 });
@@ -92,7 +97,7 @@ describe('multiclass metrics equal scikit-learn to 1e-9', () => {
       macro_f1: macroF1(predicted, labels, classCount, weights),
       log_loss: multiclassLogLoss(probabilities, labels, classCount, weights),
     };
-    expectClose(direct, expected);
+    expectClose(direct, only(expected, direct));
     expectClose(once(multiclassPlan({ probabilities, labels, classCount, weights })), expected);
   });
 });
@@ -106,7 +111,7 @@ describe('regression metrics equal scikit-learn to 1e-9', () => {
       r2: r2(predicted, truth, w),
       mape: mape(predicted, truth, w),
     };
-    expectClose(direct, expected);
+    expectClose(direct, only(expected, direct));
     const planned = once(regressionPlan({ predicted, truth, weights: w }));
     expectClose(planned, truth.includes(0) ? { ...expected, mape: 0 } : expected);
   });

@@ -16,7 +16,8 @@ export function confusionMatrix(predicted: Numbers, labels: Numbers, classCount:
   return cells;
 }
 
-function requireCode(code: number, classCount: number): number {
+/** @throws {RangeOfValueError} unless a class code. */
+export function requireCode(code: number, classCount: number): number {
   if (!Number.isInteger(code) || code < 0 || code >= classCount) {
     throw new RangeOfValueError(`Class code ${code} is not a whole number below ${classCount}.`);
   }
@@ -44,6 +45,25 @@ export function macroF1Of(cells: Float64Array, classCount: number): number {
     sum += (2 * (cells[code * classCount + code] as number)) / (truth + predicted);
   }
   return present === 0 ? 0 : sum / present;
+}
+
+/** Mean of the classes' recalls; classes without rows do not count (scikit-learn's rule). */
+export function balancedAccuracy(predicted: Numbers, labels: Numbers, classCount: number, weights?: Numbers): number {
+  return macroRecallOf(confusionMatrix(predicted, labels, classCount, weights), classCount);
+}
+
+/** Mean recall of a confusion matrix as `confusionMatrix` lays it out. */
+export function macroRecallOf(cells: Float64Array, classCount: number): number {
+  let sum = 0;
+  let present = 0;
+  for (let code = 0; code < classCount; code += 1) {
+    let truth = 0;
+    for (let other = 0; other < classCount; other += 1) truth += cells[code * classCount + other] as number;
+    if (truth === 0) continue;
+    present += 1;
+    sum += (cells[code * classCount + code] as number) / truth;
+  }
+  return sum / present;
 }
 
 /**

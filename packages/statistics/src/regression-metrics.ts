@@ -1,5 +1,6 @@
-import { requireSameLength } from './errors.ts';
+import { RangeOfValueError, requireSameLength } from './errors.ts';
 import type { Numbers } from './order.ts';
+import { quantile } from './quantile.ts';
 
 /** scikit-learn's floor for the denominator of MAPE, so a truth of 0 gives a huge, not an infinite, error. */
 export const MAPE_EPSILON = Number.EPSILON;
@@ -17,6 +18,32 @@ export function mae(predicted: Numbers, truth: Numbers, weights?: Numbers): numb
 /** Mean absolute percentage error as a ratio (0.1 = 10 %); where the truth is 0 the denominator is MAPE_EPSILON. */
 export function mape(predicted: Numbers, truth: Numbers, weights?: Numbers): number {
   return meanError(predicted, truth, weights, (p, y) => Math.abs(p - y) / Math.max(Math.abs(y), MAPE_EPSILON));
+}
+
+/** Median of the absolute errors, in the unit of the truth; rows of equal weight (scikit-learn's rule for them). */
+export function medianAbsoluteError(predicted: Numbers, truth: Numbers): number {
+  const length = requireSameLength({ predicted, truth });
+  const sizes = Float64Array.from({ length }, (_, row) => Math.abs((predicted[row] as number) - (truth[row] as number)));
+  return quantile(sizes.toSorted(), 0.5);
+}
+
+/**
+ * Mean pinball (quantile) loss: `level` of what lies above the prediction, `1 - level` of what lies below it. The loss
+ * whose best constant is that quantile; at 0.5 it is half the mean absolute error. @param level 0..1.
+ */
+export function pinballLoss(predicted: Numbers, truth: Numbers, level: number, weights?: Numbers): number {
+  if (!(level >= 0 && level <= 1)) throw new RangeOfValueError(`A quantile level lies in 0..1, got ${level}.`);
+  return meanError(predicted, truth, weights, (p, y) => pinballOf(p, y, level));
+}
+
+/** One row's pinball loss. */
+export function pinballOf(predicted: number, truth: number, level: number): number {
+  return truth >= predicted ? level * (truth - predicted) : (1 - level) * (predicted - truth);
+}
+
+/** Share of rows whose truth is not above the prediction: what a quantile's level promises. */
+export function quantileCoverage(predicted: Numbers, truth: Numbers, weights?: Numbers): number {
+  return meanError(predicted, truth, weights, (p, y) => (y <= p ? 1 : 0));
 }
 
 /**

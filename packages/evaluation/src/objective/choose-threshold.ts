@@ -1,0 +1,201 @@
+import { orderDescending } from '@slipway/statistics';
+import type { ConstraintMetric, DecisionCosts, ObjectiveConstraint } from './contract.ts';
+
+/** Counts of decisions; the positive class is what is acted on. */
+export interface DecisionCounts {
+  readonly truePositive: number;
+  readonly falsePositive: number;
+  readonly falseNegative: number;
+  readonly trueNegative: number;
+}
+
+/** A threshold with what it would have done on the rows it was chosen by. */
+export interface ChosenThreshold {
+  /** Probability from which on to act; at 0 on every row. */
+  readonly threshold: number;
+  readonly source: 'costs' | 'observed';
+  readonly rows: number;
+  /** False when no threshold meets the constraint on these rows; then the one that comes nearest is taken. */
+  readonly constraintMet: boolean;
+}
+
+interface Cut extends DecisionCounts {
+  readonly threshold: number;
+}
+
+/** Threshold that the costs alone say, right when probabilities are calibrated (Elkan 2001). */
+export function thresholdOfCosts({ falsePositive, falseNegative, truePositive, trueNegative }: DecisionCosts): number {
+  const alarm = falsePositive - trueNegative;
+  const miss = falseNegative - truePositive;
+  return alarm / (alarm + miss);
+}
+
+/**
+ * The threshold for a binary model's decisions: that of the costs, unless another one did better on the given rows by
+ * more than one standard error (paired, so that chance does not move it). A constraint must be met with one standard
+ * error to spare, or it would be broken on every other new sample.
+ * @param input.probabilities of the positive class on rows the fit has not seen.  @param input.labels 0 or 1.
+ */
+export function chooseThreshold(input: {
+  readonly probabilities: Float64Array;
+  readonly labels: Uint8Array;
+  readonly costs: DecisionCosts;
+  readonly constraint?: ObjectiveConstraint | undefined;
+}): ChosenThreshold {
+  const { probabilities, labels, costs, constraint } = input;
+  const byCosts = thresholdOfCosts(costs);
+  const cuts = cutsOf(probabilities, labels);
+  const feasible = constraint ? cuts.filter((cut) => meets(constraint, cut, 1)) : cuts;
+  const rows = labels.length;
+  if (constraint && feasible.length === 0)
+    return { threshold: nearest(cuts, constraint).threshold, source: 'observed', rows, constraintMet: false };
+  const best = feasible.reduce((least, cut) => (costOf(cut, costs) < costOf(least, costs) ? cut : least));
+  const own = cutAt(probabilities, labels, byCosts);
+  const isAllowed = !constraint || meets(constraint, own, 1);
+  if (isAllowed && !isClearlyBetter(best, own, { probabilities, labels, costs }))
+    return { threshold: byCosts, source: 'costs', rows, constraintMet: true };
+  return { threshold: best.threshold, source: 'observed', rows, constraintMet: true };
+}
+
+/** The threshold with the best F1 on the given rows, and what 0.5 scores there. */
+export function bestF1Threshold(probabilities: Float64Array, labels: Uint8Array): { threshold: number; value: number; atDefault: number } {
+  const best = cutsOf(probabilities, labels).reduce((most, cut) => (f1Of(cut) > f1Of(most) ? cut : most));
+  return { threshold: best.threshold, value: f1Of(best), atDefault: f1Of(cutAt(probabilities, labels, 0.5)) };
+}
+
+/** Total cost of decisions. */
+export function costOf(counts: DecisionCounts, costs: DecisionCosts): number {
+  return (
+    counts.truePositive * costs.truePositive +
+    counts.falsePositive * costs.falsePositive +
+    counts.falseNegative * costs.falseNegative +
+    counts.trueNegative * costs.trueNegative
+  );
+}
+
+/** Cost of acting, or not, on a row of the class. */
+export function rowCost(isActedOn: boolean, label: number, costs: DecisionCosts): number {
+  if (isActedOn) return label === 1 ? costs.truePositive : costs.falsePositive;
+  return label === 1 ? costs.falseNegative : costs.trueNegative;
+}
+
+/** A decision metric; NaN where it is undefined. */
+export function decisionMetric(metric: ConstraintMetric, counts: DecisionCounts): number {
+  const { truePositive, falsePositive, falseNegative, trueNegative } = counts;
+  const total = truePositive + falsePositive + falseNegative + trueNegative;
+  switch (metric) {
+    case 'precision':
+      return truePositive / (truePositive + falsePositive);
+    case 'recall':
+      return truePositive / (truePositive + falseNegative);
+    case 'f1':
+      return f1Of(counts);
+    case 'accuracy':
+      return (truePositive + trueNegative) / total;
+    case 'balanced_accuracy':
+      return (truePositive / (truePositive + falseNegative) + trueNegative / (trueNegative + falsePositive)) / 2;
+    case 'selection_rate':
+      return (truePositive + falsePositive) / total;
+    case 'mcc': {
+      const scale =
+        Math.sqrt(truePositive + falsePositive) *
+        Math.sqrt(truePositive + falseNegative) *
+        Math.sqrt(trueNegative + falsePositive) *
+        Math.sqrt(trueNegative + falseNegative);
+      return scale === 0 ? 0 : (truePositive * trueNegative - falsePositive * falseNegative) / scale;
+    }
+  }
+}
+
+function f1Of({ truePositive, falsePositive, falseNegative }: DecisionCounts): number {
+  const denominator = 2 * truePositive + falsePositive + falseNegative;
+  return denominator === 0 ? 0 : (2 * truePositive) / denominator;
+}
+
+/** Whether a metric keeps within its bound, with so many standard errors to spare. Undefined does not. */
+export function meets({ metric, atLeast, atMost }: ObjectiveConstraint, counts: DecisionCounts, errorsToSpare: number): boolean {
+  const value = decisionMetric(metric, counts);
+  const margin = errorsToSpare * standardErrorOf(metric, value, counts);
+  if (atLeast !== undefined) return value - margin >= atLeast;
+  return atMost !== undefined && value + margin <= atMost;
+}
+
+/** Binomial; of the metrics that are no share of rows the accuracy's stands in. */
+function standardErrorOf(metric: ConstraintMetric, value: number, counts: DecisionCounts): number {
+  const { truePositive, falsePositive, falseNegative, trueNegative } = counts;
+  const total = truePositive + falsePositive + falseNegative + trueNegative;
+  const base = metric === 'precision' ? truePositive + falsePositive : metric === 'recall' ? truePositive + falseNegative : total;
+  const share = Math.min(1, Math.max(0, value));
+  return base === 0 ? Number.NaN : Math.sqrt((share * (1 - share)) / base);
+}
+
+/** Every distinct way to cut the rows by their probability: acting on none, … on all. */
+function cutsOf(probabilities: Float64Array, labels: Uint8Array): Cut[] {
+  const order = orderDescending(probabilities);
+  const positives = labels.reduce((sum, label) => sum + label, 0);
+  const negatives = labels.length - positives;
+  const highest = probabilities[order[0] as number] as number;
+  const cuts: Cut[] = [
+    { threshold: (highest + 1) / 2, truePositive: 0, falsePositive: 0, falseNegative: positives, trueNegative: negatives },
+  ];
+  // At probability 1 no threshold leaves the row out.
+  if (highest >= 1) cuts.pop();
+  let truePositive = 0;
+  let falsePositive = 0;
+  for (let rank = 0; rank < order.length; rank += 1) {
+    const row = order[rank] as number;
+    if (labels[row] === 1) truePositive += 1;
+    else falsePositive += 1;
+    const next = rank + 1 < order.length ? (probabilities[order[rank + 1] as number] as number) : undefined;
+    if (next === probabilities[row]) continue;
+    const threshold = next === undefined ? 0 : ((probabilities[row] as number) + next) / 2;
+    cuts.push({ threshold, truePositive, falsePositive, falseNegative: positives - truePositive, trueNegative: negatives - falsePositive });
+  }
+  return cuts;
+}
+
+/** What deciding at a threshold does on the rows. */
+export function cutAt(probabilities: Float64Array, labels: Uint8Array, threshold: number): Cut {
+  let truePositive = 0;
+  let falsePositive = 0;
+  let falseNegative = 0;
+  let trueNegative = 0;
+  for (let row = 0; row < labels.length; row += 1) {
+    const isActedOn = (probabilities[row] as number) >= threshold;
+    if (labels[row] === 1) {
+      if (isActedOn) truePositive += 1;
+      else falseNegative += 1;
+    } else if (isActedOn) falsePositive += 1;
+    else trueNegative += 1;
+  }
+  return { threshold, truePositive, falsePositive, falseNegative, trueNegative };
+}
+
+function isClearlyBetter(
+  best: Cut,
+  own: Cut,
+  { probabilities, labels, costs }: { probabilities: Float64Array; labels: Uint8Array; costs: DecisionCosts },
+): boolean {
+  let sum = 0;
+  let squares = 0;
+  for (let row = 0; row < labels.length; row += 1) {
+    const probability = probabilities[row] as number;
+    const label = labels[row] as number;
+    const difference = rowCost(probability >= own.threshold, label, costs) - rowCost(probability >= best.threshold, label, costs);
+    sum += difference;
+    squares += difference * difference;
+  }
+  const mean = sum / labels.length;
+  const variance = Math.max(0, squares / labels.length - mean * mean);
+  return mean > Math.sqrt(variance / labels.length);
+}
+
+/** The cut whose metric comes nearest to a bound that none meets. */
+function nearest(cuts: readonly Cut[], { metric, atMost }: ObjectiveConstraint): Cut {
+  const distance = (cut: Cut) => {
+    const value = decisionMetric(metric, cut);
+    if (Number.isNaN(value)) return Number.POSITIVE_INFINITY;
+    return atMost === undefined ? -value : value;
+  };
+  return cuts.reduce((least, cut) => (distance(cut) < distance(least) ? cut : least));
+}
