@@ -1,3 +1,5 @@
+import { TrainRequestError } from './errors.ts';
+
 /**
  * Makes margins say how likely things are. Every kind is increasing, so that it changes no ranking.
  * - `platt`: slope x margin + intercept, slope > 0 (Platt 1999); two classes.
@@ -60,4 +62,27 @@ function alongSegments({ first, starts, lows, highs, slopes }: Segments, margin:
     value += (slopes[at] as number) * part;
   }
   return value;
+}
+
+/**
+ * A calibration from outside.
+ * @throws {TrainRequestError} saying what is wrong with it.
+ */
+export function parseCalibration(given: unknown): Calibration {
+  const isNumber = (value: unknown): value is number => typeof value === 'number' && Number.isFinite(value);
+  const { kind, slope, intercept, factor, margins, values } = (given ?? {}) as Record<string, unknown>;
+  if (kind === 'platt' && isNumber(slope) && slope > 0 && isNumber(intercept)) return { kind, slope, intercept };
+  if (kind === 'temperature' && isNumber(factor) && factor > 0) return { kind, factor };
+  if (kind === 'isotonic' && isCurve(margins) && isCurve(values) && margins.length === values.length) return { kind, margins, values };
+  throw new TrainRequestError(
+    'A calibration is {kind: "platt", slope, intercept}, {kind: "temperature", factor} or {kind: "isotonic", margins, values}.',
+    {
+      help: `Slope and factor are above 0; margins and values are equally long lists of 1 to ${ISOTONIC_POINT_LIMIT} rising numbers.`,
+    },
+  );
+}
+
+function isCurve(list: unknown): list is number[] {
+  if (!Array.isArray(list) || list.length < 1 || list.length > ISOTONIC_POINT_LIMIT) return false;
+  return list.every((value, at) => typeof value === 'number' && Number.isFinite(value) && (at === 0 || value > (list[at - 1] as number)));
 }

@@ -1,11 +1,13 @@
 import { parentPort } from 'node:worker_threads';
 import { PlatformError } from '@slipway/kernel';
 import { exportModel } from './export/export-model.ts';
-import { objectiveOf } from './fitted-model.ts';
+import { objectiveOf, type Predictor } from './fitted-model.ts';
 import { encodeTraining, fitSupervised } from './preparation.ts';
+import { blend } from './search/blend.ts';
 import { Evaluator, type LearningTask } from './search/evaluate.ts';
 import { type FoldPlan, planFolds } from './search/folds.ts';
 import { refit } from './search/refit.ts';
+import { planRungs } from './search/rungs.ts';
 import { planConstraints } from './trees/constraints.ts';
 import { linkOf } from './trees/loss.ts';
 import type { PlainError, TrainReplies, TrainReplyMessage, TrainRequestMessage } from './worker-protocol.ts';
@@ -16,7 +18,6 @@ type Loaded = {
   readonly message: Extract<TrainRequestMessage, { kind: 'load' }>;
   readonly task: LearningTask;
   readonly evaluator: Evaluator;
-  readonly isStopped: () => boolean;
 };
 let loaded: Loaded | undefined;
 
@@ -48,9 +49,9 @@ function answer(request: TrainRequestMessage): TrainReplies[keyof TrainReplies] 
   if (request.kind === 'prepare') return prepare(request);
   if (request.kind === 'load') return load(request);
   if (!loaded) throw new Error('The training thread was asked to work before it had data.');
-  return request.kind === 'evaluate'
-    ? { evaluations: loaded.evaluator.evaluate(request.candidates, { ...request, isStopped: loaded.isStopped, onProgress: progress }) }
-    : fit(loaded, request);
+  if (request.kind === 'evaluate') return { results: loaded.evaluator.evaluate(request.candidates, { ...request, onProgress: progress }) };
+  if (request.kind === 'blend') return blend(loaded.task, request.request);
+  return request.kind === 'refit' ? fit(loaded, request) : exportFitted(loaded, request);
 }
 
 function prepare({ contract, frame, supervision }: Extract<TrainRequestMessage, { kind: 'prepare' }>): TrainReplies['prepare'] {
@@ -63,7 +64,7 @@ function sharedFloats(length: number): Float32Array {
 }
 
 function load(message: Extract<TrainRequestMessage, { kind: 'load' }>): TrainReplies['load'] {
-  const { task, outputCount, matrix, target, weights, queries, loss, constraints, seed, withFolds, stop } = message;
+  const { task, outputCount, matrix, target, weights, queries, loss, constraints, seed, withFolds } = message;
   const isClasses = task === 'binary' || task === 'multiclass';
   const plan: FoldPlan = withFolds ? planFolds(target, isClasses, seed, queries) : { strategy: 'fixed', folds: [] };
   const learning: LearningTask = {
@@ -75,14 +76,25 @@ function load(message: Extract<TrainRequestMessage, { kind: 'load' }>): TrainRep
     folds: plan.folds,
     seed,
   };
-  loaded = { message, task: learning, evaluator: new Evaluator(learning), isStopped: () => Atomics.load(stop, 0) !== 0 };
-  return { folds: plan.folds.length, strategy: plan.strategy, foldRowCount: plan.folds[0]?.train.length ?? target.length };
+  loaded = { message, task: learning, evaluator: new Evaluator(learning) };
+  return {
+    strategy: plan.strategy,
+    tests: plan.folds.map((fold) => fold.test),
+    rungs: withFolds ? planRungs(plan.folds) : [],
+    foldRowCount: plan.folds[0]?.train.length ?? target.length,
+  };
 }
 
-function fit({ message, task, evaluator }: Loaded, request: Extract<TrainRequestMessage, { kind: 'refit' }>): TrainReplies['refit'] {
-  const { preparation, classes, scale, metadata, candidate, rounds } = request;
-  const predictor = refit(task, evaluator, candidate, rounds, (round) => progress(round / rounds));
-  const fitted = { task: message.task, classes, preparation, predictor, calibration: null, link: linkOf(message.loss), scale };
+function fit({ task, evaluator }: Loaded, request: Extract<TrainRequestMessage, { kind: 'refit' }>): TrainReplies['refit'] {
+  const { candidate, rounds } = request;
+  return { predictor: refit(task, evaluator, candidate, rounds, (round) => progress(round / rounds)) };
+}
+
+function exportFitted({ message }: Loaded, request: Extract<TrainRequestMessage, { kind: 'export' }>): TrainReplies['export'] {
+  const { preparation, classes, scale, metadata, members, calibration } = request;
+  const [first] = members;
+  const predictor: Predictor = members.length === 1 && first ? first.predictor : { kind: 'ensemble', members };
+  const fitted = { task: message.task, classes, preparation, predictor, calibration, link: linkOf(message.loss), scale };
   return { fitted, bytes: exportModel(fitted, metadata) };
 }
 

@@ -3,13 +3,16 @@ import { checkRequest, outputCountOf } from './check-request.ts';
 import { ownLoss, trainersFor } from './check-loss.ts';
 import { TargetError, TrainingCancelledError, TrainRequestError } from './errors.ts';
 import { checkOutputNames } from './export/export-preparation.ts';
-import { type FittedModel, predictFitted, type Task, type TrainerOutputs } from './fitted-model.ts';
-import { choiceOf, paramsOf } from './hyper-parameters.ts';
+import { type EnsembleMember, type FittedModel, predictFitted, type Task, type TrainerOutputs } from './fitted-model.ts';
 import type { EncodedMatrix } from './matrix.ts';
+import { GIVEN_CANDIDATE } from './hyper-parameters.ts';
+import { type ModelPlan, type ModelTrainer, planOf, recipeOfPlan } from './model-plan.ts';
 import { type ExcludedField, type Preparation, usedFields } from './preparation.ts';
-import { TRAINER_NAMES, type TrainerName } from './search/candidates.ts';
+import type { PastConfiguration, TrainerName } from './search/candidates.ts';
+import type { SearchCheckpoint } from './search/checkpoint.ts';
 import type { SelectionStrategy } from './search/folds.ts';
-import { type LeaderboardEntry, Search, type SearchResult } from './search/search.ts';
+import type { LeaderboardEntry } from './search/leaderboard.ts';
+import { Search, type SearchResult } from './search/search.ts';
 import type { Supervision } from './supervision.ts';
 import { TrainingThread } from './training-thread.ts';
 import type { ModelConstraints } from './trees/constraints.ts';
@@ -48,7 +51,11 @@ export interface TrainRequest {
    * Trains exactly with these hyper-parameters, without a search: those and the seed of an earlier `train` give its bytes
    * again. Missing ones have the defaults of HYPER_PARAMETERS. Not together with `trainers` or `seconds`.
    */
-  readonly fixed?: { readonly trainer: TrainerName; readonly params: Readonly<Record<string, Json>> };
+  readonly fixed?: { readonly trainer: ModelTrainer; readonly params: Readonly<Record<string, Json>> };
+  /** Configurations of the past that the search tries early; those of the same or similar tables, the likeliest first. */
+  readonly history?: readonly PastConfiguration[];
+  /** Where finished evaluations are kept, so that a training that is begun again after a crash does not repeat them. */
+  readonly checkpoint?: SearchCheckpoint;
   /** Candidates evaluated at the same time, 1 by default. */
   readonly threads?: number;
   /** Written into the ONNX file's metadata. */
@@ -60,9 +67,13 @@ export interface TrainRequest {
 export interface TrainedModel {
   readonly task: Task;
   readonly classes: readonly string[] | null;
-  readonly trainer: TrainerName;
-  /** All hyper-parameters, rounds of trees included, and nothing else: what `fixed` takes and a recipe hashes. */
-  readonly params: Readonly<Record<string, number>>;
+  /** `ensemble` when several models are averaged. */
+  readonly trainer: ModelTrainer;
+  /**
+   * All hyper-parameters, rounds of trees included, and nothing else: what `fixed` takes and a recipe hashes. Of an
+   * ensemble its `members`: [{trainer, weight, params}]; with `calibration` when margins are calibrated.
+   */
+  readonly params: Readonly<Record<string, Json>>;
   /** How they were found. */
   readonly selection: { readonly candidate: string; readonly strategy: SelectionStrategy; readonly folds: number };
   /** The ONNX file. */
@@ -90,7 +101,8 @@ export interface TrainedModel {
 export async function train(request: TrainRequest): Promise<TrainedModel> {
   checkRequest(request);
   const { signal } = request;
-  const count = request.fixed ? 1 : Math.max(1, Math.min(THREAD_LIMIT, Math.floor(request.threads ?? 1)));
+  const count =
+    request.fixed && request.fixed.trainer !== 'ensemble' ? 1 : Math.max(1, Math.min(THREAD_LIMIT, Math.floor(request.threads ?? 1)));
   const threads = Array.from({ length: count }, () => new TrainingThread());
   const close = () => Promise.all(threads.map((thread) => thread.close()));
   const cancel = () => void close();
@@ -122,29 +134,28 @@ async function trainOn(threads: readonly TrainingThread[], request: TrainRequest
   });
   checkOutputNames(preparation);
   const preparedMs = Date.now();
-  const { leaderboard, selection, candidate, rounds } = await choose(threads, request, { matrix, target, scale, startedMs });
+  const { leaderboard, selection, plan } = await choose(threads, request, { matrix, target, scale, startedMs });
   const searchedMs = Date.now();
   request.onProgress?.({ phase: 'refit', ratio: 0 });
-  const refit = {
-    kind: 'refit',
-    candidate,
-    rounds,
+  const members = await refitMembers(threads, plan, request);
+  const { fitted, bytes } = await first.ask<'export'>({
+    kind: 'export',
+    members,
+    calibration: plan.calibration,
     preparation,
     classes: request.classes,
     scale,
     metadata: request.metadata ?? {},
-  } as const;
-  const { fitted, bytes } = await first.ask<'refit'>(refit, (ratio) => request.onProgress?.({ phase: 'refit', ratio }));
+  });
   request.onProgress?.({ phase: 'refit', ratio: 1 });
   const endedMs = Date.now();
   return {
     task: request.task,
     classes: request.classes,
-    trainer: candidate.trainer,
-    params: paramsOf({ candidate, rounds }),
+    ...recipeOfPlan(plan),
     selection,
     bytes,
-    features: preparation.features.map((plan) => plan.name),
+    features: preparation.features.map((feature) => feature.name),
     contract: inputContract(request.contract, preparation),
     excluded: preparation.excluded,
     leaderboard,
@@ -157,6 +168,26 @@ async function trainOn(threads: readonly TrainingThread[], request: TrainRequest
     },
     predict: (frame) => predictFitted(fitted, frame),
   };
+}
+
+/** Trains every member on all rows, as many at a time as there are threads. */
+async function refitMembers(threads: readonly TrainingThread[], { members }: ModelPlan, request: TrainRequest): Promise<EnsembleMember[]> {
+  const trained: EnsembleMember[] = [];
+  const done = members.map(() => 0);
+  const waiting = [...members.entries()];
+  const report = (index: number, ratio: number) => {
+    done[index] = ratio;
+    request.onProgress?.({ phase: 'refit', ratio: done.reduce((sum, each) => sum + each, 0) / done.length });
+  };
+  const work = async (thread: TrainingThread) => {
+    for (let next = waiting.shift(); next; next = waiting.shift()) {
+      const [index, { weight, choice }] = next;
+      const { predictor } = await thread.ask<'refit'>({ kind: 'refit', ...choice }, (ratio) => report(index, ratio));
+      trained[index] = { weight, predictor };
+    }
+  };
+  await Promise.all(threads.map(work));
+  return trained;
 }
 
 interface Encoded {
@@ -175,7 +206,6 @@ async function choose(
   const { task, fixed, weights, seed, queries, constraints } = request;
   const loss = ownLoss(request);
   const outputCount = outputCountOf(request);
-  const stop = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT));
   const load = {
     kind: 'load',
     task,
@@ -188,18 +218,18 @@ async function choose(
     constraints,
     seed,
     withFolds: !fixed,
-    stop,
   } as const;
   const [loaded] = await Promise.all(threads.map((thread) => thread.ask<'load'>(load)));
-  const { folds = 0, strategy = 'fixed', foldRowCount = matrix.rowCount } = loaded ?? {};
+  const { tests = [], rungs = [], strategy = 'fixed', foldRowCount = matrix.rowCount } = loaded ?? {};
   if (fixed) {
-    const choice = choiceOf(fixed.trainer, fixed.params, outputCount);
-    return { ...choice, leaderboard: [], selection: { candidate: choice.candidate.id, strategy, folds } };
+    const plan = planOf(fixed, outputCount);
+    return { plan, chosen: GIVEN_CANDIDATE, leaderboard: [], selection: { candidate: GIVEN_CANDIDATE, strategy, folds: tests.length } };
   }
   const search = new Search(threads, {
     trainers: trainersFor(request),
     rowCount: matrix.rowCount,
-    foldCount: folds,
+    tests,
+    rungs,
     foldRowCount,
     outputCount,
     seed,
@@ -209,11 +239,12 @@ async function choose(
     loss: task === 'ranking' ? (loss ?? { kind: 'lambdarank' }) : loss,
     startedMs,
     seconds: request.seconds ?? SECONDS_DEFAULT,
-    stop,
+    history: request.history,
+    checkpoint: request.checkpoint,
     onProgress: request.onProgress,
   });
   const found = await search.run();
-  return { ...found, selection: { candidate: found.candidate.id, strategy, folds } };
+  return { ...found, selection: { candidate: found.chosen, strategy, folds: tests.length } };
 }
 
 /** What target-aware encodings are fitted to. */

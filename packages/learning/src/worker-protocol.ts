@@ -1,10 +1,13 @@
 import type { Contract, Frame } from '@slipway/kernel';
-import type { FittedModel, Task } from './fitted-model.ts';
+import type { Calibration } from './calibration.ts';
+import type { EnsembleMember, FittedModel, SinglePredictor, Task } from './fitted-model.ts';
 import type { EncodedMatrix } from './matrix.ts';
 import type { Preparation } from './preparation.ts';
+import type { Blend, BlendRequest } from './search/blend.ts';
 import type { Candidate } from './search/candidates.ts';
-import type { Evaluation } from './search/evaluate.ts';
+import type { FoldResult } from './search/evaluate.ts';
 import type { SelectionStrategy } from './search/folds.ts';
+import type { Rung } from './search/rungs.ts';
 import type { Supervision } from './supervision.ts';
 import type { ModelConstraints } from './trees/constraints.ts';
 import type { Loss } from './trees/loss.ts';
@@ -27,15 +30,26 @@ export type TrainRequestMessage =
       readonly seed: number | string;
       /** Whether candidates will be compared; without, no folds are made. */
       readonly withFolds: boolean;
-      /** Shared by all threads: 1 in its first cell gives up what is being evaluated. */
-      readonly stop: Int32Array;
     }
-  | { readonly kind: 'evaluate'; readonly candidates: readonly Candidate[]; readonly deadlineMs: number; readonly mustFinish: boolean }
+  | {
+      readonly kind: 'evaluate';
+      readonly candidates: readonly Candidate[];
+      readonly fold: number;
+      readonly rowRatio: number;
+      readonly deadlineMs: number;
+      readonly mustFinish: boolean;
+    }
+  | { readonly kind: 'blend'; readonly request: BlendRequest }
   | {
       readonly kind: 'refit';
       readonly candidate: Candidate;
       /** Boosting rounds on all rows; 0 for linear models. */
       readonly rounds: number;
+    }
+  | {
+      readonly kind: 'export';
+      readonly members: readonly EnsembleMember[];
+      readonly calibration: Calibration | null;
       readonly preparation: Preparation;
       readonly classes: readonly string[] | null;
       readonly scale: FittedModel['scale'];
@@ -44,9 +58,17 @@ export type TrainRequestMessage =
 
 export interface TrainReplies {
   readonly prepare: { readonly preparation: Preparation; readonly matrix: EncodedMatrix };
-  readonly load: { readonly folds: number; readonly strategy: SelectionStrategy; readonly foldRowCount: number };
-  readonly evaluate: { readonly evaluations: readonly Evaluation[] };
-  readonly refit: { readonly fitted: FittedModel; readonly bytes: Uint8Array };
+  readonly load: {
+    readonly strategy: SelectionStrategy;
+    /** Rows that each fold holds out; none without a search. */
+    readonly tests: readonly Int32Array[];
+    readonly rungs: readonly Rung[];
+    readonly foldRowCount: number;
+  };
+  readonly evaluate: { readonly results: readonly FoldResult[] };
+  readonly blend: Blend;
+  readonly refit: { readonly predictor: SinglePredictor };
+  readonly export: { readonly fitted: FittedModel; readonly bytes: Uint8Array };
 }
 
 /** An error on its way between threads. */

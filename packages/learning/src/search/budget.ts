@@ -1,4 +1,4 @@
-import type { Evaluation } from './evaluate.ts';
+import type { Evaluation } from './compare.ts';
 
 export interface BudgetOptions {
   readonly startedMs: number;
@@ -7,6 +7,8 @@ export interface BudgetOptions {
   readonly foldCount: number;
   /** Rows a fold trains on. */
   readonly foldRowCount: number;
+  /** Refits of the best candidate that must fit in: more than one when an ensemble may follow. */
+  readonly refitCount?: number;
 }
 
 /** Share of the seconds kept for handing over and exporting the model. */
@@ -24,26 +26,31 @@ export function refitRounds(rounds: number, rowCount: number, foldRowCount: numb
 /** Divides the seconds between trying candidates and training the chosen one on all rows. */
 export class Budget {
   readonly #options: BudgetOptions;
-  readonly #endMs: number;
+  #endMs: number;
   /** Time of a refit as a share of the time its evaluation took, at most: every fold's cost grows with rows and rounds. */
   readonly #refitRatio: number;
 
   constructor(options: BudgetOptions) {
-    const { startedMs, seconds, rowCount, foldCount, foldRowCount } = options;
+    const { startedMs, seconds, rowCount, foldCount, foldRowCount, refitCount = 1 } = options;
     this.#options = options;
     this.#endMs = startedMs + seconds * 1_000 * (1 - EXPORT_RATIO);
-    this.#refitRatio = (REFIT_SAFETY * (rowCount / foldRowCount) ** 1.5) / foldCount;
+    this.#refitRatio = (refitCount * REFIT_SAFETY * (rowCount / foldRowCount) ** 1.5) / foldCount;
+  }
+
+  /** Takes note of time that was used before, by a search that this one continues. */
+  spend(seconds: number): void {
+    this.#endMs -= seconds * 1_000;
   }
 
   /** When an evaluation that starts now must end, so that either its refit or the best one's fits in after it. */
   deadlineMs(nowMs: number, best: Evaluation | undefined): number {
     const own = nowMs + (this.#endMs - nowMs) / (1 + this.#refitRatio);
-    return best ? Math.min(own, this.#endMs - this.refitMs(best)) : own;
+    return best ? Math.min(own, this.#endMs - (this.#options.refitCount ?? 1) * this.refitMs(best)) : own;
   }
 
   /** What training this candidate on all rows will take, judged by what it took on the folds. */
-  refitMs({ seconds, rounds, roundsGrown }: Evaluation): number {
-    const { rowCount, foldCount, foldRowCount } = this.#options;
+  refitMs({ seconds, rounds, roundsGrown, foldCount }: Pick<Evaluation, 'seconds' | 'rounds' | 'roundsGrown' | 'foldCount'>): number {
+    const { rowCount, foldRowCount } = this.#options;
     const growth = rowCount / foldRowCount;
     if (roundsGrown === 0) return (REFIT_SAFETY * COLD_START_FACTOR * growth * seconds * 1_000) / foldCount;
     return (REFIT_SAFETY * growth * refitRounds(rounds, rowCount, foldRowCount) * seconds * 1_000) / roundsGrown;

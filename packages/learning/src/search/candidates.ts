@@ -1,3 +1,4 @@
+import type { Json } from '@slipway/kernel';
 import { createRandom, type Random } from '@slipway/statistics';
 import type { Penalty } from '../linear/quadratic.ts';
 import { TREE_DEFAULTS, type TreeParameters } from '../trees/parameters.ts';
@@ -22,30 +23,25 @@ export interface TreeCandidate {
 
 export type Candidate = LinearCandidate | TreeCandidate;
 
+/** Candidates evaluated together, in this order: the penalties of a linear path, or one forest. */
+export type Group = readonly Candidate[];
+
 /** Most candidates one search tries, however long it may take. */
-export const CANDIDATE_LIMIT = 40;
+export const CANDIDATE_LIMIT = 100;
 
 /** Penalties of the linear path, strongest first, so that each fit starts from the one before. */
 const STRENGTHS = [0.1, 0.03, 0.01, 0.003, 0.001, 3e-4, 1e-4] as const;
 
-const linear = (strength: number, l1Ratio: number): LinearCandidate => ({
-  id: `linear-${l1Ratio === 0 ? 'ridge' : 'net'}-${strength}`,
+const linear = (strength: number, l1Ratio: number, id?: string): LinearCandidate => ({
+  id: id ?? `linear-${l1Ratio === 0 ? 'ridge' : 'net'}-${strength}`,
   trainer: 'linear',
   penalty: { strength, l1Ratio },
   complexity: 0,
 });
 
-/** What is tried, in order, as groups that one worker evaluates together. Time decides how many groups are reached. */
-export function planCandidates(trainers: readonly TrainerName[], rowCount: number, seed: number | string): Candidate[][] {
-  const groups: Candidate[][] = [];
-  const trees = trainers.includes('gbdt') ? treeCandidates(rowCount, seed) : [];
-  if (trainers.includes('linear')) groups.push(STRENGTHS.map((strength) => linear(strength, 0)));
-  const [first, ...rest] = trees;
-  if (first) groups.push([first]);
-  if (trainers.includes('linear')) groups.push(STRENGTHS.slice(1, 6).map((strength) => linear(strength, 0.5)));
-  groups.push(...rest.map((candidate) => [candidate]));
-  return groups;
-}
+/** The ridge path: what every other candidate must beat, since nothing is simpler. */
+export const RIDGE_PATH: Group = STRENGTHS.map((strength) => linear(strength, 0));
+const NET_PATH: Group = STRENGTHS.slice(1, 6).map((strength) => linear(strength, 0.5));
 
 type Choice = Pick<TreeParameters, 'learningRate' | 'leafLimit' | 'leafRowsMin' | 'l2' | 'featureRatio' | 'rowRatio'>;
 
@@ -61,21 +57,65 @@ const BY_SIZE: readonly Choice[] = [
 const LARGE_ROW_COUNT = 10_000;
 
 const LEARNING_RATES = [0.02, 0.03, 0.05, 0.08] as const;
-const LEAVES = [4, 8, 15, 31, 63, 127] as const;
+const LEAVES = [4, 6, 8, 15, 31, 63, 127] as const;
 const LEAF_ROWS = [5, 10, 20, 40, 80] as const;
 const L2 = [0.1, 1, 5, 20] as const;
 const RATIOS = [0.4, 0.6, 0.8, 1] as const;
+const ROW_RATIOS = [0.6, 0.8, 1] as const;
+
+/** A configuration of the past: what `TrainedModel.trainer` and `.params` said. */
+export interface PastConfiguration {
+  readonly trainer: string;
+  readonly params: Readonly<Record<string, Json>>;
+}
+
+/** Past configurations one search takes up, the first of the list first. */
+export const HISTORY_LIMIT = 6;
+/** Members of a past ensemble that are looked at. */
+const PAST_MEMBER_LIMIT = 8;
+
+export interface PlanOptions {
+  readonly trainers: readonly TrainerName[];
+  readonly rowCount: number;
+  readonly seed: number | string;
+  readonly history?: readonly PastConfiguration[] | undefined;
+}
 
 /** On few rows the best of many candidates is the luckiest, so fewer are tried. */
 const SMALL_ROW_COUNT = 2_000;
-const SMALL_TREE_CANDIDATES = 8;
+const SMALL_WAVE_LIMIT = 2;
+const WAVE_LIMIT = 12;
+const WAVE_SIZE = 6;
+/** Of a later wave, this many are neighbours of the best so far; the others are drawn from everywhere. */
+const NEIGHBOUR_COUNT = 3;
 
-function treeCandidates(rowCount: number, seed: number | string): TreeCandidate[] {
-  const random = createRandom(seed).fork('candidates');
-  const limit = rowCount < SMALL_ROW_COUNT ? SMALL_TREE_CANDIDATES : CANDIDATE_LIMIT - 2 * STRENGTHS.length;
-  const planned = [FIRST, ...(rowCount < LARGE_ROW_COUNT ? BY_SIZE : BY_SIZE.toReversed())];
-  const choices = Array.from({ length: limit }, (_, index) => planned[index] ?? drawChoice(random));
-  return choices.map((choice, index) => treeCandidate(`gbdt-${index + 1}`, choice, rowCount));
+/** What is evaluated on all folds before anything is compared: the simplest of each trainer. */
+export function firstGroups({ trainers, rowCount }: PlanOptions): Group[] {
+  const groups: Group[] = [];
+  if (trainers.includes('linear')) groups.push(RIDGE_PATH);
+  if (trainers.includes('gbdt')) groups.push([treeCandidate('gbdt-1', FIRST, rowCount)]);
+  return groups;
+}
+
+/**
+ * The groups of a wave; empty when there are no more. Wave 0: what is good on most tables and what was good in the
+ * past; later ones: neighbours of the best forest so far, and random ones. Depends on its arguments only.
+ */
+export function waveGroups(wave: number, options: PlanOptions, best: TreeCandidate | undefined): Group[] {
+  const { trainers, rowCount, seed, history = [] } = options;
+  const hasTrees = trainers.includes('gbdt');
+  if (wave === 0) {
+    const net = trainers.includes('linear') ? [NET_PATH] : [];
+    const planned = rowCount < LARGE_ROW_COUNT ? BY_SIZE : BY_SIZE.toReversed();
+    const trees = hasTrees ? planned.map((choice, index): Group => [treeCandidate(`gbdt-${index + 2}`, choice, rowCount)]) : [];
+    return distinctGroups([...pastGroups(history, trainers), ...trees, ...net], firstGroups(options));
+  }
+  if (!hasTrees || wave > (rowCount < SMALL_ROW_COUNT ? SMALL_WAVE_LIMIT : WAVE_LIMIT)) return [];
+  const random = createRandom(seed).fork(`wave ${wave}`);
+  return Array.from({ length: WAVE_SIZE }, (_, index): Group => {
+    const choice = best && index < NEIGHBOUR_COUNT ? neighbour(best.parameters, random) : drawChoice(random);
+    return [treeCandidate(`gbdt-${wave}.${index + 1}`, choice, rowCount)];
+  });
 }
 
 function drawChoice(random: Random): Choice {
@@ -86,17 +126,82 @@ function drawChoice(random: Random): Choice {
     leafRowsMin: pick(LEAF_ROWS),
     l2: pick(L2),
     featureRatio: pick(RATIOS),
-    rowRatio: pick(RATIOS.slice(1)),
+    rowRatio: pick(ROW_RATIOS),
+  };
+}
+
+/** The same but for one step up or down in each of about two hyper-parameters. */
+function neighbour(from: TreeParameters, random: Random): Choice {
+  const CHANGE_RATIO = 0.4;
+  const step = (items: readonly number[], value: number): number => {
+    if (random.next() >= CHANGE_RATIO) return value;
+    const at = items.reduce((best, item, index) => (Math.abs(item - value) < Math.abs((items[best] as number) - value) ? index : best), 0);
+    const to = at + (random.int(2) === 0 ? -1 : 1);
+    return items[Math.min(items.length - 1, Math.max(0, to))] as number;
+  };
+  return {
+    learningRate: step(LEARNING_RATES, from.learningRate),
+    leafLimit: step(LEAVES, from.leafLimit),
+    leafRowsMin: step(LEAF_ROWS, from.leafRowsMin),
+    l2: step(L2, from.l2),
+    featureRatio: step(RATIOS, from.featureRatio),
+    rowRatio: step(ROW_RATIOS, from.rowRatio),
   };
 }
 
 /** Small tables allow smaller leaves. */
 function treeCandidate(id: string, choice: Choice, rowCount: number): TreeCandidate {
   const leafRowsMin = Math.max(2, Math.min(choice.leafRowsMin, Math.floor(rowCount / 40)));
-  return {
-    id,
-    trainer: 'gbdt',
-    parameters: { ...TREE_DEFAULTS, ...choice, leafRowsMin },
-    complexity: 1 + Math.log2(choice.leafLimit) / 10,
-  };
+  const parameters = { ...TREE_DEFAULTS, ...choice, leafRowsMin };
+  return { id, trainer: 'gbdt', parameters, complexity: complexityOf(parameters) };
+}
+
+function complexityOf({ leafLimit }: TreeParameters): number {
+  return 1 + Math.log2(leafLimit) / 10;
+}
+
+/** Past configurations as groups of one; members of ensembles each by itself; what is no configuration of today is left out. */
+function pastGroups(history: readonly PastConfiguration[], trainers: readonly TrainerName[]): Group[] {
+  const singles = history.flatMap((past) => (past.trainer === 'ensemble' ? membersOf(past.params) : [past]));
+  const candidates = singles.flatMap(({ trainer, params }, index): Candidate[] => {
+    if (trainer === 'linear' && trainers.includes('linear')) {
+      const { strength, l1Ratio } = params;
+      if (typeof strength !== 'number' || typeof l1Ratio !== 'number') return [];
+      return [linear(strength, l1Ratio, `past-linear-${index + 1}`)];
+    }
+    if (trainer !== 'gbdt' || !trainers.includes('gbdt')) return [];
+    const known = Object.keys(TREE_DEFAULTS).filter((name) => typeof params[name] === 'number');
+    const parameters: TreeParameters = { ...TREE_DEFAULTS, ...Object.fromEntries(known.map((name) => [name, params[name] as number])) };
+    return [{ id: `past-gbdt-${index + 1}`, trainer, parameters, complexity: complexityOf(parameters) }];
+  });
+  return distinctGroups(
+    candidates.map((candidate) => [candidate]),
+    [],
+  ).slice(0, HISTORY_LIMIT);
+}
+
+function membersOf(params: PastConfiguration['params']): PastConfiguration[] {
+  const { members } = params;
+  if (!Array.isArray(members)) return [];
+  return members.slice(0, PAST_MEMBER_LIMIT).flatMap((member) => {
+    if (typeof member !== 'object' || member === null || Array.isArray(member)) return [];
+    const { trainer, params: own } = member;
+    if (typeof trainer !== 'string' || typeof own !== 'object' || own === null || Array.isArray(own)) return [];
+    return [{ trainer, params: own }];
+  });
+}
+
+/** Groups that try what no group before them tried. */
+function distinctGroups(groups: readonly Group[], tried: readonly Group[]): Group[] {
+  const seen = new Set(tried.flat().map(configurationOf));
+  return groups.filter((group) => {
+    const own = group.map(configurationOf);
+    if (own.every((each) => seen.has(each))) return false;
+    for (const each of own) seen.add(each);
+    return true;
+  });
+}
+
+function configurationOf(candidate: Candidate): string {
+  return candidate.trainer === 'gbdt' ? JSON.stringify(candidate.parameters) : JSON.stringify(candidate.penalty);
 }

@@ -1,4 +1,4 @@
-import type { Evaluation } from './evaluate.ts';
+import { differenceOf, type Evaluation } from './compare.ts';
 
 /**
  * The simplest candidate whose loss cannot be told from the best: mean difference of row losses within one standard
@@ -6,56 +6,53 @@ import type { Evaluation } from './evaluate.ts';
  * equally simple ones the lowest loss, then the first id. Depends on nothing but the evaluations.
  */
 export function chooseCandidate(evaluations: readonly Evaluation[], weights: Float64Array | undefined): Evaluation | undefined {
-  const usable = evaluations.filter((evaluation) => Number.isFinite(evaluation.loss));
-  const [best] = usable.toSorted(byLoss);
+  const best = bestOf(evaluations);
   if (!best) return undefined;
-  const near = usable.filter((evaluation) => evaluation === best || isWithinOneError(evaluation, best, weights));
+  const near = evaluations.filter((evaluation) => evaluation === best || !isWorse(evaluation, best, weights));
   return near.toSorted((left, right) => left.candidate.complexity - right.candidate.complexity || byLoss(left, right))[0];
 }
 
-/**
- * After how many groups nothing more needs to be tried: when `patience` groups in a row brought nothing that is better
- * than the best before them by more than one standard error. The best is not replaced by smaller steps, so that many
- * small ones add up. Looks at the groups in their order only, so it says the same however many threads evaluate them.
- * @returns undefined while the search should go on.
- */
-export function settledAfter(
-  groups: readonly (readonly Evaluation[])[],
-  weights: Float64Array | undefined,
-  patience: number,
-): number | undefined {
-  let best: Evaluation | undefined;
-  let idle = 0;
-  for (const [index, group] of groups.entries()) {
-    const [own] = group.filter((evaluation) => Number.isFinite(evaluation.loss)).toSorted(byLoss);
-    const isBetter = own && (!best || (own.loss < best.loss && !isWithinOneError(best, own, weights)));
-    idle = isBetter ? 0 : idle + 1;
-    if (isBetter) best = own;
-    if (best && idle >= patience) return index + 1;
-  }
-  return undefined;
+/** The lowest loss; undefined when none is a number. */
+export function bestOf(evaluations: readonly Evaluation[]): Evaluation | undefined {
+  return evaluations.filter((evaluation) => Number.isFinite(evaluation.loss)).toSorted(byLoss)[0];
 }
 
-function byLoss(left: Evaluation, right: Evaluation): number {
+export function byLoss(left: Evaluation, right: Evaluation): number {
   return left.loss - right.loss || (left.candidate.id < right.candidate.id ? -1 : 1);
 }
 
-function isWithinOneError(evaluation: Evaluation, best: Evaluation, weights: Float64Array | undefined): boolean {
-  let total = 0;
-  let sum = 0;
-  let squares = 0;
-  let weightSquares = 0;
-  for (let row = 0; row < best.rowLosses.length; row += 1) {
-    const difference = (evaluation.rowLosses[row] as number) - (best.rowLosses[row] as number);
-    if (Number.isNaN(difference)) continue;
-    const weight = weights ? (weights[row] as number) : 1;
-    total += weight;
-    weightSquares += weight * weight;
-    sum += weight * difference;
-    squares += weight * difference * difference;
+/** Whether the losses are larger by more than so many standard errors of the difference; no loss at all is worse. */
+export function isWorse(
+  evaluation: Pick<Evaluation, 'rowLosses'>,
+  than: Pick<Evaluation, 'rowLosses'>,
+  weights: Float64Array | undefined,
+  errors = 1,
+): boolean {
+  const { mean, error } = differenceOf(evaluation.rowLosses, than.rowLosses, weights);
+  return !(mean <= errors * error);
+}
+
+/**
+ * Counts waves that brought nothing: whether the best is better than the best so far by more than one standard error.
+ * The best so far is not replaced by smaller steps, so that many small ones add up.
+ */
+export class Patience {
+  readonly #waves: number;
+  readonly #weights: Float64Array | undefined;
+  #mark: Evaluation | undefined;
+  #idle = 0;
+
+  /** @param waves waves without a better candidate that end a search. */
+  constructor(waves: number, weights: Float64Array | undefined) {
+    this.#waves = waves;
+    this.#weights = weights;
   }
-  if (total === 0) return false;
-  const mean = sum / total;
-  const variance = Math.max(0, squares / total - mean * mean);
-  return mean <= Math.sqrt((variance * weightSquares) / (total * total));
+
+  /** Takes note of the best after a wave. @returns whether to go on. */
+  continuesAfter(best: Evaluation | undefined): boolean {
+    const isBetter = best !== undefined && (this.#mark === undefined || isWorse(this.#mark, best, this.#weights));
+    if (isBetter) this.#mark = best;
+    this.#idle = isBetter ? 0 : this.#idle + 1;
+    return this.#mark === undefined || this.#idle < this.#waves;
+  }
 }

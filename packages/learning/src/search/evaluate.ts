@@ -1,12 +1,13 @@
 import { rocAuc } from '@slipway/statistics';
-import { buildDesign, type Design, LINEAR_WIDTH_LIMIT, planDesign } from '../linear/design.ts';
+import { buildDesign, type Design, type DesignPlan, LINEAR_WIDTH_LIMIT, planDesign } from '../linear/design.ts';
 import { addMargins, fitLinear } from '../linear/fit.ts';
+import { foldLinear, predictLinear } from '../linear/linear-model.ts';
 import { type EncodedMatrix, takeMatrixRows, takeValues } from '../matrix.ts';
 import { applyBins, type BinnedMatrix, fitBins, takeBinnedRows } from '../trees/binning.ts';
-import { boost, type BoostResult } from '../trees/boost.ts';
+import { boost, type BoostResult, cutForest } from '../trees/boost.ts';
 import type { TreeConstraints } from '../trees/constraints.ts';
 import { baseScores, type Objective, rowLosses, type Targets } from '../trees/objective.ts';
-import { addBinned } from '../trees/tree.ts';
+import { addBinned, predictForest } from '../trees/tree.ts';
 import type { Candidate, LinearCandidate, TreeCandidate } from './candidates.ts';
 import type { Fold } from './folds.ts';
 
@@ -17,34 +18,35 @@ export interface LearningTask {
   readonly matrix: EncodedMatrix;
   /** Class index, or the standardised number. */
   readonly targets: Targets;
-  readonly folds: readonly Fold[];
   readonly constraints?: TreeConstraints | undefined;
+  readonly folds: readonly Fold[];
   readonly seed: number | string;
 }
 
-/** How one candidate did on the folds. */
-export interface Evaluation {
-  readonly candidate: Candidate;
-  /** Mean loss of each training row over the folds that tested it; NaN where none did. */
-  readonly rowLosses: Float64Array;
-  /** Log loss, or mean squared error of the standardised target. */
-  readonly loss: number;
-  /** Mean ROC AUC of the folds; null unless binary. */
+/** What one candidate said about the rows that a fold held out. */
+export interface FoldResult {
+  /** [outputs × held-out rows], output by output, at rounds that the rows themselves did not choose. */
+  readonly margins: Float32Array;
+  /** Loss of each held-out row at these margins. */
+  readonly losses: Float32Array;
+  /** ROC AUC of the held-out rows; null unless binary, with both classes. */
   readonly rocAuc: number | null;
-  /** Median over the folds of the best boosting round; 0 for linear models. */
+  /** Best boosting round on the held-out rows; 0 for linear models. */
   readonly rounds: number;
-  /** Rounds grown on all folds together, those after the best included; tells what a round costs. */
+  /** Rounds grown, those after the best included; tells what a round costs. */
   readonly roundsGrown: number;
   readonly seconds: number;
+  /** One row through the fitted predictor, encoding left out: microseconds, by this thread's clock. */
+  readonly latencyUs: number;
 }
 
 export interface EvaluateOptions {
+  readonly fold: number;
+  /** Share of the fold's training rows to use. */
+  readonly rowRatio: number;
   /** Absolute time (Date.now) at which to stop. */
   readonly deadlineMs: number;
-  /**
-   * Divides the time that is left among the folds instead of giving up (trees), or fits the first penalty whatever the
-   * time (linear): so that a search that allows little time still has a candidate to choose.
-   */
+  /** Ends a forest at the deadline, or fits the first penalty whatever the time, instead of giving up. */
   readonly mustFinish: boolean;
   /** Asked often; true gives everything up that is not finished. */
   readonly isStopped?: () => boolean;
@@ -55,26 +57,40 @@ export interface EvaluateOptions {
 const ROUND_LIMIT = 2_000;
 /** Rounds without a lower loss that end a fold: more when steps are small. */
 const PATIENCE_STEPS = 2.5;
+/** Rows whose predictions are timed, one by one. */
+const LATENCY_ROWS = 64;
+
+/** The rows of one fold, ready to learn from; kept until another fold is asked for. */
+interface FoldData {
+  readonly key: string;
+  readonly train: Int32Array;
+  readonly trainTargets: Targets;
+  readonly testTargets: Targets;
+  binned?: { readonly limit: number; readonly train: BinnedMatrix; readonly test: BinnedMatrix };
+  design?: { readonly plan: DesignPlan; readonly train: Design; readonly test: Design } | 'too-wide';
+}
 
 /** Evaluates candidates on a task; keeps what can be shared between them. */
 export class Evaluator {
   readonly #task: LearningTask;
   #binned: { readonly limit: number; readonly data: BinnedMatrix } | undefined;
+  #fold: FoldData | undefined;
 
   constructor(task: LearningTask) {
     this.#task = task;
   }
 
-  /** @returns what was finished in time; candidates that were not are left out. */
-  evaluate(candidates: readonly Candidate[], options: EvaluateOptions): Evaluation[] {
-    const linear = candidates.filter((candidate) => candidate.trainer === 'linear');
-    const trees = candidates.filter((candidate) => candidate.trainer === 'gbdt');
-    const results = linear.length > 0 ? this.#evaluatePath(linear, options) : [];
-    for (const candidate of trees) {
-      const result = this.#evaluateTrees(candidate, options);
-      if (result) results.push(result);
+  /** @returns one result for each candidate that was finished in time, in their order; of a linear path the first ones. */
+  evaluate(candidates: readonly Candidate[], options: EvaluateOptions): FoldResult[] {
+    const [first] = candidates;
+    if (first?.trainer === 'gbdt') {
+      const result = this.#evaluateTrees(first, options);
+      return result ? [result] : [];
     }
-    return results;
+    return this.#evaluatePath(
+      candidates.filter((candidate) => candidate.trainer === 'linear'),
+      options,
+    );
   }
 
   /** The whole table in bins, placed once: bins do not look at the target. */
@@ -86,6 +102,7 @@ export class Evaluator {
     return this.#binned.data;
   }
 
+  /** Targets, weights and queries of some rows. */
   #targets(rows: Int32Array): Targets {
     const { target, weights, queries } = this.#task.targets;
     return {
@@ -95,102 +112,157 @@ export class Evaluator {
     };
   }
 
-  #evaluateTrees(candidate: TreeCandidate, options: EvaluateOptions): Evaluation | undefined {
-    const started = Date.now();
-    const { folds } = this.#task;
-    const data = this.binned(candidate.parameters.binLimit);
-    const runs: { readonly result: BoostResult; readonly test: BinnedMatrix; readonly targets: Targets }[] = [];
-    for (const [index, fold] of folds.entries()) {
-      const test = takeBinnedRows(data, fold.test);
-      const targets = this.#targets(fold.test);
-      const stopMs = options.mustFinish ? Date.now() + (options.deadlineMs - Date.now()) / (folds.length - index) : options.deadlineMs;
-      const shouldStop = () => Date.now() > stopMs || options.isStopped?.() === true;
-      const result = this.#boostFold(candidate, fold, { data: test, targets }, shouldStop);
-      if (result.stoppedBy === 'caller' && !options.mustFinish) return undefined;
-      runs.push({ result, test, targets });
-      options.onProgress?.((index + 1) / folds.length);
-    }
-    const rounds = medianRound(runs.map((run) => run.result.bestRound));
-    const tally = new Tally(this.#task);
-    runs.forEach(({ result, test, targets }, index) => {
-      tally.add(folds[index] as Fold, targets, this.#scoresAt(result, test, rounds));
-    });
-    const roundsGrown = runs.reduce((sum, { result }) => sum + result.rounds, 0);
-    return { candidate, rounds, roundsGrown, ...tally.summary(), seconds: (Date.now() - started) / 1_000 };
+  #foldData({ fold: index, rowRatio }: EvaluateOptions): FoldData {
+    const key = `${index}/${rowRatio}`;
+    if (this.#fold?.key === key) return this.#fold;
+    const fold = this.#task.folds[index] as Fold;
+    const train = rowRatio < 1 ? everySo(fold.train, rowRatio) : fold.train;
+    this.#fold = { key, train, trainTargets: this.#targets(train), testTargets: this.#targets(fold.test) };
+    return this.#fold;
   }
 
-  #boostFold(
-    candidate: TreeCandidate,
-    fold: Fold,
-    validation: { data: BinnedMatrix; targets: Targets },
-    shouldStop: () => boolean,
-  ): BoostResult {
-    const { objective, outputCount, seed, constraints } = this.#task;
+  #binnedFold(data: FoldData, limit: number, test: Int32Array): { readonly train: BinnedMatrix; readonly test: BinnedMatrix } {
+    if (data.binned?.limit !== limit) {
+      const all = this.binned(limit);
+      data.binned = { limit, train: takeBinnedRows(all, data.train), test: takeBinnedRows(all, test) };
+    }
+    return data.binned;
+  }
+
+  #evaluateTrees(candidate: TreeCandidate, options: EvaluateOptions): FoldResult | undefined {
+    const started = performance.now();
+    const { objective, outputCount, constraints, seed, folds } = this.#task;
     const { learningRate, binLimit } = candidate.parameters;
-    return boost({
+    const fold = this.#foldData(options);
+    const { train, test } = this.#binnedFold(fold, binLimit, (folds[options.fold] as Fold).test);
+    const result = boost({
       objective,
       outputCount,
-      data: takeBinnedRows(this.binned(binLimit), fold.train),
-      targets: this.#targets(fold.train),
-      validation,
+      data: train,
+      targets: fold.trainTargets,
+      validation: { data: test, targets: fold.testTargets },
       patience: Math.ceil(PATIENCE_STEPS / learningRate),
       parameters: candidate.parameters,
       constraints,
       roundLimit: ROUND_LIMIT,
       seed: `${seed}/${candidate.id}`,
-      shouldStop,
+      shouldStop: () => Date.now() > options.deadlineMs || options.isStopped?.() === true,
+      onRound: (round) => options.onProgress?.(round / ROUND_LIMIT),
     });
+    if (result.stoppedBy === 'caller' && (!options.mustFinish || options.isStopped?.() === true)) return undefined;
+    const margins = this.#honestMargins(result, test, fold.testTargets);
+    const seconds = (performance.now() - started) / 1_000;
+    const forest = cutForest(result.forest, result.bestRound);
+    const latencyUs = this.#latencyUs((row) => predictForest(forest, row));
+    const scored = this.#scored(margins, fold.testTargets);
+    return { ...scored, rounds: result.bestRound, roundsGrown: result.rounds, seconds, latencyUs };
   }
 
-  #scoresAt(result: BoostResult, data: BinnedMatrix, rounds: number): Float64Array[] {
+  /**
+   * Margins of held-out rows at a round chosen without them: half of the rows (whole queries when ranking) choose the
+   * round for the other half. Their own best round would flatter forests whose loss wobbles.
+   */
+  #honestMargins(result: BoostResult, data: BinnedMatrix, targets: Targets): Float32Array {
     const { outputCount, base, trees } = result.forest;
+    const { objective } = this.#task;
     const scores = Array.from(base, (score) => new Float64Array(data.rowCount).fill(score));
-    trees.slice(0, rounds * outputCount).forEach((tree, index) => addBinned(tree, data, scores[index % outputCount] as Float64Array));
-    return scores;
+    const margins = new Float32Array(outputCount * data.rowCount);
+    const halves = Uint8Array.from(targets.target, (_, row) => (targets.queries ? (targets.queries[row] as number) : row) & 1);
+    const best = [Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY];
+    for (let round = 0; round <= result.rounds; round += 1) {
+      for (let output = 0; round > 0 && output < outputCount; output += 1) {
+        const tree = trees[(round - 1) * outputCount + output];
+        if (tree) addBinned(tree, data, scores[output] as Float64Array);
+      }
+      const losses = rowLosses(objective, targets, scores);
+      for (const half of [0, 1]) {
+        const loss = halfLoss(losses, targets.weights, halves, half);
+        if (!(loss < (best[half] as number))) continue;
+        best[half] = loss;
+        copyHalf(scores, margins, halves, 1 - half);
+      }
+    }
+    return margins;
   }
 
-  /** All penalties on one fold before the next, each starting from the last. */
-  #evaluatePath(candidates: readonly LinearCandidate[], options: EvaluateOptions): Evaluation[] {
-    const { folds, objective, outputCount, matrix } = this.#task;
-    const tallies = candidates.map(() => new Tally(this.#task));
-    const elapsed = candidates.map(() => 0);
-    let reached = candidates.length;
+  /** All penalties, each starting from the last. */
+  #evaluatePath(candidates: readonly LinearCandidate[], options: EvaluateOptions): FoldResult[] {
+    const { folds, objective, outputCount } = this.#task;
+    const fold = this.#foldData(options);
+    fold.design ??= this.#designs(fold.train, (folds[options.fold] as Fold).test);
+    if (fold.design === 'too-wide') return [];
+    const { plan, train, test } = fold.design;
     const isLate = () => Date.now() > options.deadlineMs || options.isStopped?.() === true;
-    for (const [index, fold] of folds.entries()) {
-      const train = takeMatrixRows(matrix, fold.train);
-      const plan = planDesign(train);
-      if (plan.width > LINEAR_WIDTH_LIMIT) return [];
-      const design = buildDesign(plan, train);
-      const testDesign = buildDesign(plan, takeMatrixRows(matrix, fold.test));
-      const targets = this.#targets(fold.train);
-      const testTargets = this.#targets(fold.test);
-      let start: Float64Array[] = startWeights(objective, targets, outputCount, design);
-      for (let at = 0; at < reached; at += 1) {
-        const started = Date.now();
-        const { penalty } = candidates[at] as LinearCandidate;
-        const shouldStop = () => isLate() && !(options.mustFinish && at === 0);
-        start = fitLinear({ objective, outputCount, design, targets, penalty, start, shouldStop });
-        if (shouldStop()) {
-          reached = at;
-          break;
-        }
-        (tallies[at] as Tally).add(
-          fold,
-          testTargets,
-          start.map((weights) => marginsOf(testDesign, weights)),
-        );
-        elapsed[at] = (elapsed[at] as number) + (Date.now() - started) / 1_000;
-      }
-      options.onProgress?.((index + 1) / folds.length);
+    const results: FoldResult[] = [];
+    let start = startWeights(objective, fold.trainTargets, outputCount, train);
+    for (const [at, { penalty }] of candidates.entries()) {
+      const started = performance.now();
+      const shouldStop = () => isLate() && !(options.mustFinish && at === 0);
+      start = fitLinear({ objective, outputCount, design: train, targets: fold.trainTargets, penalty, start, shouldStop });
+      if (shouldStop()) break;
+      const margins = new Float32Array(outputCount * test.rowCount);
+      start.forEach((weights, output) => margins.set(marginsOf(test, weights), output * test.rowCount));
+      const seconds = (performance.now() - started) / 1_000;
+      const model = foldLinear(plan, start);
+      const latencyUs = this.#latencyUs((row) => predictLinear(model, row));
+      results.push({ ...this.#scored(margins, fold.testTargets), rounds: 0, roundsGrown: 0, seconds, latencyUs });
+      options.onProgress?.((at + 1) / candidates.length);
     }
-    return candidates.slice(0, reached).map((candidate, at) => ({
-      candidate,
-      rounds: 0,
-      roundsGrown: 0,
-      ...(tallies[at] as Tally).summary(),
-      seconds: elapsed[at] as number,
-    }));
+    return results;
   }
+
+  #designs(train: Int32Array, test: Int32Array): NonNullable<FoldData['design']> {
+    const { matrix } = this.#task;
+    const rows = takeMatrixRows(matrix, train);
+    const plan = planDesign(rows);
+    if (plan.width > LINEAR_WIDTH_LIMIT) return 'too-wide';
+    return { plan, train: buildDesign(plan, rows), test: buildDesign(plan, takeMatrixRows(matrix, test)) };
+  }
+
+  #scored(margins: Float32Array, targets: Targets): Pick<FoldResult, 'margins' | 'losses' | 'rocAuc'> {
+    const { objective, outputCount } = this.#task;
+    const scores = scoresOf(margins, outputCount);
+    const losses = Float32Array.from(rowLosses(objective, targets, scores));
+    const isBinary = objective === 'binary' && targets.target.includes(0) && targets.target.includes(1);
+    return { margins, losses, rocAuc: isBinary ? rocAuc(scores[0] as Float64Array, targets.target, targets.weights) : null };
+  }
+
+  #latencyUs(predict: (row: EncodedMatrix) => unknown): number {
+    const { matrix } = this.#task;
+    const count = Math.min(LATENCY_ROWS, matrix.rowCount);
+    const rows = Array.from({ length: count }, (_, row) => takeMatrixRows(matrix, Int32Array.of(row)));
+    for (const row of rows) predict(row);
+    const started = performance.now();
+    for (const row of rows) predict(row);
+    return ((performance.now() - started) * 1_000) / count;
+  }
+}
+
+/** Margins of held-out rows, one array per output. */
+export function scoresOf(margins: Float32Array, outputCount: number): Float64Array[] {
+  const rows = margins.length / outputCount;
+  return Array.from({ length: outputCount }, (_, output) => Float64Array.from(margins.subarray(output * rows, (output + 1) * rows)));
+}
+
+/** Rows spread evenly over all of them. */
+function everySo(rows: Int32Array, ratio: number): Int32Array {
+  const count = Math.max(1, Math.floor(rows.length * ratio));
+  return Int32Array.from({ length: count }, (_, at) => rows[Math.floor(at / ratio)] as number);
+}
+
+function halfLoss(losses: Float64Array, weights: Float64Array | undefined, halves: Uint8Array, half: number): number {
+  let sum = 0;
+  for (let row = 0; row < losses.length; row += 1) {
+    if (halves[row] === half) sum += (weights ? (weights[row] as number) : 1) * (losses[row] as number);
+  }
+  return sum;
+}
+
+function copyHalf(scores: readonly Float64Array[], margins: Float32Array, halves: Uint8Array, half: number): void {
+  scores.forEach((own, output) => {
+    const from = output * own.length;
+    for (let row = 0; row < own.length; row += 1) if (halves[row] === half) margins[from + row] = own[row] as number;
+  });
 }
 
 /** All weights zero, the intercept at the prior. */
@@ -206,51 +278,4 @@ function marginsOf(design: Design, weights: Float64Array): Float64Array {
   const margins = new Float64Array(design.rowCount);
   addMargins(design, weights, margins);
   return margins;
-}
-
-/** The middle of the folds' best rounds: one fold whose loss falls for ever (separable rows) does not decide. */
-function medianRound(rounds: readonly number[]): number {
-  const sorted = rounds.toSorted((left, right) => left - right);
-  const middle = (sorted.length - 1) / 2;
-  return Math.round(((sorted[Math.floor(middle)] as number) + (sorted[Math.ceil(middle)] as number)) / 2);
-}
-
-/** Collects row losses and fold scores of one candidate. */
-class Tally {
-  readonly #task: LearningTask;
-  readonly #sums: Float64Array;
-  readonly #counts: Uint8Array;
-  readonly #aucs: number[] = [];
-
-  constructor(task: LearningTask) {
-    this.#task = task;
-    this.#sums = new Float64Array(task.matrix.rowCount);
-    this.#counts = new Uint8Array(task.matrix.rowCount);
-  }
-
-  add(fold: Fold, targets: Targets, scores: readonly Float64Array[]): void {
-    const { objective } = this.#task;
-    const losses = rowLosses(objective, targets, scores);
-    fold.test.forEach((row, at) => {
-      this.#sums[row] = (this.#sums[row] as number) + (losses[at] as number);
-      this.#counts[row] = (this.#counts[row] as number) + 1;
-    });
-    const isBinary = objective === 'binary' && targets.target.includes(0) && targets.target.includes(1);
-    if (isBinary) this.#aucs.push(rocAuc(scores[0] as Float64Array, targets.target, targets.weights));
-  }
-
-  summary(): Pick<Evaluation, 'rowLosses' | 'loss' | 'rocAuc'> {
-    const rowLosses = this.#sums.map((sum, row) => sum / (this.#counts[row] as number));
-    const { weights } = this.#task.targets;
-    let loss = 0;
-    let total = 0;
-    rowLosses.forEach((each, row) => {
-      if (Number.isNaN(each)) return;
-      const weight = weights ? (weights[row] as number) : 1;
-      loss += weight * each;
-      total += weight;
-    });
-    const auc = this.#aucs.length === 0 ? null : this.#aucs.reduce((sum, each) => sum + each, 0) / this.#aucs.length;
-    return { rowLosses, loss: loss / total, rocAuc: auc };
-  }
 }

@@ -1,5 +1,5 @@
 import { TrainRequestError } from '../errors.ts';
-import type { Predictor } from '../fitted-model.ts';
+import type { SinglePredictor } from '../fitted-model.ts';
 import { buildDesign, LINEAR_WIDTH_LIMIT, planDesign } from '../linear/design.ts';
 import { fitLinear } from '../linear/fit.ts';
 import { foldLinear } from '../linear/linear-model.ts';
@@ -17,7 +17,7 @@ export function refit(
   candidate: Candidate,
   rounds: number,
   onRound?: (round: number) => void,
-): Predictor {
+): SinglePredictor {
   const { objective, outputCount, targets, matrix, constraints } = task;
   // The seed holds nothing of the search: the same hyper-parameters give the same model, however they were found.
   const seed = `${task.seed}/refit`;

@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict';
 import { createRandom } from '@slipway/statistics';
 import { describe, test } from 'vitest';
-import { CANDIDATE_LIMIT, planCandidates } from './candidates.ts';
+import { TREE_DEFAULTS } from '../trees/parameters.ts';
+import { firstGroups, type Group, HISTORY_LIMIT, waveGroups } from './candidates.ts';
 import { Budget, refitRounds } from './budget.ts';
-import { chooseCandidate, settledAfter } from './choose.ts';
-import type { Evaluation } from './evaluate.ts';
+import { chooseCandidate, Patience } from './choose.ts';
+import type { Evaluation } from './compare.ts';
 import { planFolds } from './folds.ts';
+import { planRungs } from './rungs.ts';
 
 function evaluation(id: string, complexity: number, rowLosses: readonly number[]): Evaluation {
   const known = rowLosses.filter((loss) => !Number.isNaN(loss));
@@ -18,6 +20,8 @@ function evaluation(id: string, complexity: number, rowLosses: readonly number[]
     rounds: 0,
     roundsGrown: 0,
     seconds: 0,
+    latencyUs: 1,
+    foldCount: 5,
   };
 }
 
@@ -68,29 +72,35 @@ describe('LE6 a search settles', () => {
       1,
       base.map((loss) => loss - gain),
     );
+  /** Waves after which it still went on. */
+  const wavesOf = (bests: readonly (Evaluation | undefined)[], waves: number): number => {
+    const patience = new Patience(waves, undefined);
+    const end = bests.findIndex((best) => !patience.continuesAfter(best));
+    return end < 0 ? bests.length : end;
+  };
 
-  test('when as many groups as its patience brought nothing that rows can tell from the best', () => {
-    const groups = [[exact('a', 0)], [noisy('b', 0.001), exact('c', -0.1)], [], [noisy('d', 0.001)], [exact('e', 0.2)]];
-    assert.equal(settledAfter(groups, undefined, 3), 4);
-    assert.equal(settledAfter(groups.slice(0, 3), undefined, 3), undefined);
+  test('when as many waves as its patience brought nothing that rows can tell from the best', () => {
+    const better = exact('b', 0.1);
+    assert.equal(wavesOf([exact('a', 0), better, better, noisy('c', 0.1001), better, better], 2), 3);
+    assert.equal(wavesOf([exact('a', 0), better], 2), 2);
   });
 
   test('not while better ones come, and small steps add up to a better one', () => {
-    const falling = Array.from({ length: 10 }, (_, index) => [exact(`s${index}`, index * 0.001)]);
-    assert.equal(settledAfter(falling, undefined, 2), undefined);
+    const falling = Array.from({ length: 10 }, (_, index) => exact(`s${index}`, index * 0.001));
+    assert.equal(wavesOf(falling, 1), 10);
     const wobble = Float64Array.from(base, () => 0.02 * random.normal());
-    const small = Array.from({ length: 10 }, (_, index) => [
+    const small = Array.from({ length: 10 }, (_, index) =>
       evaluation(
         `w${index}`,
         1,
         base.map((loss, row) => loss - index * 0.0004 + (index % 2) * (wobble[row] as number)),
       ),
-    ]);
-    assert.equal(settledAfter(small, undefined, 4), undefined);
+    );
+    assert.equal(wavesOf(small, 4), 10);
   });
 
   test('not before there is anything to choose', () => {
-    assert.equal(settledAfter([[], [], [evaluation('none', 1, [Number.NaN])]], undefined, 2), undefined);
+    assert.equal(wavesOf([undefined, undefined, undefined], 1), 3);
   });
 });
 
@@ -149,18 +159,79 @@ describe('folds', () => {
 });
 
 describe('candidates', () => {
-  test('are the same for a seed, unique, within the limit, and of the trainers asked for', () => {
-    for (const rows of [100, 5_000, 50_000]) {
-      const groups = planCandidates(['linear', 'gbdt'], rows, 3);
-      assert.deepEqual(planCandidates(['linear', 'gbdt'], rows, 3), groups);
-      const ids = groups.flat().map((candidate) => candidate.id);
-      assert.equal(new Set(ids).size, ids.length);
-      assert.ok(ids.length <= CANDIDATE_LIMIT);
-    }
-    assert.ok(
-      planCandidates(['linear'], 100, 3)
+  const options = { trainers: ['linear', 'gbdt'] as const, rowCount: 5_000, seed: 3 };
+  const [, firstTrees] = firstGroups(options);
+  const best = firstTrees?.[0];
+  assert.equal(best?.trainer, 'gbdt');
+
+  test('are the same for a seed, unique, and of the trainers asked for', () => {
+    for (const rowCount of [100, 5_000, 50_000]) {
+      const all = (seed: number): Group[] => [
+        ...firstGroups({ ...options, rowCount, seed }),
+        ...Array.from({ length: 30 }, (_, wave) => waveGroups(wave, { ...options, rowCount, seed }, best)).flat(),
+      ];
+      assert.deepEqual(all(3), all(3));
+      assert.notDeepEqual(all(3), all(4));
+      const ids = all(3)
         .flat()
-        .every((candidate) => candidate.trainer === 'linear'),
+        .map((candidate) => candidate.id);
+      assert.equal(new Set(ids).size, ids.length);
+    }
+    const onlyLinear = [0, 1, 2].flatMap((wave) => waveGroups(wave, { ...options, trainers: ['linear'] }, undefined)).flat();
+    assert.ok(onlyLinear.length > 0 && onlyLinear.every((candidate) => candidate.trainer === 'linear'));
+  });
+
+  test('small tables are tried with fewer, and no search goes on for ever', () => {
+    const wavesAt = (rowCount: number) => {
+      let wave = 0;
+      while (waveGroups(wave, { ...options, rowCount }, best).length > 0) wave += 1;
+      return wave;
+    };
+    assert.ok(wavesAt(500) < wavesAt(5_000));
+    assert.ok(wavesAt(1e6) < 20);
+  });
+
+  test('LE9 what was good in the past comes first, members of ensembles each by itself, and twice the same only once', () => {
+    const tree = { ...TREE_DEFAULTS, leafLimit: 17, rounds: 300 };
+    const history = [
+      { trainer: 'gbdt', params: tree },
+      {
+        trainer: 'ensemble',
+        params: {
+          members: [
+            { trainer: 'gbdt', weight: 0.5, params: tree },
+            { trainer: 'linear', weight: 0.5, params: { strength: 0.42, l1Ratio: 0 } },
+          ],
+        },
+      },
+      { trainer: 'rules', params: {} },
+    ];
+    const [past, member, third] = waveGroups(0, { ...options, history }, undefined);
+    assert.equal(past?.[0]?.trainer === 'gbdt' && past[0].parameters.leafLimit, 17);
+    assert.equal(member?.[0]?.trainer === 'linear' && member[0].penalty.strength, 0.42);
+    assert.ok(!third?.[0]?.id.startsWith('past'));
+    const many = Array.from({ length: 50 }, (_, index) => ({ trainer: 'gbdt', params: { ...tree, leafLimit: 2 + index } }));
+    const taken = waveGroups(0, { ...options, history: many }, undefined).filter((group) => group[0]?.id.startsWith('past'));
+    assert.equal(taken.length, HISTORY_LIMIT);
+  });
+});
+
+describe('rungs', () => {
+  const fold = (rows: number) => ({ train: new Int32Array(rows), test: new Int32Array(10) });
+  test.each([15, 10, 5, 3])('%i folds are each reached once, ever fewer candidates on ever more of them', (count) => {
+    const rungs = planRungs(Array.from({ length: count }, () => fold(100)));
+    assert.deepEqual(
+      rungs.flatMap((rung) => rung.folds),
+      Array.from({ length: count }, (_, at) => at),
     );
+    assert.ok(rungs.length > 1 && rungs.every((rung) => rung.rowRatio === 1));
+  });
+
+  test('a single large fold is first tried with a part of its rows, a small one is not', () => {
+    assert.deepEqual(
+      planRungs([fold(90_000)]).map((rung) => rung.rowRatio),
+      [0.25, 1],
+    );
+    assert.equal(planRungs([fold(1_000)]).length, 1);
   });
 });

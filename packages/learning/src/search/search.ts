@@ -1,30 +1,34 @@
 import type { ProgressEvent } from '@slipway/kernel';
 import { TrainRequestError } from '../errors.ts';
 import type { FittedModel, Task } from '../fitted-model.ts';
-import { type Choice, roundLimitOf } from '../hyper-parameters.ts';
+import { roundLimitOf } from '../hyper-parameters.ts';
+import type { ModelPlan } from '../model-plan.ts';
 import type { Loss } from '../trees/loss.ts';
 import type { TrainingThread } from '../training-thread.ts';
+import type { Blend } from './blend.ts';
 import { Budget, refitRounds } from './budget.ts';
-import { type Candidate, planCandidates, type TrainerName } from './candidates.ts';
-import { chooseCandidate, settledAfter } from './choose.ts';
-import type { Evaluation } from './evaluate.ts';
-
-/** One line of what was tried, best loss first. */
-export interface LeaderboardEntry {
-  readonly id: string;
-  readonly trainer: TrainerName;
-  /** Of rows that the fit had not seen: log_loss for classes (and roc_auc when binary), rmse for numbers. */
-  readonly scores: Readonly<Record<string, number>>;
-  /** Boosting rounds; 0 for linear models. */
-  readonly rounds: number;
-  readonly seconds: number;
-  readonly chosen: boolean;
-}
+import {
+  type Candidate,
+  CANDIDATE_LIMIT,
+  firstGroups,
+  type Group,
+  type PastConfiguration,
+  type TrainerName,
+  waveGroups,
+} from './candidates.ts';
+import { checkpointKey, decodeResults, encodeResults, type SearchCheckpoint } from './checkpoint.ts';
+import { bestOf, byLoss, chooseCandidate, isWorse, Patience } from './choose.ts';
+import { type Evaluation, summarize } from './compare.ts';
+import type { FoldResult } from './evaluate.ts';
+import { type LeaderboardEntry, leaderboardOf } from './leaderboard.ts';
+import type { Rung } from './rungs.ts';
 
 export interface SearchOptions {
   readonly trainers: readonly TrainerName[];
   readonly rowCount: number;
-  readonly foldCount: number;
+  /** Rows that each fold holds out. */
+  readonly tests: readonly Int32Array[];
+  readonly rungs: readonly Rung[];
   /** Rows a fold trains on. */
   readonly foldRowCount: number;
   readonly outputCount: number;
@@ -36,114 +40,328 @@ export interface SearchOptions {
   readonly loss?: Loss | undefined;
   readonly startedMs: number;
   readonly seconds: number;
-  /** Shared by all threads: 1 in its first cell gives up what is being evaluated. */
-  readonly stop: Int32Array;
+  readonly history?: readonly PastConfiguration[] | undefined;
+  readonly checkpoint?: SearchCheckpoint | undefined;
   readonly onProgress: ((event: ProgressEvent) => void) | undefined;
 }
 
 /** What a search found. */
-export interface SearchResult extends Choice {
+export interface SearchResult {
+  readonly plan: ModelPlan;
+  /** Id of the candidate, or `ensemble`. */
+  readonly chosen: string;
   readonly leaderboard: readonly LeaderboardEntry[];
 }
 
-/** A group is started when at least this share of the longest one so far is left. */
+/** An evaluation is started when at least this share of the longest one so far is left. */
 const START_RATIO = 0.9;
-/** Share of the time left that one linear path may take when trees are allowed too. */
-const LINEAR_RATIO = 0.25;
-/** Groups in a row without a better candidate that end a search; see `settledAfter`. */
-const PATIENCE_GROUPS = 4;
+/** Share of the time left that the first linear path may take when trees are allowed too, and the first trees after it. */
+const FIRST_RATIO = 0.4;
+/** Waves in a row without a better candidate that end a search. */
+const PATIENCE_WAVES = 1;
 /** From this many rows on small differences are real, and the search looks longer for them. */
 const LARGE_ROW_COUNT = 2_000;
-const LARGE_PATIENCE_GROUPS = 8;
+const LARGE_PATIENCE_WAVES = 2;
+/** A candidate this many standard errors worse than the best goes no further, whatever its rank. */
+const HOPELESS_ERRORS = 3;
+/** Candidates that may become members of an ensemble. */
+const FINALIST_LIMIT = 10;
+/** Time kept for the refit, as a multiple of the best candidate's: an ensemble may cost more. */
+const REFIT_COUNT_ONE_THREAD = 2;
+const REFIT_COUNT = 1.4;
 
-/** Tries groups of candidates on the threads until nothing better comes or the time is up, then chooses. */
+/** A group of candidates and what is known of it. */
+interface Racer {
+  readonly group: Group;
+  /** By fold, then by candidate; a path may have been cut short. */
+  readonly results: Map<number, readonly FoldResult[]>;
+  /** First looks with a part of the rows. */
+  part: readonly FoldResult[] | undefined;
+}
+
+interface Job {
+  readonly racer: Racer;
+  readonly fold: number;
+  readonly rowRatio: number;
+  /** Absolute time at which it must end; by default what the budget says. */
+  readonly endsMs?: () => number;
+  readonly mustFinish: boolean;
+}
+
+/**
+ * Successive halving in waves: the simplest candidates on all folds, then waves of others, of which ever fewer reach
+ * ever more folds, until waves bring nothing better or the time is up. Decisions are made between waves and rungs only,
+ * so the number of threads changes nothing but the time.
+ */
 export class Search {
   readonly #threads: readonly TrainingThread[];
   readonly #options: SearchOptions;
   readonly #budget: Budget;
-  readonly #groups: readonly Candidate[][];
-  /** By group; a hole is not evaluated yet. */
-  readonly #results: Evaluation[][] = [];
-  #next = 0;
-  /** Groups from here on do not count. */
-  #end: number;
+  readonly #racers: Racer[] = [];
   #longestMs = 0;
+  #isOver = false;
 
   constructor(threads: readonly TrainingThread[], options: SearchOptions) {
     this.#threads = threads;
     this.#options = options;
-    this.#budget = new Budget(options);
-    this.#groups = planCandidates(options.trainers, options.rowCount, options.seed);
-    this.#end = this.#groups.length;
+    const refitCount = threads.length > 1 ? REFIT_COUNT : REFIT_COUNT_ONE_THREAD;
+    this.#budget = new Budget({ ...options, foldCount: options.tests.length, refitCount });
   }
 
   async run(): Promise<SearchResult> {
-    await Promise.all(this.#threads.map((thread) => this.#work(thread)));
-    const chosen = this.#best();
+    const { rowCount, weights } = this.#options;
+    await this.#runFirst();
+    const patience = new Patience(rowCount < LARGE_ROW_COUNT ? PATIENCE_WAVES : LARGE_PATIENCE_WAVES, weights);
+    for (let wave = 0; patience.continuesAfter(bestOf(this.#complete())) && !this.#isOver; wave += 1) {
+      const tried = this.#racers.reduce((sum, racer) => sum + racer.group.length, 0);
+      const groups = waveGroups(wave, this.#options, this.#bestTree()).slice(0, CANDIDATE_LIMIT - tried);
+      if (groups.length === 0) break;
+      await this.#race(groups);
+    }
+    return this.#conclude();
+  }
+
+  /** Without any of them there would be nothing to choose: the time is divided among their folds, or cuts them short. */
+  async #runFirst(): Promise<void> {
+    const { trainers, tests } = this.#options;
+    const folds = [...tests.keys()];
+    const racers = firstGroups(this.#options).map((group) => this.#enter(group));
+    const jobsOf = (racer: Racer, at: readonly number[], shareRatio: number): Job[] => {
+      const isTree = racer.group[0]?.trainer === 'gbdt';
+      const mustFinish = isTree || !trainers.includes('gbdt');
+      let waiting = at.length;
+      const endsMs = () => {
+        const nowMs = Date.now();
+        const rounds = Math.ceil(waiting / this.#threads.length);
+        waiting -= 1;
+        return nowMs + (shareRatio * (this.#budget.deadlineMs(nowMs, undefined) - nowMs)) / rounds;
+      };
+      return at.map((fold) => ({ racer, fold, rowRatio: 1, endsMs, mustFinish }));
+    };
+    const both = racers.length > 1;
+    const look = both ? folds.slice(0, Math.ceil(folds.length / 5)) : folds;
+    const [simple, trees] = both ? racers : [undefined, racers[0]];
+    await this.#runJobs([
+      ...(simple ? jobsOf(simple, folds, FIRST_RATIO) : []),
+      ...(trees ? jobsOf(trees, look, both ? FIRST_RATIO : 1) : []),
+    ]);
+    if (!both || !trees) return;
+    const best = bestOf(this.#complete());
+    const isHopeless =
+      best && this.#bestIn(trees, look)?.every((each) => isWorse(each, this.#on(best, look), this.#options.weights, HOPELESS_ERRORS));
+    if (!isHopeless) await this.#runJobs(jobsOf(trees, folds.slice(look.length), best ? FIRST_RATIO : 1));
+  }
+
+  /** One wave: every group on the first rung, the better ones on the next, and so on. */
+  async #race(groups: readonly Group[]): Promise<void> {
+    let racing = groups.map((group) => this.#enter(group));
+    for (const rung of this.#options.rungs) {
+      await this.#runJobs(
+        racing.flatMap((racer) => rung.folds.map((fold) => ({ racer, fold, rowRatio: rung.rowRatio, mustFinish: false }))),
+      );
+      racing = this.#promote(racing, rung);
+      if (racing.length === 0) return;
+    }
+  }
+
+  /** Those that finished the rung, are not hopeless, and are among the better ones. */
+  #promote(racing: readonly Racer[], { rowRatio, keepRatio, folds: last }: Rung): Racer[] {
+    const { weights } = this.#options;
+    const folds = Array.from({ length: (last.at(-1) ?? 0) + 1 }, (_, fold) => fold);
+    const best = bestOf(this.#complete());
+    const judged = racing.flatMap((racer) => {
+      const own = rowRatio < 1 ? this.#partly(racer, last[0] ?? 0) : this.#bestIn(racer, folds)?.[0];
+      if (!own || !Number.isFinite(own.loss)) return [];
+      if (best && rowRatio === 1 && isWorse(own, this.#on(best, folds), weights, HOPELESS_ERRORS)) return [];
+      return [{ racer, own }];
+    });
+    judged.sort((left, right) => byLoss(left.own, right.own));
+    const limit = Math.ceil(racing.length * keepRatio);
+    // Linear paths cost next to nothing and err differently: they go on unless hopeless.
+    return judged.filter(({ racer }, at) => at < limit || racer.group[0]?.trainer === 'linear').map(({ racer }) => racer);
+  }
+
+  #enter(group: Group): Racer {
+    const racer: Racer = { group, results: new Map(), part: undefined };
+    this.#racers.push(racer);
+    return racer;
+  }
+
+  /** Candidates with all folds. */
+  #complete(): Evaluation[] {
+    const folds = [...this.#options.tests.keys()];
+    return this.#racers.flatMap((racer) => this.#summaries(racer, folds));
+  }
+
+  /** Candidates of a racer that have all of these folds. */
+  #summaries(racer: Racer, folds: readonly number[]): Evaluation[] {
+    return racer.group.flatMap((candidate, at) => {
+      const results = folds.flatMap((fold) => {
+        const result = racer.results.get(fold)?.[at];
+        return result ? [{ fold, result }] : [];
+      });
+      return results.length === folds.length ? [this.#summary(candidate, results)] : [];
+    });
+  }
+
+  #summary(candidate: Candidate, results: Parameters<typeof summarize>[1]): Evaluation {
+    const { tests, weights, rowCount } = this.#options;
+    return summarize(candidate, results, tests, weights, rowCount);
+  }
+
+  /** A racer's candidates on some folds, best first; undefined when it has none. */
+  #bestIn(racer: Racer, folds: readonly number[]): Evaluation[] | undefined {
+    const all = this.#summaries(racer, folds).toSorted(byLoss);
+    return all.length > 0 ? all : undefined;
+  }
+
+  #partly(racer: Racer, fold: number): Evaluation | undefined {
+    const all = racer.group.flatMap((candidate, at) => {
+      const result = racer.part?.[at];
+      return result ? [this.#summary(candidate, [{ fold, result }])] : [];
+    });
+    return bestOf(all);
+  }
+
+  /** A complete evaluation looked at on some folds only. */
+  #on(evaluation: Evaluation, folds: readonly number[]): Evaluation {
+    for (const racer of this.#racers) {
+      const found = racer.group.includes(evaluation.candidate)
+        ? this.#summaries(racer, folds).find((each) => each.candidate === evaluation.candidate)
+        : undefined;
+      if (found) return found;
+    }
+    return evaluation;
+  }
+
+  #bestTree() {
+    const tree = bestOf(this.#complete().filter(({ candidate }) => candidate.trainer === 'gbdt'))?.candidate;
+    return tree?.trainer === 'gbdt' ? tree : undefined;
+  }
+
+  async #runJobs(jobs: readonly Job[]): Promise<void> {
+    const waiting = [...jobs];
+    const best = bestOf(this.#complete());
+    const work = async (thread: TrainingThread) => {
+      for (let job = waiting.shift(); job; job = waiting.shift()) await this.#runJob(thread, job, best);
+    };
+    await Promise.all(this.#threads.map(work));
+  }
+
+  async #runJob(thread: TrainingThread, job: Job, best: Evaluation | undefined): Promise<void> {
+    const { racer, fold, rowRatio, mustFinish } = job;
+    const { checkpoint, tests, outputCount } = this.#options;
+    const key = checkpointKey(racer.group, fold, rowRatio);
+    const saved = await checkpoint?.load(key);
+    const known = saved && decodeResults(saved, outputCount * (tests[fold] as Int32Array).length);
+    if (known) {
+      this.#budget.spend(known.reduce((sum, result) => sum + result.seconds, 0) / this.#threads.length);
+      this.#note(job, known);
+      return;
+    }
+    const startedMs = Date.now();
+    const latestMs = this.#budget.deadlineMs(startedMs, best);
+    const deadlineMs = job.endsMs?.() ?? latestMs;
+    if (!mustFinish && deadlineMs - startedMs < (job.endsMs ? 0 : this.#longestMs * START_RATIO)) {
+      this.#isOver = true;
+      return;
+    }
+    const report = (ratio: number) => this.#report(racer.group[0]?.id ?? '', ratio);
+    const request = { kind: 'evaluate', candidates: racer.group, fold, rowRatio, deadlineMs, mustFinish } as const;
+    const { results } = await thread.ask<'evaluate'>(request, report);
+    if (rowRatio === 1 && !job.endsMs) this.#longestMs = Math.max(this.#longestMs, Date.now() - startedMs);
+    this.#note(job, results);
+    // What the clock cut short is no result of the configuration.
+    if (Date.now() < deadlineMs && results.length > 0) await checkpoint?.save(key, encodeResults(results));
+    report(1);
+  }
+
+  #note({ racer, fold, rowRatio }: Job, results: readonly FoldResult[]): void {
+    if (rowRatio < 1) racer.part = results;
+    else racer.results.set(fold, results);
+  }
+
+  /** The choice among the complete candidates, several of them together when that pays, and a calibration when that does. */
+  async #conclude(): Promise<SearchResult> {
+    const { weights, tests } = this.#options;
+    const complete = this.#complete();
+    const chosen = chooseCandidate(complete, weights);
     if (!chosen) {
       throw new TrainRequestError('No candidate could be trained: the table is too wide for the linear trainer and no other was allowed.', {
         help: 'Allow the trainer gbdt, or exclude columns with many categories.',
       });
     }
+    const ranked = complete.filter((each) => Number.isFinite(each.loss)).toSorted(byLoss);
+    const finalists = this.#finalists(ranked, chosen);
+    const [thread] = this.#threads;
+    const blended = await (thread as TrainingThread).ask<'blend'>({
+      kind: 'blend',
+      request: {
+        finalists: finalists.map((each) => [...tests.keys()].map((fold) => this.#marginsOf(each, fold))),
+        works: finalists.map((each) => this.#workOf(each)),
+        chosen: finalists.indexOf(chosen),
+        withEnsemble: !this.#isOver || Date.now() < this.#budget.deadlineMs(Date.now(), chosen),
+      },
+    });
+    return this.#resultOf(finalists, chosen, blended);
+  }
+
+  /** The best of each kind of candidate first: members that err alike add nothing. */
+  #finalists(ranked: readonly Evaluation[], chosen: Evaluation): Evaluation[] {
+    const linear = ranked.find(({ candidate }) => candidate.trainer === 'linear');
+    const first = ranked.slice(0, FINALIST_LIMIT - 2);
+    return [...new Set([...first, ...(linear ? [linear] : []), chosen])];
+  }
+
+  #marginsOf({ candidate }: Evaluation, fold: number): Float32Array {
+    for (const racer of this.#racers) {
+      const at = racer.group.indexOf(candidate);
+      if (at >= 0) return (racer.results.get(fold)?.[at] as FoldResult).margins;
+    }
+    throw new Error('A finalist was evaluated on every fold.');
+  }
+
+  /** Nodes that a row meets, which is what training and asking cost; a linear model costs next to nothing. */
+  #workOf({ candidate, rounds }: Evaluation): number {
+    return candidate.trainer === 'gbdt' ? Math.max(1, rounds) * Math.log2(candidate.parameters.leafLimit) : 1;
+  }
+
+  #resultOf(finalists: readonly Evaluation[], chosen: Evaluation, blended: Blend): SearchResult {
+    const members = finalists.flatMap((evaluation, index) => {
+      const weight = blended.weights[index] ?? 0;
+      return weight > 0 ? [{ weight, evaluation }] : [];
+    });
+    const isEnsemble = members.length > 1;
+    const { calibration } = blended;
+    return {
+      plan: {
+        members: members.map(({ weight, evaluation }) => ({
+          weight,
+          choice: { candidate: evaluation.candidate, rounds: this.#refitRounds(evaluation) },
+        })),
+        calibration,
+      },
+      chosen: isEnsemble ? 'ensemble' : chosen.candidate.id,
+      leaderboard: leaderboardOf(this.#options, this.#everything(), {
+        chosen: isEnsemble ? undefined : chosen,
+        blend: isEnsemble || calibration ? { members, loss: blended.loss, calibration } : undefined,
+      }),
+    };
+  }
+
+  /** Every candidate with what is known of it, complete or not. */
+  #everything(): Evaluation[] {
+    return this.#racers.flatMap((racer) => {
+      const folds = [...racer.results.keys()];
+      const known = folds.length > 0 ? this.#summaries(racer, folds) : [];
+      return known.filter((each) => Number.isFinite(each.loss));
+    });
+  }
+
+  #refitRounds({ candidate, rounds }: Evaluation): number {
     const { rowCount, foldRowCount, outputCount } = this.#options;
-    const isTree = chosen.candidate.trainer === 'gbdt';
-    const rounds = isTree ? Math.min(roundLimitOf(outputCount), refitRounds(chosen.rounds, rowCount, foldRowCount)) : 0;
-    return { candidate: chosen.candidate, rounds, leaderboard: this.#leaderboard(chosen) };
-  }
-
-  /** Evaluations that count, group by group. */
-  #evaluations(): Evaluation[] {
-    return this.#results.slice(0, this.#end).flat();
-  }
-
-  #best(): Evaluation | undefined {
-    return chooseCandidate(this.#evaluations(), this.#options.weights);
-  }
-
-  async #work(thread: TrainingThread): Promise<void> {
-    for (let group = this.#take(); group !== undefined; group = this.#take()) {
-      const startedMs = Date.now();
-      const { index, candidates, deadlineMs, mustFinish } = group;
-      const report = (ratio: number) => this.#report(candidates[0]?.id ?? '', ratio);
-      const { evaluations } = await thread.ask<'evaluate'>({ kind: 'evaluate', candidates, deadlineMs, mustFinish }, report);
-      this.#results[index] = [...evaluations];
-      this.#longestMs = Math.max(this.#longestMs, Date.now() - startedMs);
-      this.#settle();
-      report(1);
-    }
-  }
-
-  /** Ends the search when the groups evaluated without a gap say that nothing better comes. */
-  #settle(): void {
-    const { rowCount, weights, stop } = this.#options;
-    const patience = rowCount < LARGE_ROW_COUNT ? PATIENCE_GROUPS : LARGE_PATIENCE_GROUPS;
-    let whole = 0;
-    while (whole < this.#end && this.#results[whole]) whole += 1;
-    const end = settledAfter(this.#results.slice(0, whole), weights, patience);
-    if (end === undefined) return;
-    this.#end = end;
-    Atomics.store(stop, 0, 1);
-  }
-
-  /** The next group, while there is time for it. The first trees always run; without trees, the first penalties. */
-  #take(): { index: number; candidates: Candidate[]; deadlineMs: number; mustFinish: boolean } | undefined {
-    const index = this.#next;
-    const candidates = index < this.#end ? this.#groups[index] : undefined;
-    if (!candidates) return undefined;
-    const vital: TrainerName = this.#options.trainers.includes('gbdt') ? 'gbdt' : 'linear';
-    const vitalIndex = this.#groups.findIndex((group) => group[0]?.trainer === vital);
-    const mustFinish = index === vitalIndex;
-    const nowMs = Date.now();
-    const latestMs = this.#budget.deadlineMs(nowMs, this.#best());
-    const isShort = candidates[0]?.trainer === 'linear' && vital === 'gbdt';
-    if (!mustFinish && latestMs - nowMs < this.#longestMs * START_RATIO) {
-      if (index > vitalIndex) return undefined;
-      // The time was up before the search began: what must run is still ahead.
-      this.#next = vitalIndex;
-      return this.#take();
-    }
-    this.#next += 1;
-    return { index, candidates, deadlineMs: isShort ? nowMs + (latestMs - nowMs) * LINEAR_RATIO : latestMs, mustFinish };
+    if (candidate.trainer !== 'gbdt') return 0;
+    return Math.min(roundLimitOf(outputCount), refitRounds(rounds, rowCount, foldRowCount));
   }
 
   #report(id: string, ratio: number): void {
@@ -152,26 +370,8 @@ export class Search {
     onProgress?.({
       phase: 'search',
       message: `trying ${id}`,
-      ratio: Math.min(1, Math.max(0, elapsed, this.#results.length / this.#groups.length)),
-      data: { candidate: id, candidateRatio: ratio, tried: this.#evaluations().length },
+      ratio: Math.min(1, Math.max(0, elapsed)),
+      data: { candidate: id, candidateRatio: ratio, tried: this.#racers.reduce((sum, racer) => sum + racer.group.length, 0) },
     });
-  }
-
-  #leaderboard(chosen: Evaluation): LeaderboardEntry[] {
-    const { task, scale } = this.#options;
-    return this.#evaluations()
-      .toSorted((left, right) => left.loss - right.loss)
-      .map((evaluation) => ({
-        id: evaluation.candidate.id,
-        trainer: evaluation.candidate.trainer,
-        scores: this.#options.loss
-          ? { loss: evaluation.loss }
-          : task === 'regression'
-            ? { rmse: Math.sqrt(evaluation.loss) * scale.deviation }
-            : { log_loss: evaluation.loss, ...(evaluation.rocAuc === null ? {} : { roc_auc: evaluation.rocAuc }) },
-        rounds: evaluation.rounds,
-        seconds: evaluation.seconds,
-        chosen: evaluation === chosen,
-      }));
   }
 }
