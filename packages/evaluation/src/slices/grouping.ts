@@ -106,9 +106,9 @@ function roundedEdge(field: FieldFacts, edge: number, low: number, high: number)
   return Number((Math.round(edge / step) * step).toPrecision(12));
 }
 
-/** Edges at multiples of 1, 2 or 5 times a power of ten, four to six ranges over the middle nine tenths. */
+/** Edges at multiples of 1, 2 or 5 times a power of ten, four to seven ranges over the middle nine tenths. */
 function roundEdges(low: number, high: number): number[] {
-  const raw = (high - low || 1) / 5;
+  const raw = (high - low || 1) / 6;
   const power = 10 ** Math.floor(Math.log10(raw));
   const step = ([1, 2, 5, 10].find((factor) => factor * power >= raw) ?? 10) * power;
   const edges: number[] = [];
