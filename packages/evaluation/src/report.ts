@@ -1,5 +1,6 @@
-import { EvaluationReport, type GateDefinition, type GateResult, type Importances, type Leak } from './contract.ts';
+import { EvaluationReport, type GateDefinition, type GateResult, type Importances, } from './contract.ts';
 import type { Evaluation } from './evaluate.ts';
+import type { LeakInput } from './leaks/contract.ts';
 import { hashGates } from './gates.ts';
 
 export interface ReportParts {
@@ -17,7 +18,7 @@ export interface ReportParts {
   readonly decision?: EvaluationReport['decision'];
   readonly objective?: EvaluationReport['objective'];
   readonly comparison?: EvaluationReport['comparison'];
-  readonly leakage?: readonly Leak[];
+  readonly leakage?: readonly LeakInput[];
   readonly acceptedLeaks?: readonly string[];
   readonly parity?: { readonly maxError: number } | null;
   readonly latency?: { readonly p50Ms: number; readonly p95Ms: number } | null;

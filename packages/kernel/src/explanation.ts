@@ -59,7 +59,7 @@ export type Counterfactual = z.infer<typeof Counterfactual>;
 
 /** A training example like the explained row. */
 export const Neighbour = z.strictObject({
-  /** Row of the training data, counted from 0. */
+  /** Position among the training rows, counted from 0. */
   row: z.int().nonnegative(),
   target: z.union([z.string(), z.number()]),
   /** Weighted by what the version goes by; 0 = the same to the version. */

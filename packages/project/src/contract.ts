@@ -76,6 +76,8 @@ export const LaunchDefinition = z.strictObject({
   sensitive: columnList.default([]),
   /** What is done about disparities between the groups of the sensitive columns; when left out, they are only measured. */
   mitigate: MitigationMethod.optional(),
+  /** Columns that no counterfactual changes; the sensitive ones never are. */
+  immutable: columnList.default([]),
   /** The column that says whose data a row is. */
   subject: columnName.optional(),
   /** What kind of answer the target is; found by looking at it when left out. */

@@ -115,6 +115,8 @@ export interface ModelOptions {
   readonly sensitive?: readonly string[];
   /** What is done about disparities between the groups of the sensitive columns. */
   readonly mitigate?: LaunchDefinition['mitigate'];
+  /** Columns that no counterfactual changes, such as an age; the sensitive ones never are. */
+  readonly immutable?: readonly string[];
   readonly acceptLeak?: readonly string[];
 }
 
@@ -209,6 +211,7 @@ export function planLaunches(project: ProjectDefinition): PlannedLaunch[] {
         split: serve.split,
         gates: serve.gates,
         moreGates: serve.moreGates,
+        immutable: serve.immutable,
         acceptLeak: serve.acceptLeak,
         recording: each.recording,
         environment: each.environment,

@@ -13,6 +13,7 @@ import { hashJson } from '@slipway/kernel/hash';
 import { ModelMetadata, type OnnxModel, measureLatency, openModel } from '@slipway/models';
 import type { LaunchRequest } from './contract.ts';
 import { gatherConduct } from './evidence/conduct.ts';
+import { explanationsOf } from './evidence/explanations.ts';
 import { getJson, putJson } from './json-object.ts';
 import { type LaunchDeps, secondsSince } from './launch-deps.ts';
 import { type DatasetStep, type EvaluateStep, LaunchedModelMeta, type PlanStep, ReportMeta, type VersionStep } from './launch-state.ts';
@@ -105,6 +106,13 @@ async function judge(deps: LaunchDeps, context: WorkflowContext, request: Launch
       predict: (frame) => predictionsOf(model, frame),
       importances,
     });
+    const explanations = await explanationsOf(deps, context, {
+      definition,
+      prepared,
+      meta,
+      contract: metadata.contract,
+      predict: (frame) => predictionsOf(model, frame),
+    });
     const rows = rowsOf(metadata.contract, takeRows(prepared.test.frame, firstRows(prepared.test.frame, LATENCY_ROWS)));
     const latency = await measureLatency(model, rows, { repeats: LATENCY_CALLS });
     const gates = gatesOf(definition, plan.task);
@@ -127,6 +135,7 @@ async function judge(deps: LaunchDeps, context: WorkflowContext, request: Launch
       gates,
       gateResults: decideGates(gates, facts),
       importances,
+      explanations,
       ...conduct,
       leakage: leaks,
       acceptedLeaks: definition.acceptLeak,

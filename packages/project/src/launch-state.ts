@@ -36,6 +36,8 @@ export const TrainStep = z.object({
   onnx: z.string(),
   metadata: z.string(),
   leaderboard: z.string(),
+  /** SHA-256 of what explains the version's answers. */
+  explainer: z.string().optional(),
   sizeBytes: z.int(),
   parity: z.object({ maxError: z.number() }),
   excluded: z.array(z.object({ column: z.string(), note: z.string() })),
@@ -67,6 +69,8 @@ export const LaunchedModelMeta = z.object({
   seed: z.int(),
   parity: z.object({ maxError: z.number() }),
   leaderboard: z.string(),
+  /** SHA-256 of what explains its answers; absent for versions made before there were explanations. */
+  explainer: z.string().optional(),
 });
 export type LaunchedModelMeta = z.infer<typeof LaunchedModelMeta>;
 

@@ -7,6 +7,7 @@ import { type TrainedModel, completeParams, train } from '@slipway/learning';
 import { ModelMetadata, maxParityError, openModel } from '@slipway/models';
 import type { LaunchDefinition, LaunchRequest } from './contract.ts';
 import { launchWeights } from './evidence/conduct.ts';
+import { makeExplainer } from './evidence/explanations.ts';
 import { putJson } from './json-object.ts';
 import { trainingWishes } from './learning-definition.ts';
 import { type LaunchDeps, secondsSince } from './launch-deps.ts';
@@ -213,6 +214,7 @@ export async function trainStep(
     onnx: onnx.sha256,
     metadata: await putJson(deps.objects, project, metadata),
     leaderboard: await putJson(deps.objects, project, trained.leaderboard),
+    explainer: await makeExplainer(deps, context, { definition, trained, prepared, seed: plan.seed }),
     sizeBytes: onnx.sizeBytes,
     parity: { maxError },
     excluded: trained.excluded
@@ -287,6 +289,7 @@ export async function versionStep(
     seed: plan.seed,
     parity: trained.parity,
     leaderboard: trained.leaderboard,
+    ...(trained.explainer === undefined ? {} : { explainer: trained.explainer }),
   };
   const { version, created } = await deps.records.transaction((tx) =>
     deps.catalog.register(tx, {

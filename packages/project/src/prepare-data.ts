@@ -68,10 +68,11 @@ export async function requireLearnable(table: ReadTable, definition: LaunchDefin
 }
 
 /** The lists of columns that ingestion does not look at: a wrong name there would silently do nothing. */
-function requireColumns(contract: Contract, { sensitive, acceptLeak, query, monotone = {}, interactions = [] }: LaunchDefinition): void {
+function requireColumns(contract: Contract, { sensitive, immutable, acceptLeak, query, monotone = {}, interactions = [] }: LaunchDefinition): void {
   const names = [...contract.fields.map((field) => field.name), ...contract.ignored];
   for (const [field, wanted] of Object.entries({
     sensitive,
+    immutable,
     acceptLeak,
     query: query === undefined ? [] : [query],
     monotone: Object.keys(monotone),

@@ -14,7 +14,7 @@ export interface ModelRecipe {
   readonly dropped: readonly string[];
   readonly definition: Pick<
     LaunchDefinition,
-    'target' | 'positive' | 'group' | 'time' | 'task' | 'query' | 'loss' | 'monotone' | 'interactions' | 'mitigate' | 'sensitive'
+    'target' | 'positive' | 'group' | 'time' | 'task' | 'query' | 'loss' | 'monotone' | 'interactions' | 'mitigate' | 'sensitive' | 'immutable'
   >;
   readonly split: { readonly strategy: string; readonly testRatio: number; readonly seed: number };
   readonly trainer: string;
@@ -40,6 +40,8 @@ export function modelRecipe({ data, contract, dropped, definition, split, traine
     seed,
     ...learningRecipe(definition),
     ...mitigationRecipe(definition),
+    // Stored with the version, for its counterfactuals.
+    ...(definition.immutable.length > 0 ? { immutable: definition.immutable.toSorted() } : {}),
   });
 }
 

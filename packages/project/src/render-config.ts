@@ -47,6 +47,7 @@ export function renderConfig(
       definition.moreGates && definition.moreGates.length > 0 ? raw(`[${definition.moreGates.map(renderGate).join(', ')}]`) : undefined,
     sensitive: nonEmpty(definition.sensitive),
     mitigate: definition.mitigate,
+    immutable: nonEmpty(definition.immutable),
     acceptLeak: nonEmpty(definition.acceptLeak),
   });
   const served = fields({

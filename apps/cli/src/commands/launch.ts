@@ -32,6 +32,7 @@ interface LaunchFlags {
   readonly mitigate?: string;
   readonly fair?: string;
   readonly robust?: string | boolean;
+  readonly immutable?: string;
   readonly subject?: string;
   readonly split?: string;
   readonly testRatio?: string;
@@ -77,6 +78,7 @@ export function addLaunch(program: Command): void {
     .option('--mitigate <method>', 'reweighing or thresholds: lessen disparities between the groups of --sensitive')
     .option('--fair <column=ratio>', 'a gate: selection rates (or mean predictions) of its groups within this ratio, e.g. sex=0.8')
     .option('--robust [test=share]', 'a gate: decisions that change unnoticed when rows are spoilt, e.g. typo=0.05 (default: all tests)')
+    .option('--immutable <a,b>', 'columns that no counterfactual changes; the sensitive ones never are')
     .option('--subject <column>', 'the column that says whose data a row is; erasure goes by it')
     .option('--split <strategy>', 'stratified, random, group, time (default: found by task and columns)')
     .option('--test-ratio <share>', 'share of rows to judge by (default: 0.2)')
@@ -146,6 +148,7 @@ function definitionOf(file: string, flags: LaunchFlags, contract: Contract | und
     as: Object.fromEntries((flags.as ?? []).flatMap(parseList).map(parseRole)),
     sensitive: [...new Set([...parseList(flags.sensitive), ...fairColumns(flags)])],
     ...defined({ mitigate: flags.mitigate, moreGates: conductGates(flags) }),
+    immutable: parseList(flags.immutable),
     acceptLeak: parseList(flags.acceptLeak),
     ...defined({
       task: flags.task,

@@ -9,7 +9,7 @@ import {
   type Row,
 } from '@slipway/kernel';
 import { ExplainRequestError } from '../errors.ts';
-import { predictFitted, predictMargins } from '../fitted-model.ts';
+import { predictFitted, predictMargins, type Predictor } from '../fitted-model.ts';
 import { encodeFrame } from '../preparation.ts';
 import { additivityErrorOf, rowsOf } from './build-explainer.ts';
 import { findCounterfactuals, type FoundChange, type PlainRow } from './counterfactuals.ts';
@@ -203,7 +203,7 @@ export class Explainer {
     const sorted = all.toSorted((left, right) => Math.abs(right.contribution) - Math.abs(left.contribution));
     const rest = sorted.slice(options.top).reduce((sum, each) => sum + each.contribution, 0);
     return {
-      method: this.#methodName(options.method),
+      method: methodName(this.data.fitted.predictor, options.method),
       space: spaceOf(task, link),
       output: task === 'binary' ? (classes?.[1] ?? null) : (classes?.[raw.output] ?? null),
       base: this.#shift(raw.base),
@@ -211,12 +211,6 @@ export class Explainer {
       contributions: sorted.slice(0, options.top),
       rest,
     };
-  }
-
-  #methodName(method: ExplanationMethod): string {
-    const { predictor } = this.data.fitted;
-    if (predictor.kind === 'linear') return 'linear';
-    return predictor.kind === 'ensemble' ? `ensemble of tree-shap/${method} and linear` : `tree-shap/${method}`;
   }
 
   #counterfactuals(row: Row, options: ExplainOptions, decision: Decision): { found: FoundChange[]; notes: string[] } {
@@ -288,7 +282,16 @@ function logOdds(probability: number): number {
   return Math.log(inside / (1 - inside));
 }
 
-function spaceOf(task: string, link: string): Explanation['space'] {
+/** What explanations of a predictor are called. */
+export function methodName(predictor: Predictor, method: ExplanationMethod): string {
+  if (predictor.kind === 'linear') return 'linear';
+  if (predictor.kind === 'trees') return `tree-shap/${method}`;
+  const kinds = new Set(predictor.members.map((member) => (member.predictor.kind === 'trees' ? `tree-shap/${method}` : 'linear')));
+  return `ensemble of ${[...kinds].join(' and ')}`;
+}
+
+/** Unit of a model's margins. */
+export function spaceOf(task: string, link: string): Explanation['space'] {
   if (task === 'binary') return 'log-odds';
   if (task === 'multiclass') return 'class-score';
   if (task === 'ranking') return 'score';

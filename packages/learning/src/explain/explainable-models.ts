@@ -1,0 +1,122 @@
+import {
+  type Call,
+  type Counterfactual,
+  type ExplainOptions,
+  type Explanation,
+  InvalidError,
+  type Row,
+  type Servable,
+  type ServableLoader,
+} from '@slipway/kernel';
+import { NotExplainableError } from '../errors.ts';
+import type { ExplainThread } from './explain-thread.ts';
+import type { Decision, DraftExplanation } from './explainer.ts';
+import { PLAIN_DATA_LIMIT_BYTES } from './plain-data.ts';
+
+export interface ExplainableDeps {
+  readonly catalog: { get(project: string, id: string): Promise<{ readonly meta: unknown }> };
+  readonly objects: { read(project: string, sha256: string, limitBytes?: number): Promise<Uint8Array> };
+  readonly thread: ExplainThread;
+}
+
+/** Wraps a loader of models, so that what it loads can say why it answers as it does. The explainer is read when first asked. */
+export function explainableModels(loader: ServableLoader, deps: ExplainableDeps): ServableLoader {
+  return {
+    kind: loader.kind,
+    async load(project, version) {
+      const servable = await loader.load(project, version);
+      const { meta } = await deps.catalog.get(project, version.id);
+      return explainable(servable, deps, { project, sha256: textAt(meta, 'explainer'), decision: decisionOf(meta) });
+    },
+  };
+}
+
+interface Stored {
+  readonly project: string;
+  readonly sha256: string | undefined;
+  readonly decision: Decision;
+}
+
+function explainable(servable: Servable, { objects, thread }: ExplainableDeps, { project, sha256, decision }: Stored): Servable {
+  const explain = async (calls: readonly Call<unknown>[], options: ExplainOptions): Promise<Explanation[]> => {
+    if (sha256 === undefined) {
+      throw new NotExplainableError(`The version ${servable.version.id} has no explainer beside it.`, {
+        help: 'Launch it again: explainers are made with the models that Slipway trains.',
+      });
+    }
+    checkNames(servable, options);
+    const read = () => objects.read(project, sha256, PLAIN_DATA_LIMIT_BYTES);
+    const rows = calls.map((call) => call.input as Row);
+    const drafts = await thread.explain({ key: `${project}/${sha256}`, read }, rows, options, decision);
+    return Promise.all(drafts.map((draft, at) => verified(servable, calls[at] as Call<unknown>, draft, options)));
+  };
+  // The servable may be a class with private state, so its methods keep their own `this`.
+  return {
+    version: servable.version,
+    input: servable.input,
+    output: servable.output,
+    invoke: (calls) => servable.invoke(calls),
+    ...(servable.stream
+      ? { stream: (call: Call<unknown>) => (servable.stream as NonNullable<Servable['stream']>).call(servable, call) }
+      : {}),
+    explain,
+    dispose: async () => servable.dispose?.(),
+  };
+}
+
+function checkNames({ input }: Servable, { immutable }: ExplainOptions): void {
+  const known = new Set([...input.fields.map((field) => field.name), ...input.ignored]);
+  const unknown = immutable.find((name) => !known.has(name));
+  if (unknown !== undefined)
+    throw new InvalidError(`There is no column "${unknown}" (explain.immutable).`, {
+      details: { field: 'explain.immutable', got: unknown },
+    });
+}
+
+/** Keeps the counterfactuals that the served version itself decides otherwise, with what it says of them. */
+async function verified(servable: Servable, call: Call<unknown>, draft: DraftExplanation, options: ExplainOptions): Promise<Explanation> {
+  if (options.counterfactuals === 0) return draft.explanation;
+  const rows = [call.input, ...draft.found.map((each) => each.row)];
+  const [own, ...results] = await servable.invoke(rows.map((input) => ({ input, context: call.context })));
+  const before = own && answerOf(own);
+  const counterfactuals: Counterfactual[] = [];
+  draft.found.forEach((each, at) => {
+    const result = results[at];
+    const answer = result && answerOf(result);
+    if (!answer || !before || !isWanted(before.prediction, answer.prediction, options)) return;
+    counterfactuals.push({ changes: [...each.changes], ...answer, distance: each.distance });
+  });
+  const notes = [...(draft.explanation.notes ?? [])];
+  if (counterfactuals.length === 0 && notes.length === 0)
+    notes.push('No change of a few columns within what the training data holds leads to another decision.');
+  return { ...draft.explanation, counterfactuals, ...(notes.length > 0 ? { notes } : {}) };
+}
+
+type Answer = { readonly prediction: string | number; readonly probabilities?: Record<string, number> };
+
+function answerOf(result: Awaited<ReturnType<Servable['invoke']>>[number]): Answer | undefined {
+  if (result.status !== 'ok' || result.output === null || typeof result.output !== 'object' || !('prediction' in result.output))
+    return undefined;
+  const { prediction, probabilities } = result.output as Answer;
+  return { prediction, ...(probabilities ? { probabilities } : {}) };
+}
+
+function isWanted(before: string | number, after: string | number, { wanted }: ExplainOptions): boolean {
+  if (!wanted) return after !== before;
+  if ('label' in wanted) return after === wanted.label;
+  // The served graph and the trainer may differ by the parity they were checked to.
+  const slack = 1e-5 * Math.max(1, Math.abs(Number(after)));
+  return 'atLeast' in wanted ? Number(after) >= wanted.atLeast - slack : Number(after) <= wanted.atMost + slack;
+}
+
+function textAt(meta: unknown, key: string): string | undefined {
+  if (meta === null || typeof meta !== 'object') return undefined;
+  const value = (meta as Record<string, unknown>)[key];
+  return typeof value === 'string' ? value : undefined;
+}
+
+/** The threshold of a version that does not decide for the likeliest class. */
+function decisionOf(meta: unknown): Decision {
+  const threshold = meta !== null && typeof meta === 'object' && 'threshold' in meta ? meta.threshold : undefined;
+  return { threshold: typeof threshold === 'number' && threshold > 0 && threshold < 1 ? threshold : 0.5 };
+}
