@@ -213,7 +213,11 @@ function bySeverity(left: RobustnessEntry, right: RobustnessEntry): number {
 }
 
 /** The section with what wrong labels do, which is measured apart. */
-export function withLabelNoise(section: RobustnessSection, labelNoise: LabelNoise, tolerance = ROBUSTNESS_TOLERANCES.label_noise): RobustnessSection {
+export function withLabelNoise(
+  section: RobustnessSection,
+  labelNoise: LabelNoise,
+  tolerance = ROBUSTNESS_TOLERANCES.label_noise,
+): RobustnessSection {
   const summary = [...section.summary, ...summarise([], labelNoise, { ...ROBUSTNESS_TOLERANCES, label_noise: tolerance })];
   return { ...section, labelNoise, summary, warnings: summary.filter((each) => !each.passed).map(warningOf) };
 }
