@@ -167,6 +167,6 @@ describe('label noise', () => {
     expect(drops[2]).toBeGreaterThan(drops[0] ?? 1);
     expect(await measureLabelNoise({ ...request_, refit: async () => null })).toBeNull();
     const section = await assessRobustness(await request(200));
-    if (noise) expect(withLabelNoise(section, noise, 0).warnings.at(-1)).toContain('label_noise');
+    expect(noise && withLabelNoise(section, noise, 0).warnings.at(-1)).toContain('label_noise');
   });
 });
