@@ -173,14 +173,14 @@ function fitStatistics(field: string, column: Column, supervision: Supervision):
 }
 
 /** Counts of words, digits and capitals, and the scores of the text when it says anything about the target. */
-function fitTextField(field: string, column: Column, supervision: Supervision | undefined): FittedField | 'constant' {
+function fitTextField(field: string, column: Column, supervision: Supervision | undefined): FittedField | 'text' {
   invariant(column.kind === 'text', `column ${field} holds text, as its field says`);
   const used = new Set(column.codes);
   const present = column.levels.filter((_, code) => used.has(code));
   const parts = COUNTED_PARTS.filter((part) => !isConstant(countTexts(part, used.has(-1) ? [...present, ''] : present)));
   const counts = parts.map((part): FeaturePlan => ({ kind: 'textCount', name: `${field}.${part}`, field, part }));
   const fitted = supervision && fitText(field, column, supervision);
-  if (!fitted) return counts.length === 0 ? 'constant' : { plans: counts };
+  if (!fitted) return counts.length === 0 ? 'text' : { plans: counts };
   const { outputCount } = supervision;
   const outOfFold = new Map<FeaturePlan, Float64Array>();
   for (let output = 0; output < outputCount; output += 1) {

@@ -1,14 +1,12 @@
 import { type GraphBuilder, ML_DOMAIN } from '@slipway/models';
 import type { TextCountPlan, TextScorePlan } from '../preparation.ts';
 import type { TextEncoder } from '../text/text-encoder.ts';
-import { COUNTED, WORD_EXPRESSION } from '../text/tokens.ts';
+import { COUNTED, END_SIGN, WORD_EXPRESSION } from '../text/tokens.ts';
 
 const FLOAT = 1;
 const DOUBLE = 11;
 /** Domain of ONNX Runtime's own operators, where the tokenizer lives. */
 const RUNTIME_DOMAIN = 'com.microsoft';
-/** The tokenizer marks where a text begins and ends, so that no row is without tokens. */
-const MARK_COUNT = 2;
 
 /**
  * Adds the text features of a preparation to a graph. Words are found by ONNX Runtime's Tokenizer, numbered by a
@@ -34,13 +32,13 @@ export class TextExporter {
     return this.#graph.op('Gather', [scores, this.#integers([plan.output])], { axis: 1 });
   }
 
-  /** How many words, digits or capitals: the tokens of an expression that are not padding. */
+  /** How many words, digits or capitals: the tokens of an expression that are not padding, less END_SIGN. */
   count(plan: TextCountPlan, input: string): string {
     const graph = this.#graph;
     const tokens = this.#tokens(plan.field, input, plan.part);
     const isToken = graph.op('Not', [graph.op('Equal', [tokens, this.#text('')])]);
     const count = graph.op('ReduceSum', [graph.op('Cast', [isToken], { to: FLOAT }), this.#integers([1])], { keepdims: 1 });
-    return graph.op('Sub', [count, graph.constant(Float32Array.of(MARK_COUNT), [1])]);
+    return graph.op('Sub', [count, graph.constant(Float32Array.of(1), [1])]);
   }
 
   #once(key: string, make: () => string): string {
@@ -62,16 +60,15 @@ export class TextExporter {
     return this.#graph.constant([value], [1], { elementType: 'string' });
   }
 
-  /** Tokens [N, T], marks at both ends, padded with ''. */
+  /** Tokens [N, T], END_SIGN the last of each row, padded with ''. */
   #tokens(field: string, input: string, part: TextCountPlan['part']): string {
     const graph = this.#graph;
-    // The tokenizer gives no columns at all when every text of a call is empty; a space is a separator like any other.
     const texts = this.#once(`${field}/texts`, () =>
-      graph.op('StringConcat', [graph.op('Reshape', [input, this.#integers([-1])]), this.#text(' ')]),
+      graph.op('StringConcat', [graph.op('Reshape', [input, this.#integers([-1])]), this.#text(END_SIGN)]),
     );
     const tokenexp = part === 'words' ? WORD_EXPRESSION : COUNTED[part];
     return this.#once(`${field}/${part}`, () =>
-      graph.op('Tokenizer', [texts], { mark: 1, mincharnum: 1, pad_value: '', tokenexp }, { domain: RUNTIME_DOMAIN }),
+      graph.op('Tokenizer', [texts], { mark: 0, mincharnum: 1, pad_value: '', tokenexp }, { domain: RUNTIME_DOMAIN }),
     );
   }
 

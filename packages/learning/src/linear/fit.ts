@@ -1,5 +1,6 @@
 import { meanLoss, type Objective, type Targets } from '../trees/objective.ts';
 import type { Design } from './design.ts';
+import { fitMultinomial } from './multinomial.ts';
 import { buildQuadratic, type Penalty, solveQuadratic } from './quadratic.ts';
 
 export interface LinearRequest {
@@ -23,7 +24,8 @@ const CURVATURE_FLOOR = 1e-6;
 
 /**
  * Linear and logistic regression with an elastic net penalty: mean loss + penalty, intercept free. Least squares in one
- * step; logistic by Newton with halving (iteratively reweighted least squares), classes in turn when there are several.
+ * step; logistic by Newton with halving (iteratively reweighted least squares); several classes all at once (ridge), or in
+ * turn when some weights shall be zero.
  * @returns one weight vector per output: the design's columns, then the intercept.
  */
 export function fitLinear(request: LinearRequest): Float64Array[] {
@@ -31,6 +33,7 @@ export function fitLinear(request: LinearRequest): Float64Array[] {
   const weights =
     request.start?.map((each) => each.slice()) ?? Array.from({ length: outputCount }, () => new Float64Array(design.width + 1));
   if (objective === 'squared') return [fitSquares(request, weights[0] as Float64Array)];
+  if (objective === 'multiclass' && request.penalty.l1Ratio === 0) return centred(fitAllClasses(request, weights));
   return new Newton(request, weights).run();
 }
 
@@ -55,6 +58,20 @@ export function addMargins(design: Design, weights: Float64Array, margins: Float
     for (let h = 0; h < hotCount; h += 1) sum += weights[hot[row * hotCount + h] as number] as number;
     margins[row] = (margins[row] as number) + factor * sum;
   }
+}
+
+function fitAllClasses(
+  { outputCount, design, targets, penalty, shouldStop }: LinearRequest,
+  start: readonly Float64Array[],
+): Float64Array[] {
+  return fitMultinomial({ outputCount, design, targets, strength: penalty.strength, start, shouldStop });
+}
+
+/** Softmax does not see a shift common to all classes; without one the solution is unique. */
+function centred(weights: Float64Array[]): Float64Array[] {
+  const mean = weights.reduce((sum, each) => sum + (each.at(-1) ?? 0), 0) / weights.length;
+  for (const each of weights) each[each.length - 1] = (each.at(-1) ?? 0) - mean;
+  return weights;
 }
 
 class Newton {
@@ -82,15 +99,7 @@ class Newton {
       for (let output = 0; output < this.#weights.length; output += 1) moved = Math.max(moved, this.#step(output));
       if (moved < WEIGHT_TOLERANCE) break;
     }
-    if (this.#weights.length > 1) this.#centreIntercepts();
-    return this.#weights;
-  }
-
-  /** Softmax does not see a shift common to all classes; without one the solution is unique. */
-  #centreIntercepts(): void {
-    const { width } = this.#request.design;
-    const mean = this.#weights.reduce((sum, weights) => sum + (weights[width] as number), 0) / this.#weights.length;
-    for (const weights of this.#weights) weights[width] = (weights[width] as number) - mean;
+    return this.#weights.length > 1 ? centred(this.#weights) : this.#weights;
   }
 
   #objective(): number {

@@ -99,8 +99,8 @@ function solveRidge({ size, gram, linear }: Quadratic, strength: number): Float6
   return solution;
 }
 
-/** Lower triangle L with L·L' = matrix; pivots are kept above `floor`. */
-function choleskyInPlace(matrix: Float64Array, size: number, floor: number): void {
+/** Lower triangle L with L·L' = matrix; pivots are kept above `floor`. The upper triangle stays as it was. */
+export function choleskyInPlace(matrix: Float64Array, size: number, floor: number): void {
   for (let a = 0; a < size; a += 1) {
     for (let b = 0; b <= a; b += 1) {
       let sum = matrix[a * size + b] as number;

@@ -1,3 +1,6 @@
+import { minimise, type SmoothProblem } from '../linear/lbfgs.ts';
+import { softmaxSlopes } from '../linear/multinomial.ts';
+
 /** Rows of a sparse matrix: the columns and values of row r are at starts[r]..starts[r+1]. */
 export interface SparseRows {
   readonly rowCount: number;
@@ -26,116 +29,21 @@ export interface HeadRequest {
 }
 
 const ITERATION_LIMIT = 150;
-/** Steps the curvature is remembered for. */
-const MEMORY = 7;
-/** Ends when an iteration lowers the loss by less than this share of it, twice. */
+/** Finer steps do not change what is said about rows that were held out. */
 const LOSS_TOLERANCE = 1e-4;
-const HALVING_LIMIT = 20;
 /** Smaller slopes of a row are not followed into its words: most classes are out of the question for most texts. */
 const SLOPE_FLOOR = 1e-5;
 
 /**
- * A linear model on sparse rows with ridge penalty, by L-BFGS (Nocedal 1980) with Armijo's condition. Deterministic.
+ * A linear model on sparse rows with ridge penalty, by L-BFGS. Deterministic.
  * @returns [width × outputs] weights, then one intercept per output.
  */
 export function fitHead(request: HeadRequest): Float64Array {
   const problem = new HeadProblem(request);
-  let point = request.start?.slice() ?? problem.start();
-  let gradient: Float64Array = new Float64Array(point.length);
-  let loss = problem.evaluate(point, gradient);
-  const memory: Step[] = [];
-  let idle = 0;
-  for (let iteration = 0; iteration < ITERATION_LIMIT && idle < 2; iteration += 1) {
-    const direction = descentDirection(gradient, memory);
-    const slope = dot(direction, gradient);
-    if (!(slope < 0)) break;
-    const next = search(problem, { point, direction, loss, slope, first: memory.length === 0 });
-    if (!next) break;
-    remember(memory, { point, gradient }, next);
-    idle = loss - next.loss <= LOSS_TOLERANCE * Math.abs(loss) ? idle + 1 : 0;
-    ({ point, gradient, loss } = next);
-  }
-  return point;
+  return minimise(problem, request.start ?? problem.start(), { iterationLimit: ITERATION_LIMIT, valueTolerance: LOSS_TOLERANCE });
 }
 
-interface Step {
-  readonly move: Float64Array;
-  readonly change: Float64Array;
-  readonly inverse: number;
-}
-
-interface Found {
-  readonly point: Float64Array;
-  readonly gradient: Float64Array;
-  readonly loss: number;
-}
-
-interface Line {
-  readonly point: Float64Array;
-  readonly direction: Float64Array;
-  readonly loss: number;
-  readonly slope: number;
-  readonly first: boolean;
-}
-
-/** Halves the step until the loss falls enough (Armijo); the first step of all has the length of one. */
-function search(problem: HeadProblem, { point, direction, loss, slope, first }: Line): Found | undefined {
-  let factor = first ? 1 / Math.max(1e-12, Math.sqrt(dot(direction, direction))) : 1;
-  for (let halving = 0; halving < HALVING_LIMIT; halving += 1) {
-    const next = new Float64Array(point.length);
-    for (let at = 0; at < next.length; at += 1) next[at] = (point[at] as number) + factor * (direction[at] as number);
-    const gradient = new Float64Array(point.length);
-    const found = problem.evaluate(next, gradient);
-    if (found <= loss + 1e-4 * factor * slope) return { point: next, gradient, loss: found };
-    factor /= 2;
-  }
-  return undefined;
-}
-
-function remember(memory: Step[], from: Pick<Found, 'point' | 'gradient'>, to: Found): void {
-  const move = new Float64Array(to.point.length);
-  const change = new Float64Array(to.point.length);
-  for (let at = 0; at < move.length; at += 1) {
-    move[at] = (to.point[at] as number) - (from.point[at] as number);
-    change[at] = (to.gradient[at] as number) - (from.gradient[at] as number);
-  }
-  const curvature = dot(move, change);
-  if (curvature <= 1e-14) return;
-  memory.push({ move, change, inverse: 1 / curvature });
-  if (memory.length > MEMORY) memory.shift();
-}
-
-function descentDirection(gradient: Float64Array, memory: readonly Step[]): Float64Array {
-  const direction = gradient.map((value) => -value);
-  const shares: number[] = [];
-  for (const step of memory.toReversed()) {
-    const share = step.inverse * dot(step.move, direction);
-    shares.push(share);
-    addTo(direction, step.change, -share);
-  }
-  const last = memory.at(-1);
-  if (last) {
-    const scale = 1 / (last.inverse * dot(last.change, last.change));
-    for (let at = 0; at < direction.length; at += 1) direction[at] = (direction[at] as number) * scale;
-  }
-  memory.forEach((step, index) => {
-    const share = shares[memory.length - 1 - index] as number;
-    addTo(direction, step.move, share - step.inverse * dot(step.change, direction));
-  });
-  return direction;
-}
-
-function dot(left: Float64Array, right: Float64Array): number {
-  let sum = 0;
-  for (let at = 0; at < left.length; at += 1) sum += (left[at] as number) * (right[at] as number);
-  return sum;
-}
-
-function addTo(target: Float64Array, source: Float64Array, factor: number): void {
-  for (let at = 0; at < target.length; at += 1) target[at] = (target[at] as number) + factor * (source[at] as number);
-}
-
-class HeadProblem {
+class HeadProblem implements SmoothProblem {
   readonly #request: HeadRequest;
   readonly #total: number;
   readonly #margins: Float64Array;
@@ -250,21 +158,6 @@ function addMargins(margins: Float64Array, { point, columns, values, from, to }:
 
 function binaryLoss(margin: number, truth: number): number {
   return Math.max(margin, 0) - margin * truth + Math.log1p(Math.exp(-Math.abs(margin)));
-}
-
-function softmaxSlopes(margins: Float64Array, truth: number): number {
-  let largest = Number.NEGATIVE_INFINITY;
-  for (const margin of margins) largest = Math.max(largest, margin);
-  const own = margins[truth] as number;
-  let sum = 0;
-  for (let output = 0; output < margins.length; output += 1) {
-    const power = Math.exp((margins[output] as number) - largest);
-    margins[output] = power;
-    sum += power;
-  }
-  for (let output = 0; output < margins.length; output += 1) margins[output] = (margins[output] as number) / sum;
-  margins[truth] = (margins[truth] as number) - 1;
-  return Math.log(sum) + largest - own;
 }
 
 /** Margins of rows [rows × outputs] by a fitted head. */
