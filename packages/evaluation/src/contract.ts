@@ -5,6 +5,7 @@ import { Leak } from './leaks/contract.ts';
 import { DecisionRule, ObjectiveResult } from './objective/contract.ts';
 import { MetricName, MetricValue } from './metric-contract.ts';
 import { FairnessGate, FairnessMeasure, FairnessSection } from './fairness/contract.ts';
+import { ForecastSection } from './forecast/contract.ts';
 import { RobustnessGate, RobustnessSection, RobustnessTest } from './robustness/contract.ts';
 import { SlicesSection } from './slices/contract.ts';
 
@@ -13,6 +14,10 @@ export { FairnessMeasure, MetricName, MetricValue, RobustnessTest };
 /** `ranking` orders the rows of a query; its truth are grades of relevance. */
 export const Task = z.enum(['binary', 'multiclass', 'regression', 'ranking']);
 export type Task = z.infer<typeof Task>;
+
+/** What a report may be about: a table's task, or the future of series. */
+export const ReportTask = z.enum([...Task.options, 'forecast']);
+export type ReportTask = z.infer<typeof ReportTask>;
 
 /** Null where the metric is undefined on this data (ROC AUC of one class); the report's notes say why. */
 const Estimate = z.number().nullable();
@@ -25,7 +30,7 @@ export type MetricValues = z.infer<typeof MetricValues>;
  * `quantile` a constant of theirs (whichever the model's loss is best served by), `random` any order of a query's rows.
  */
 export const Baseline = z.strictObject({
-  name: z.enum(['majority', 'mean', 'median', 'quantile', 'random']),
+  name: z.enum(['majority', 'mean', 'median', 'quantile', 'random', 'seasonal-naive']),
   metrics: z.partialRecord(MetricName, Estimate),
 });
 export type Baseline = z.infer<typeof Baseline>;
@@ -173,7 +178,7 @@ export const ClassBalance = z.array(z.strictObject({ class: z.string(), train: z
 /** The evidence of one evaluation. The same version, rows and seed give the same bytes, `timings` and `latency` apart. */
 export const EvaluationReport = z.strictObject({
   format: z.literal('slipway.report/1'),
-  task: Task,
+  task: ReportTask,
   target: z.string(),
   classes: z.array(z.string()).nullable(),
   positive: z.string().nullable(),
@@ -202,6 +207,8 @@ export const EvaluationReport = z.strictObject({
   slices: SlicesSection.nullable().default(null),
   fairness: FairnessSection.nullable().default(null),
   robustness: RobustnessSection.nullable().default(null),
+  /** Forecasts only: by step and series, with examples. */
+  forecast: ForecastSection.nullable().default(null),
   leakage: z.array(Leak),
   acceptedLeaks: z.array(z.string()),
   parity: z.strictObject({ maxError: z.number() }).nullable(),

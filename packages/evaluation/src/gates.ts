@@ -4,16 +4,17 @@ import {
   GateDefinitions,
   type GateResult,
   LATENCY_P95_MS_MAX_DEFAULT,
-  type Leak,
   type MetricValue,
   PARITY_PROBABILITY_ERROR_MAX,
   PARITY_REGRESSION_ERROR_MAX,
+  type ReportTask,
   type Task,
 } from './contract.ts';
 import { UnknownMetricError } from './errors.ts';
 import type { FairnessSection } from './fairness/contract.ts';
 import { decideFairness } from './fairness/gate.ts';
 import { type TrainedLoss, higherIsBetter, metricsOf, primaryMetric } from './metric-table.ts';
+import type { LeakInput } from './leaks/contract.ts';
 import type { ObjectiveResult } from './objective/contract.ts';
 import { decideObjective } from './objective/gate.ts';
 import type { RobustnessSection } from './robustness/contract.ts';
@@ -24,7 +25,7 @@ export interface GateFacts {
   readonly metrics: Readonly<Record<string, MetricValue | undefined>>;
   readonly improvements: Readonly<Record<string, MetricValue | undefined>>;
   readonly parity: { readonly maxError: number } | null;
-  readonly leaks: readonly Leak[] | null;
+  readonly leaks: readonly LeakInput[] | null;
   /** Columns whose leak a person accepted by name. */
   readonly acceptedLeaks: readonly string[];
   readonly latency: { readonly p95Ms: number } | null;
@@ -44,7 +45,7 @@ export function defaultGates(task: Task, loss?: TrainedLoss): GateDefinition[] {
 }
 
 /** Checks that every metric belongs to the task. @throws {UnknownMetricError} {z.ZodError} */
-export function checkGates(gates: readonly GateDefinition[], task: Task, loss?: TrainedLoss): GateDefinition[] {
+export function checkGates(gates: readonly GateDefinition[], task: ReportTask, loss?: TrainedLoss): GateDefinition[] {
   const parsed = GateDefinitions.parse(gates);
   for (const gate of parsed) {
     if (!('metric' in gate) || (metricsOf(task, loss) as readonly string[]).includes(gate.metric)) continue;
@@ -145,15 +146,12 @@ function decideParity(maxError: number, parity: GateFacts['parity']): GateResult
 function decideLeakage(leaks: GateFacts['leaks'], accepted: readonly string[]): GateResult {
   if (leaks === null) return failed('leakage', null, 0, 'The columns were not searched for leaks. Launch again.');
   const open = leaks.filter((leak) => leak.action === 'needs-acceptance' && !accepted.includes(leak.column));
-  if (open.length === 0) return passed('leakage', 0, 0, 'No column leaks the target unaccepted.');
-  const columns = open.map((leak) => leak.column).join(',');
-  const reasons = open.map((leak) => `${leak.column}: ${leak.reason}`).join(' ');
-  return failed(
-    'leakage',
-    open.length,
-    0,
-    `${reasons} Leave such columns out with --exclude ${columns}, or, if they are known before the outcome, accept them with --accept-leak ${columns}.`,
-  );
+  if (open.length === 0) return passed('leakage', 0, 0, 'Nothing leaks the target unaccepted.');
+  const reasons = open.map((leak) => `${leak.column}: ${leak.reason}${leak.help ? ` ${leak.help}` : ''}`).join(' ');
+  const columns = open.filter((leak) => !leak.column.startsWith('@')).map((leak) => leak.column);
+  const mend = columns.length > 0 ? `Leave such columns out with --exclude ${columns.join(',')}, or, if they are known before the outcome, accept` : 'If this is as it should be, accept';
+  const accept = open.map((leak) => leak.column).join(',');
+  return failed('leakage', open.length, 0, `${reasons} ${mend} them with --accept-leak ${accept}.`);
 }
 
 function decideLatency(p95MsMax: number, latency: GateFacts['latency']): GateResult {

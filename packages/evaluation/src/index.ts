@@ -22,6 +22,7 @@ export {
   PARITY_PROBABILITY_ERROR_MAX,
   PARITY_REGRESSION_ERROR_MAX,
   SPLIT_LEAKS,
+  ReportTask,
   Task,
 } from './contract.ts';
 export { EvaluationInputError, UnknownMetricError } from './errors.ts';
@@ -82,3 +83,5 @@ export {
   type ContributionsByField,
   type ExplainModelRequest,
 } from './explanations/explain-model.ts';
+export { ForecastSection } from './forecast/contract.ts';
+export { type ForecastAssessment, type ForecastFacts, type JudgedForecast, assessForecast } from './forecast/assess-forecast.ts';

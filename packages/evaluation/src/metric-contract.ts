@@ -29,6 +29,8 @@ export const MetricName = z.enum([
   'ndcg_at_10',
   'map',
   'mrr',
+  'mase',
+  'smape',
 ]);
 export type MetricName = z.infer<typeof MetricName>;
 

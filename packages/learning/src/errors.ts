@@ -62,3 +62,8 @@ export function reviveError(error: PlainError): Error {
   if (error.stack !== undefined) revived.stack = error.stack;
   return revived;
 }
+
+/** A table, a definition or a call that no forecast can be made from. */
+export class ForecastInputError extends InvalidError {
+  override readonly code = 'learning/forecast-input';
+}

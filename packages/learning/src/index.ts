@@ -1,4 +1,5 @@
 export { NoFeatureError, TargetError, TooFewRowsError, TrainRequestError, TrainingCancelledError, TreeSpaceError } from './errors.ts';
+export { ForecastInputError } from './errors.ts';
 export { CLASS_COUNT_LIMIT, prepareTarget, type PreparedTarget } from './target.ts';
 export { CLASS_ROWS_MIN, ROW_COUNT_MIN, requireTrainable } from './check-request.ts';
 export { HYPER_PARAMETERS, type ParameterRange } from './hyper-parameters.ts';
@@ -28,3 +29,39 @@ export { REFERENCE_ROW_LIMIT, type BuildRequest } from './explain/build-explaine
 export { EXPLAIN_QUEUE_LIMIT, ExplainBusyError, ExplainThread } from './explain/explain-thread.ts';
 export { explainableModels, type ExplainableDeps } from './explain/explainable-models.ts';
 export { ADDITIVITY_ERROR_MAX, type FrameContributions } from './explain/explainer.ts';
+export {
+  ForecastAnswer,
+  ForecastMetadata,
+  ForecastState,
+  ForecastVersionMeta,
+  HORIZON_LIMIT,
+  INTERVAL_LEVELS,
+  MEMBERS,
+  SEASON_LIMIT,
+  SERIES_LIMIT,
+  TEST_ORIGINS_LIMIT,
+  callContract,
+  featureNames,
+  forecastLoader,
+  forecastMetadata,
+  frequencyName,
+  openForecaster,
+  readForecaster,
+  runForecast,
+  seriesFromFrame,
+  stateOf,
+  stepTime,
+  testOrigins,
+  usedMembers,
+  usualHorizon,
+  usualSeasons,
+  type ForecastLoaderDeps,
+  type ForecastRun,
+  type ForecastTrial,
+  type Forecaster,
+  type Frequency,
+  type MemberScore,
+  type SeriesColumns,
+  type SeriesData,
+  type SeriesTable,
+} from './forecast/index.ts';

@@ -36,7 +36,7 @@ export function mixError(backtest: Backtest, weights: readonly number[]): number
   return count === 0 ? Number.NaN : sum / count;
 }
 
-const only = (member: number) => MEMBERS.map((_, index) => (index === member ? 1 : 0));
+const only = (member: number): number[] => MEMBERS.map((_, index) => (index === member ? 1 : 0));
 
 /** Error of each member alone; null where it does not exist. */
 export function memberErrors(backtest: Backtest): (number | null)[] {

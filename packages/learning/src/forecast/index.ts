@@ -1,0 +1,13 @@
+export { callContract } from './call-contract.ts';
+export { ForecastAnswer, ForecastMetadata, ForecastState, ForecastVersionMeta, HORIZON_LIMIT, SERIES_LIMIT } from './contract.ts';
+export { TEST_ORIGINS_LIMIT, testOrigins, usedMembers, type ForecastTrial } from './evaluate-forecaster.ts';
+export { featureNames } from './features.ts';
+export { INTERVAL_LEVELS, MEMBERS, type Forecaster } from './forecaster.ts';
+export { type Frequency, SEASON_LIMIT, frequencyName, stepTime, usualHorizon, usualSeasons } from './frequency.ts';
+export { type SeriesColumns, type SeriesTable, seriesFromFrame } from './from-frame.ts';
+export { forecastMetadata } from './metadata.ts';
+export { type ForecastRun, runForecast } from './run-forecast.ts';
+export { type ForecastLoaderDeps, forecastLoader, openForecaster, readForecaster } from './servable.ts';
+export type { SeriesData } from './series.ts';
+export { stateOf } from './state.ts';
+export type { MemberScore } from './train-forecaster.ts';
