@@ -14,6 +14,7 @@ import {
   systemClock,
   systemRandomBytes,
 } from '@slipway/kernel';
+import { ExplainThread, explainableModels } from '@slipway/learning';
 import { modelLoader } from '@slipway/models';
 import { monitoringCapability } from '@slipway/monitoring';
 import type { Objects } from '@slipway/objects';
@@ -64,7 +65,12 @@ export async function compose(options: ComposeOptions, extra: ExtraParts = {}) {
     workflowsCapability(workflows),
     telemetryCapability(telemetry),
     dataCapability({ data, catalog }),
-    releasesCapability({ releases, answering, audit }),
+    releasesCapability({
+      releases,
+      answering,
+      audit,
+      invocation: async (project, id) => (await telemetry.getInvocation(project, id)).invocation,
+    }),
     monitoringCapability(createMonitorPorts({ releases, catalog, objects, telemetry, clock })),
     ...work.capabilities,
     httpCapability(records),
@@ -122,7 +128,10 @@ function composeAnswers(
   extra: ExtraParts,
 ) {
   const loaders = new Map<ServableKind, ServableLoader>();
-  for (const loader of [modelLoader({ objects, catalog, clock }), ...(extra.loaders ?? [])]) loaders.set(loader.kind, loader);
+  // One thread explains for all releases; it starts with the first question and ends when nobody asks any more.
+  const explaining = new ExplainThread();
+  const models = explainableModels(modelLoader({ objects, catalog, clock }), { objects, catalog, thread: explaining });
+  for (const loader of [models, ...(extra.loaders ?? [])]) loaders.set(loader.kind, loader);
   const routing = createRouting({
     records,
     catalog,
@@ -133,7 +142,7 @@ function composeAnswers(
   const releases = createReleases({ records, audit, catalog, clock, ids, onChange: routing.invalidate });
   const nextInvocationId = createInvocationIds(clock, replica);
   const answering = createAnswering({ routing, recorder: telemetry, clock, replica, nextInvocationId, draw: Math.random });
-  return { routing, releases, answering };
+  return { routing, releases, answering, explaining };
 }
 
 /** The durable work: launches and erasures. */

@@ -88,6 +88,7 @@ async function start(options: ServerOptions, closing: (() => Promise<unknown>)[]
   closing.push(() => house.data.close());
   closing.push(() => house.telemetry.close());
   closing.push(() => house.routing.close());
+  closing.push(() => house.explaining.close());
   const { admin, createdKey, givenKeyWorks } = await house.identity.bootstrap({ adminKey: options.adminKey });
   if (givenKeyWorks === false) log({ level: 'warn', message: 'SLIPWAY_KEY is no key of this home; it was set up with another one.' });
   const { identity, token } = withLocalToken(house.identity, admin);

@@ -2,6 +2,8 @@ import {
   type Call,
   type CallContext,
   type Clock,
+  type ExplainOptions,
+  type Explanation,
   InvalidError,
   type Invocation,
   type Json,
@@ -16,6 +18,7 @@ import { CALL_ROWS_LIMIT } from './contract.ts';
 import { CallInvalidError, ServableFailedError, TooManyRowsError } from './errors.ts';
 import type { LiveRoute, LoadedRevision, Routing } from './routing.ts';
 import { chooseArm } from './traffic.ts';
+import { type Explained, explainAnswered, explainInvocation, requireExplainable } from './explain.ts';
 
 /** Where invocations are written; resolves once the line is as durable as the server promises. */
 export interface Recorder {
@@ -36,13 +39,19 @@ export interface AnswerRequest {
   readonly signal?: AbortSignal | undefined;
   readonly deadlineMs?: number | undefined;
   readonly traceparent?: string | undefined;
+  /** Asks for the reasons too; they are told after the call was recorded, and are not part of the record. */
+  readonly explain?: ExplainOptions | undefined;
 }
 
 export interface Answered {
   readonly release: string;
   readonly revision: number;
   readonly version: string;
-  readonly results: readonly { readonly invocation: string; readonly result: Result<unknown> }[];
+  readonly results: readonly {
+    readonly invocation: string;
+    readonly result: Result<unknown>;
+    readonly explained?: Explained | undefined;
+  }[];
 }
 
 export interface Answering {
@@ -50,6 +59,12 @@ export interface Answering {
   answer(request: AnswerRequest): Promise<Answered>;
   /** Streams one call; the invocation is recorded before the last part is given out. */
   stream(request: AnswerRequest): AsyncIterable<Part<unknown> & { invocation: string }>;
+  /** Why a recorded call was answered as it was, by the version that answered it. */
+  explain(request: {
+    readonly invocation: Invocation;
+    readonly principal: Principal;
+    readonly options: ExplainOptions;
+  }): Promise<Explanation>;
   /** Writes the end of a pending invocation: a second line of the same id replaces the first for readers. */
   complete(invocation: Invocation, result: Result<unknown>): Promise<void>;
 }
@@ -82,14 +97,20 @@ export function createAnswering(deps: AnswerDeps): Answering {
       checkSize(request);
       const route = deps.routing.peek(request.project, request.release) ?? (await deps.routing.resolve(request.project, request.release));
       const admitted = admit(deps, request, route, startedMs);
+      const { loaded, calls } = admitted;
+      if (request.explain) requireExplainable(loaded, calls.length);
       const results = await invokeSafely(admitted);
-      const { loaded } = admitted;
       await record(deps, request, admitted, results);
+      const explained = request.explain && (await explainAnswered(loaded, calls, results, request.explain));
       return {
         release: route.name,
         revision: loaded.revision.number,
         version: loaded.revision.version,
-        results: results.map((result, row) => ({ invocation: (admitted.calls[row] as Call<unknown>).context.invocation, result })),
+        results: results.map((result, row) => ({
+          invocation: (calls[row] as Call<unknown>).context.invocation,
+          result,
+          explained: explained?.[row],
+        })),
       };
     },
     async *stream(request) {
@@ -108,6 +129,7 @@ export function createAnswering(deps: AnswerDeps): Answering {
         yield { ...part, invocation };
       }
     },
+    explain: (request) => explainInvocation(deps.routing, request),
     async complete(invocation, result) {
       const { revision } = await deps.routing.load(invocation.project, invocation.release, invocation.revision);
       const ended = { ...invocation, ...outcomeFields(result), observedTimeMs: deps.clock.nowMs() };

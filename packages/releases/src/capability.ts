@@ -1,7 +1,9 @@
 import type { Audit } from '@slipway/audit';
 import {
   type Capability,
+  ExplainOptions,
   InvalidError,
+  type Invocation,
   JsonShape,
   Name,
   PageQuery,
@@ -15,6 +17,7 @@ import { z } from 'zod';
 import type { Answered, Answering, AnswerRequest } from './answer.ts';
 import {
   CALL_BODY_LIMIT_BYTES,
+  InvocationExplanation,
   InvokeReply,
   InvokeRequest,
   PredictReply,
@@ -25,6 +28,7 @@ import {
   Revision,
   RollbackRequest,
 } from './contract.ts';
+import type { Explained } from './explain.ts';
 import { migrations } from './migrations.ts';
 import type { Releases } from './release-service.ts';
 import { onlyRowText } from './row-text.ts';
@@ -36,12 +40,20 @@ const HISTORY_LIMIT = 500;
 /** The tables alone, for stores that are opened before there are {@link Releases}. */
 export const releasesSchema: Pick<Capability, 'name' | 'migrations'> = { name: 'releases', migrations };
 
-/** Releases over HTTP: their management, and the calls they answer. */
-export function releasesCapability(deps: { releases: Releases; answering: Answering; audit: Audit }): Capability {
-  return { ...releasesSchema, routes: [...managementRoutes(deps), ...callRoutes(deps.answering)] };
+interface ReleasesRouteDeps {
+  readonly releases: Releases;
+  readonly answering: Answering;
+  readonly audit: Audit;
+  /** A recorded call by id. */
+  readonly invocation: (project: string, id: string) => Promise<Invocation>;
 }
 
-function managementRoutes({ releases, audit }: { releases: Releases; audit: Audit }): Route[] {
+/** Releases over HTTP: their management, and the calls they answer. */
+export function releasesCapability(deps: ReleasesRouteDeps): Capability {
+  return { ...releasesSchema, routes: [...managementRoutes(deps), ...callRoutes(deps.answering), explainRoute(deps)] };
+}
+
+function managementRoutes({ releases, audit }: ReleasesRouteDeps): Route[] {
   return [
     defineRoute({
       method: 'GET',
@@ -126,8 +138,11 @@ function callRoutes(answering: Answering): Route[] {
       response: PredictReply,
       handle: async (call) => {
         const { body, bodyText } = call;
-        const inputText = bodyText === undefined || body.rows.length > 1 ? undefined : onlyRowText(bodyText, body.rows[0]);
-        return predictReply(await answering.answer({ ...callerOf(call), inputs: body.rows, inputText, ...detailsOf(body) }));
+        const inputText =
+          bodyText === undefined || body.rows.length > 1 || body.explain !== undefined ? undefined : onlyRowText(bodyText, body.rows[0]);
+        return predictReply(
+          await answering.answer({ ...callerOf(call), inputs: body.rows, inputText, ...detailsOf(body), explain: explainOf(body) }),
+        );
       },
     }),
     defineRoute({
@@ -159,11 +174,34 @@ function callRoutes(answering: Answering): Route[] {
   ];
 }
 
+function explainRoute({ answering, invocation }: ReleasesRouteDeps): Route {
+  return defineRoute({
+    method: 'POST',
+    path: '/v1/invocations/{invocation}/explain',
+    permission: 'invocation.read',
+    summary: 'Say why a recorded call was answered as it was, by the version that answered it.',
+    params: z.object({ invocation: z.string().max(64) }),
+    body: ExplainOptions,
+    response: InvocationExplanation,
+    async handle({ project, params, body, principal }) {
+      const recorded = await invocation(project, params.invocation);
+      const explanation = await answering.explain({ invocation: recorded, principal, options: body });
+      const { id, release, revision, version, output } = recorded;
+      return { invocation: id, release, revision, version, output, explanation };
+    },
+  });
+}
+
 type Caller = Pick<AnswerRequest, 'project' | 'principal' | 'requestId' | 'signal'>;
 
 function callerOf(call: Caller & { readonly params: { readonly name: string }; header: (name: string) => string | undefined }) {
   const { project, principal, requestId, signal, params } = call;
   return { project, principal, requestId, signal, release: params.name, traceparent: call.header('traceparent') };
+}
+
+function explainOf({ explain }: PredictRequest): ExplainOptions | undefined {
+  if (explain === undefined || explain === false) return undefined;
+  return explain === true ? ExplainOptions.parse({}) : explain;
 }
 
 function detailsOf({
@@ -187,8 +225,18 @@ function predictReply(answered: Answered): PredictReply {
     release,
     revision,
     version,
-    predictions: answered.results.map(({ invocation, result }) => ({ invocation, ...predictionOf(result) })),
+    predictions: answered.results.map(({ invocation, result, explained }) => ({
+      invocation,
+      ...predictionOf(result),
+      ...explanationOf(explained),
+    })),
   };
+}
+
+function explanationOf(explained: Explained | undefined): Pick<PredictReply['predictions'][number], 'explanation' | 'explanationError'> {
+  if (!explained) return {};
+  if ('explanation' in explained) return { explanation: explained.explanation };
+  return { explanationError: { code: explained.error.code, message: explained.error.message } };
 }
 
 function predictionOf(result: Result<unknown>): Omit<PredictReply['predictions'][number], 'invocation'> {

@@ -1,4 +1,4 @@
-import { JsonShape, Name, RecordingPolicy, pageOf } from '@slipway/kernel';
+import { ExplainOptions, Explanation, JsonShape, Name, RecordingPolicy, pageOf } from '@slipway/kernel';
 import { z } from 'zod';
 
 /** Rows of one call; larger work belongs in a batch run. */
@@ -62,6 +62,8 @@ export const PredictRequest = z.strictObject({
   unit: callText.optional(),
   subject: callText.optional(),
   eventTime: z.union([z.string(), z.int()]).optional(),
+  /** `true`, or what is wanted: reasons for each answer beside it. */
+  explain: z.union([z.boolean(), ExplainOptions]).optional(),
 });
 export type PredictRequest = z.infer<typeof PredictRequest>;
 
@@ -71,6 +73,10 @@ export const Prediction = z.object({
   probabilities: z.record(z.string(), z.number()).optional(),
   error: z.object({ code: z.string(), message: z.string() }).optional(),
   pending: z.string().optional(),
+  /** When asked for. */
+  explanation: Explanation.optional(),
+  /** Why there is no explanation although one was asked for. */
+  explanationError: z.object({ code: z.string(), message: z.string() }).optional(),
 });
 export const PredictReply = z.object({
   release: z.string(),
@@ -79,6 +85,17 @@ export const PredictReply = z.object({
   predictions: z.array(Prediction),
 });
 export type PredictReply = z.infer<typeof PredictReply>;
+
+/** Reasons for a recorded answer, given by the version that answered. */
+export const InvocationExplanation = z.object({
+  invocation: z.string(),
+  release: z.string(),
+  revision: z.int(),
+  version: z.string(),
+  output: JsonShape.nullable(),
+  explanation: Explanation,
+});
+export type InvocationExplanation = z.infer<typeof InvocationExplanation>;
 
 /** A call of any servable: one input object instead of table rows. */
 export const InvokeRequest = z.strictObject({

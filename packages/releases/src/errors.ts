@@ -58,6 +58,19 @@ export class ServableUnavailableError extends UnavailableError {
   override readonly code = 'releases/servable-unavailable';
 }
 
+/** The answer cannot be explained: of a kind that has no explanations, failed, or recorded without its input. */
+export class NotExplainableError extends InvalidError {
+  override readonly code = 'releases/not-explainable';
+  constructor(reason: string) {
+    const messages: Record<string, string> = {
+      error: 'This call failed: there is no answer to explain.',
+      pending: 'This call has no answer yet that could be explained.',
+      redacted: 'This call was recorded without its input, so it cannot be answered again.',
+    };
+    super(messages[reason] ?? `A version of kind "${reason}" does not explain its answers.`, { details: { reason } });
+  }
+}
+
 /** The servable threw while answering; the cause is logged, not shown. */
 export class ServableFailedError extends PlatformError {
   override readonly code = 'releases/servable-failed';

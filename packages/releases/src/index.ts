@@ -2,6 +2,7 @@ export { createAnswering, type Answered, type Answering, type AnswerRequest, typ
 export { releasesCapability, releasesSchema } from './capability.ts';
 export {
   CallInvalidError,
+  NotExplainableError,
   ReleaseNotFoundError,
   RevisionNotFoundError,
   RollbackError,
@@ -9,6 +10,7 @@ export {
   ServableUnavailableError,
   TooManyRowsError,
 } from './errors.ts';
+export type { Explained } from './explain.ts';
 export { createReleases, planRollback, type Published, type PublishRequest, type Releases } from './release-service.ts';
 export { createRouting, type LiveRoute, type LoadedRevision, type Routing } from './routing.ts';
 export { allTrafficOn, chooseArm, liveRevision, unitPoint } from './traffic.ts';
