@@ -141,8 +141,60 @@ function writeCodes(column: Float32Array, bins: Uint8Array, start: number, binCo
   }
 }
 
-/** Branch-free binary search over the bounds padded to 256: eight halvings a value. */
 function writeNumeric(column: Float32Array, bins: Uint8Array, start: number, upper: Float64Array): void {
+  if (column.length >= TABLE_ROWS_MIN) writeByTable(column, bins, start, upper);
+  else writeByHalving(column, bins, start, upper);
+}
+
+/** Rows from which a table of float32's upper halves pays. */
+const TABLE_ROWS_MIN = 20_000;
+const HALVES = 65_536;
+
+/** Order-preserving number 0..65535 of the upper 16 bits of a float32. */
+const halfOf = (bits: number) => ((bits ^ ((bits >> 31) & 0x7fff_ffff)) >> 16) + HALVES / 2;
+
+/**
+ * The upper half of a float32's bits leaves few bins to choose from, often one: the rest is found by halving between the
+ * bins of its smallest and of the next half's smallest value. Three times as fast as halving all bounds (2026-11-21).
+ */
+function writeByTable(column: Float32Array, bins: Uint8Array, start: number, upper: Float64Array): void {
+  const first = firstBinOfHalves(upper);
+  const bits = new Int32Array(column.buffer, column.byteOffset, column.length);
+  for (let row = 0; row < column.length; row += 1) {
+    const value = column[row] as number;
+    if (value !== value) continue;
+    const half = halfOf(bits[row] as number);
+    let low = first[half] as number;
+    let high = first[half + 1] as number;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (value > (upper[middle] as number)) low = middle + 1;
+      else high = middle;
+    }
+    bins[start + row * GROUP_SIZE] = low + 1;
+  }
+}
+
+/** For each half, how many bounds lie below its smallest value; one more entry for the end. */
+function firstBinOfHalves(upper: Float64Array): Uint16Array {
+  const first = new Uint16Array(HALVES + 1);
+  const float = new Float32Array(1);
+  const bits = new Int32Array(float.buffer);
+  let below = 0;
+  for (let half = 0; half < HALVES; half += 1) {
+    const ordered = (half - HALVES / 2) << 16;
+    bits[0] = ordered ^ ((ordered >> 31) & 0x7fff_ffff);
+    // Halves of NaN compare false and keep the place; a half below zero starts at its value of largest size.
+    const value = float[0] as number;
+    while (below < upper.length - 1 && value > (upper[below] as number)) below += 1;
+    first[half] = below;
+  }
+  first[HALVES] = upper.length - 1;
+  return first;
+}
+
+/** Branch-free binary search over the bounds padded to 256: eight halvings a value. */
+function writeByHalving(column: Float32Array, bins: Uint8Array, start: number, upper: Float64Array): void {
   const bounds = new Float64Array(BIN_LIMIT).fill(Number.POSITIVE_INFINITY);
   bounds.set(upper.subarray(0, upper.length - 1));
   for (let row = 0; row < column.length; row += 1) {

@@ -2,8 +2,8 @@ import { createRandom, type Random } from '@slipway/statistics';
 import { takeValues } from '../matrix.ts';
 import type { BinnedMatrix } from './binning.ts';
 import type { TreeConstraints } from './constraints.ts';
-import { TreeGrower } from './grower.ts';
-import { baseScores, meanLoss, type Objective, renewLevel, softmaxShares, type Targets, writeGradients } from './objective.ts';
+import { type Help, TreeGrower } from './grower.ts';
+import { baseScores, isRanking, meanLoss, type Objective, renewLevel, softmaxShares, type Targets, writeGradients } from './objective.ts';
 import { TREE_LIMIT, type TreeParameters } from './parameters.ts';
 import { addBinned, type Forest, type Tree } from './tree.ts';
 import { weightedQuantile } from './weighted-quantile.ts';
@@ -21,6 +21,8 @@ export interface BoostRequest {
   readonly constraints?: TreeConstraints | undefined;
   readonly roundLimit: number;
   readonly seed: number | string;
+  /** Threads to train with, this one included; the forest is the same bit for bit. Default 1. */
+  readonly threads?: number | undefined;
   /** Called before every round; true ends the training there. */
   readonly shouldStop?: (() => boolean) | undefined;
   readonly onRound?: ((round: number, validationLoss: number | undefined) => void) | undefined;
@@ -48,7 +50,12 @@ const IMPROVEMENT_RATIO_MIN = 1e-7;
 
 /** Gradient boosting (Friedman 2001) of histogram trees. Deterministic: same request, same forest, bit for bit. */
 export function boost(request: BoostRequest): BoostResult {
-  return new Boosting(request).run();
+  const boosting = new Boosting(request);
+  try {
+    return boosting.run();
+  } finally {
+    boosting.close();
+  }
 }
 
 class Boosting {
@@ -60,16 +67,35 @@ class Boosting {
   readonly #validationScores: Float64Array[] | undefined;
   readonly #trees: Tree[] = [];
   readonly #losses: number[] = [];
+  /** Where gradients are taken from: the scores, or for several classes their softmax shares. */
+  readonly #shares: readonly Float64Array[];
+  readonly #isHelped: boolean;
   #bestRound = 0;
 
   constructor(request: BoostRequest) {
     this.#request = request;
-    this.#grower = new TreeGrower(request.data, request.parameters, request.constraints);
     this.#random = createRandom(request.seed);
     this.#base = baseScores(request.objective, request.targets, request.outputCount);
-    const start = (rows: number) => Array.from(this.#base, (score) => new Float64Array(rows).fill(score));
-    this.#scores = start(request.data.rowCount);
+    const { objective, data } = request;
+    const helpers = helpersFor(request);
+    const start = (rows: number) => Array.from(this.#base, (score) => doubles(rows, helpers > 0).fill(score));
+    this.#scores = start(data.rowCount);
+    this.#shares = objective === 'multiclass' ? this.#scores.map(() => doubles(data.rowCount, helpers > 0)) : this.#scores;
+    this.#isHelped = helpers > 0 && !isRanking(objective);
+    this.#grower = new TreeGrower(data, request.parameters, request.constraints, this.#help(helpers));
     this.#validationScores = request.validation && start(request.validation.data.rowCount);
+  }
+
+  /** Ends the threads that helped. */
+  close(): void {
+    this.#grower.close();
+  }
+
+  #help(helpers: number): Help {
+    if (!this.#isHelped) return { helpers, learning: undefined };
+    const { objective, targets } = this.#request;
+    const target = shared(targets.target);
+    return { helpers, learning: { objective, target, weights: targets.weights && shared(targets.weights), scores: this.#shares } };
   }
 
   run(): BoostResult {
@@ -124,10 +150,11 @@ class Boosting {
     const { objective, targets, outputCount } = this.#request;
     const rows = this.#sampleRows();
     // All trees of a round follow the gradients at its start.
-    const shares = objective === 'multiclass' ? softmaxShares(this.#scores) : this.#scores;
+    if (objective === 'multiclass') softmaxShares(this.#scores, this.#shares);
     let grown = 0;
     for (let output = 0; output < outputCount; output += 1) {
-      writeGradients(objective, targets, shares, output, this.#grower.pairs);
+      if (this.#isHelped) this.#grower.writeGradients(output);
+      else writeGradients(objective, targets, this.#shares, output, this.#grower.pairs);
       const tree = this.#grower.grow(rows, this.#sampleFeatures(), this.#leafOutput(output));
       if (tree) {
         grown += 1;
@@ -176,6 +203,28 @@ class Boosting {
     const size = Math.max(1, Math.round(usable.length * parameters.featureRatio));
     return Array.from(this.#random.sampleWithoutReplacement(usable.length, size).toSorted(), (index) => usable[index] as number);
   }
+}
+
+/** Rows times features from which helpers are worth their start, about 30 ms of a core each. */
+const HELPED_CELLS_MIN = 200_000;
+
+function helpersFor({ threads = 1, data, roundLimit }: BoostRequest): number {
+  const isLarge = data.rowCount * data.features.length >= HELPED_CELLS_MIN && roundLimit >= HELPED_ROUNDS_MIN;
+  return isLarge ? Math.max(0, Math.min(THREADS_MAX, Math.floor(threads)) - 1) : 0;
+}
+const HELPED_ROUNDS_MIN = 10;
+/** Threads one training may use. */
+const THREADS_MAX = 16;
+
+function doubles(length: number, isShared: boolean): Float64Array {
+  return isShared ? new Float64Array(new SharedArrayBuffer(length * 8)) : new Float64Array(length);
+}
+
+function shared(values: Float64Array): Float64Array {
+  if (values.buffer instanceof SharedArrayBuffer) return values;
+  const copy = doubles(values.length, true);
+  copy.set(values);
+  return copy;
 }
 
 /** Stands for an output that found no split in a round in which another did. */

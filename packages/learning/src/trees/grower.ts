@@ -2,10 +2,12 @@ import { invariant } from '@slipway/kernel';
 import { TreeSpaceError } from '../errors.ts';
 import { type BinnedMatrix, groupCount } from './binning.ts';
 import { type Bounds, childBounds, clamp, enforceMonotone, type TreeConstraints, UNBOUNDED } from './constraints.ts';
-import { BIN_LIMIT, CELL_BYTES, createKernel, FEATURE_BYTES, GROUP_SIZE, type Kernel } from './kernel.ts';
+import { Crew, TASK_LIMIT } from './crew.ts';
+import { BIN_LIMIT, CELL_BYTES, createKernel, FEATURE_BYTES, GROUP_SIZE } from './kernel.ts';
 import { HISTOGRAM_LIMIT_BYTES, type TreeParameters } from './parameters.ts';
 import { emptySplit, FEATURE_DOUBLES, leafOutput, type Split, SplitFinder } from './split.ts';
 import { SET_WORDS, type Tree } from './tree.ts';
+import { BLOCK_ROWS, JOB_INTS, JobKind, type Layout, type LearningArrays, runTask, type TaskContext } from './tree-tasks.ts';
 
 interface Leaf {
   /** Position of its first row in the row list. */
@@ -26,18 +28,6 @@ interface Leaf {
   /** Interaction lists that hold every feature on the path to it. */
   lists: readonly ReadonlySet<number>[];
   readonly split: Split;
-}
-
-/** Byte addresses inside the kernel's memory. */
-interface Layout {
-  readonly bins: number;
-  readonly rows: number;
-  readonly scratch: number;
-  readonly pairs: number;
-  readonly ordered: number;
-  readonly histograms: number;
-  readonly goesLeft: number;
-  readonly sizeBytes: number;
 }
 
 function planLayout(rowCount: number, groups: number, slots: number): Layout {
@@ -64,6 +54,15 @@ function planLayout(rowCount: number, groups: number, slots: number): Layout {
 /** The kernel's addresses are 32 bits wide. */
 const MEMORY_LIMIT_BYTES = 2 ** 32 - 2 ** 16;
 
+/** Rows times feature groups from which a job is worth sharing: about 50 microseconds of work. */
+const SHARED_CELLS_MIN = 32_768;
+
+/** Threads that help one training, and what they need for gradients. */
+export interface Help {
+  readonly helpers: number;
+  readonly learning: LearningArrays | undefined;
+}
+
 /**
  * Grows trees leaf by leaf, best gain first (Shi 2007; Ke et al. 2017), on gradients the caller writes into `pairs`.
  * One instance serves all trees of a training and owns the memory of its rows.
@@ -74,21 +73,31 @@ export class TreeGrower {
   readonly #data: BinnedMatrix;
   readonly #parameters: TreeParameters;
   readonly #layout: Layout;
-  readonly #kernel: Kernel;
+  #context: TaskContext;
+  readonly #crew: Crew | undefined;
+  /** Shared with the helpers: the groups in use, and how many. */
+  readonly #groupList: Int32Array;
+  readonly #groupListSize: Int32Array;
+  readonly #job = new Int32Array(JOB_INTS);
   readonly #rows: Int32Array;
+  readonly #scratch: Int32Array;
   readonly #histograms: Float64Array;
   readonly #goesLeft: Uint8Array;
   readonly #finder: SplitFinder;
   readonly #groups: number;
   readonly #constraints: TreeConstraints | undefined;
   #features: readonly number[] = [];
-  #usedGroups: readonly number[] = [];
   #leaves: Leaf[] = [];
   #freeSlots: number[] = [];
   #nodes: NodeList = emptyNodes();
 
   /** @throws {TreeSpaceError} when the histograms or the table exceed their named limits. */
-  constructor(data: BinnedMatrix, parameters: TreeParameters, constraints?: TreeConstraints) {
+  constructor(
+    data: BinnedMatrix,
+    parameters: TreeParameters,
+    constraints?: TreeConstraints,
+    help: Help = { helpers: 0, learning: undefined },
+  ) {
     this.#data = data;
     this.#constraints = constraints;
     this.#parameters = parameters;
@@ -111,13 +120,32 @@ export class TreeGrower {
         help: 'Train on a sample of the rows, or exclude columns.',
       });
     }
-    const { kernel, buffer } = createKernel(this.#layout.sizeBytes);
-    this.#kernel = kernel;
+    const { kernel, buffer, memory } = createKernel(this.#layout.sizeBytes, help.helpers > 0);
     new Uint8Array(buffer, this.#layout.bins, data.bins.length).set(data.bins);
     this.pairs = new Float64Array(buffer, this.#layout.pairs, data.rowCount * 2);
     this.#rows = new Int32Array(buffer, this.#layout.rows, data.rowCount);
+    this.#scratch = new Int32Array(buffer, this.#layout.scratch, data.rowCount);
     this.#histograms = new Float64Array(buffer, this.#layout.histograms, (histogramBytes / CELL_BYTES) * 2);
     this.#goesLeft = new Uint8Array(buffer, this.#layout.goesLeft, BIN_LIMIT);
+    const ints = (length: number) => new Int32Array(new SharedArrayBuffer(length * 4));
+    this.#groupList = ints(this.#groups);
+    this.#groupListSize = ints(1);
+    const { rowCount } = data;
+    const blockLeft = ints(Math.ceil(rowCount / BLOCK_ROWS));
+    const { learning } = help;
+    this.#context = { kernel, buffer, layout: this.#layout, rowCount, groups: this.#groupList, blockLeft, learning };
+    if (help.helpers > 0) {
+      const setup = {
+        memory,
+        layout: this.#layout,
+        rowCount,
+        groups: this.#groupList,
+        groupCount: this.#groupListSize,
+        blockLeft,
+        learning,
+      };
+      this.#crew = new Crew(help.helpers, setup);
+    }
     this.#finder = new SplitFinder(parameters, constraints?.monotone);
   }
 
@@ -159,7 +187,10 @@ export class TreeGrower {
     if (rows) this.#rows.set(rows);
     else for (let row = 0; row < count; row += 1) this.#rows[row] = row;
     this.#features = features;
-    this.#usedGroups = [...new Set(features.map((feature) => Math.floor(feature / GROUP_SIZE)))];
+    const groups = [...new Set(features.map((feature) => Math.floor(feature / GROUP_SIZE)))];
+    this.#groupList.set(groups);
+    Atomics.store(this.#groupListSize, 0, groups.length);
+    this.#context = { ...this.#context, groups: this.#groupList.subarray(0, groups.length) };
     this.#nodes = emptyNodes();
     this.#freeSlots = Array.from({ length: this.#parameters.leafLimit + 1 }, (_, slot) => this.#parameters.leafLimit - slot);
     let gradient = 0;
@@ -204,27 +235,58 @@ export class TreeGrower {
     return slot;
   }
 
-  /** Fills a leaf's histogram from its rows. */
-  #fill(leaf: Leaf): void {
+  /** Fills a leaf's histogram from its rows, and takes it from its parent's where that becomes the sibling's. */
+  #fill(leaf: Leaf, parentSlot = -1): void {
     leaf.slot = this.#takeSlot();
-    const { bins, rows, pairs, ordered } = this.#layout;
-    const groupBytes = GROUP_SIZE * FEATURE_BYTES;
-    const groupDoubles = GROUP_SIZE * FEATURE_DOUBLES;
+    const { rows, pairs, ordered } = this.#layout;
     const first = rows + leaf.begin * 4;
     // The root's rows are in order already, unless it is a sample.
     const isWhole = leaf.rows === this.#data.rowCount;
-    if (!isWhole) this.#kernel.gather(pairs, first, leaf.rows, ordered);
-    for (const group of this.#usedGroups) {
-      const start = this.#slotDoubles(leaf.slot) + group * groupDoubles;
-      this.#histograms.fill(0, start, start + groupDoubles);
-      this.#kernel.fill(
-        bins + group * this.#data.rowCount * GROUP_SIZE,
-        first,
-        leaf.rows,
-        isWhole ? pairs : ordered,
-        this.#slotAddress(leaf.slot) + group * groupBytes,
-      );
+    if (!isWhole) this.#byBlocks(JobKind.gather, leaf.rows, [first, leaf.rows]);
+    const groupCount = this.#context.groups.length;
+    const groupsPerTask = Math.max(1, Math.ceil(groupCount / TASK_LIMIT));
+    const parent = parentSlot < 0 ? 0 : this.#slotAddress(parentSlot);
+    const own = this.#slotAddress(leaf.slot);
+    this.#run(leaf.rows * groupCount, [
+      JobKind.fill,
+      Math.ceil(groupCount / groupsPerTask),
+      first,
+      leaf.rows,
+      isWhole ? pairs : ordered,
+      own,
+      parent,
+      groupsPerTask,
+    ]);
+  }
+
+  /** A job that goes by blocks of rows. */
+  #byBlocks(kind: number, rows: number, given: readonly number[]): void {
+    this.#run(rows, [kind, Math.ceil(rows / BLOCK_ROWS), ...given]);
+  }
+
+  /** Does a job: with the helpers when it is large enough to share, alone otherwise. Both give the same bits. */
+  #run(cells: number, ints: readonly number[]): void {
+    const taskCount = ints[1] as number;
+    if (this.#crew && this.#isShared(cells) && taskCount > 1 && taskCount <= TASK_LIMIT && this.#crew.isWilling()) {
+      this.#crew.run(this.#context, ints);
+      return;
     }
+    this.#job.set(ints);
+    for (let task = 0; task < taskCount; task += 1) runTask(this.#context, this.#job, task);
+  }
+
+  #isShared(cells: number): boolean {
+    return this.#crew !== undefined && cells >= SHARED_CELLS_MIN;
+  }
+
+  /** Writes the gradients of an output into `pairs`, with the helpers that have the scores. */
+  writeGradients(output: number): void {
+    this.#byBlocks(JobKind.gradients, this.#data.rowCount, [output]);
+  }
+
+  /** Ends the helpers. */
+  close(): void {
+    this.#crew?.dismiss();
   }
 
   #search(leaf: Leaf): void {
@@ -300,10 +362,9 @@ export class TreeGrower {
     smaller.slot = -1;
     larger.slot = -1;
     if (largerCounts || smallerCounts) {
-      this.#fill(smaller);
+      this.#fill(smaller, largerCounts ? parentSlot : -1);
       larger.slot = parentSlot;
     } else this.#freeSlots.push(parentSlot);
-    if (largerCounts) this.#subtract(larger.slot, smaller.slot);
     for (const [leaf, counts] of [
       [smaller, smallerCounts],
       [larger, largerCounts],
@@ -318,14 +379,6 @@ export class TreeGrower {
     leaf.slot = -1;
   }
 
-  #subtract(slot: number, other: number): void {
-    const groupBytes = GROUP_SIZE * FEATURE_BYTES;
-    for (const group of this.#usedGroups) {
-      const offset = group * groupBytes;
-      this.#kernel.subtract(this.#slotAddress(slot) + offset, this.#slotAddress(other) + offset, GROUP_SIZE * BIN_LIMIT);
-    }
-  }
-
   #partition(leaf: Leaf): number {
     const { split } = leaf;
     const table = this.#goesLeft;
@@ -337,7 +390,33 @@ export class TreeGrower {
     }
     const group = Math.floor(split.feature / GROUP_SIZE);
     const bins = this.#layout.bins + group * this.#data.rowCount * GROUP_SIZE + (split.feature % GROUP_SIZE);
-    return this.#kernel.partition(bins, this.#layout.rows + leaf.begin * 4, leaf.rows, this.#layout.scratch, this.#layout.goesLeft);
+    const { kernel } = this.#context;
+    const first = this.#layout.rows + leaf.begin * 4;
+    if (!this.#isShared(leaf.rows)) return kernel.partition(bins, first, leaf.rows, this.#layout.scratch, this.#layout.goesLeft);
+    this.#byBlocks(JobKind.partition, leaf.rows, [first, leaf.rows, bins]);
+    return this.#joinBlocks(leaf);
+  }
+
+  /** Brings the left rows of all blocks together before the right ones; blocks keep their order, so the rows do. */
+  #joinBlocks(leaf: Leaf): number {
+    const { blockLeft } = this.#context;
+    const blocks = Math.ceil(leaf.rows / BLOCK_ROWS);
+    if (blocks === 1) return blockLeft[0] as number;
+    const rows = this.#rows.subarray(leaf.begin, leaf.begin + leaf.rows);
+    const kept = this.#scratch;
+    let left = 0;
+    let right = 0;
+    for (let block = 0; block < blocks; block += 1) {
+      const from = block * BLOCK_ROWS;
+      const to = Math.min(leaf.rows, from + BLOCK_ROWS);
+      const middle = from + (blockLeft[block] as number);
+      kept.set(rows.subarray(middle, to), right);
+      right += to - middle;
+      rows.copyWithin(left, from, middle);
+      left += middle - from;
+    }
+    rows.set(kept.subarray(0, right), left);
+    return left;
   }
 
   #addNode(leaf: Leaf): number {

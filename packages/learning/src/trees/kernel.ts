@@ -126,22 +126,35 @@ function partitionFunction(): WasmFunction {
   return { name: 'partition', parameters: 5, locals: 6, pairLocals: 0, result: true, body };
 }
 
+/** A memory of WebAssembly; a shared one can be handed to other threads. */
+export interface WasmMemory {
+  readonly buffer: ArrayBufferLike;
+}
+
 /** The part of WebAssembly used here: a global of Node whose types come only with the DOM's library. */
 interface WebAssemblyApi {
   readonly Module: new (bytes: Uint8Array<ArrayBuffer>) => object;
-  readonly Memory: new (descriptor: { initial: number }) => { readonly buffer: ArrayBuffer };
+  readonly Memory: new (descriptor: { initial: number; maximum?: number; shared?: boolean }) => WasmMemory;
   readonly Instance: new (module: object, imports: { env: { memory: object } }) => { readonly exports: unknown };
 }
 const { WebAssembly } = globalThis as unknown as { WebAssembly: WebAssemblyApi };
 
 const PAGE_BYTES = 65_536;
-let compiled: object | undefined;
+/** Modules over a memory of one thread, and over a shared one. */
+const compiled: { own?: object; shared?: object } = {};
 
-/** Instantiates the kernel over a memory of the given size in bytes. */
-export function createKernel(sizeBytes: number): { kernel: Kernel; buffer: ArrayBuffer } {
-  compiled ??= new WebAssembly.Module(assembleModule([fillFunction(), gatherFunction(), subtractFunction(), partitionFunction()]));
-  const memory = new WebAssembly.Memory({ initial: Math.max(1, Math.ceil(sizeBytes / PAGE_BYTES)) });
-  const instance = new WebAssembly.Instance(compiled, { env: { memory } });
+/** Instantiates the kernel over a new memory of the given size in bytes, shared between threads when asked. */
+export function createKernel(sizeBytes: number, isShared = false): { kernel: Kernel; buffer: ArrayBufferLike; memory: WasmMemory } {
+  const initial = Math.max(1, Math.ceil(sizeBytes / PAGE_BYTES));
+  const memory = new WebAssembly.Memory(isShared ? { initial, maximum: initial, shared: true } : { initial });
+  return { kernel: attachKernel(memory), buffer: memory.buffer, memory };
+}
+
+/** Instantiates the kernel over a memory that exists. */
+export function attachKernel(memory: WasmMemory): Kernel {
+  const kind = memory.buffer instanceof SharedArrayBuffer ? 'shared' : 'own';
+  const functions = [fillFunction(), gatherFunction(), subtractFunction(), partitionFunction()];
+  compiled[kind] ??= new WebAssembly.Module(assembleModule(functions, kind === 'shared'));
   // The exports are the four functions assembled above, in the shape the interface states.
-  return { kernel: instance.exports as Kernel, buffer: memory.buffer };
+  return new WebAssembly.Instance(compiled[kind], { env: { memory } }).exports as Kernel;
 }

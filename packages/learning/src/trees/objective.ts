@@ -74,10 +74,9 @@ function classScores(kind: 'binary' | 'multiclass', { target, weights }: Targets
   return Float64Array.from({ length: outputCount }, (_, index) => Math.log(share(index)));
 }
 
-/** Probabilities of the classes from their scores, one array each. */
-export function softmaxShares(scores: readonly Float64Array[]): Float64Array[] {
+/** Probabilities of the classes from their scores, one array each, written into `shares`. */
+export function softmaxShares(scores: readonly Float64Array[], shares: readonly Float64Array[]): readonly Float64Array[] {
   const rowCount = scores[0]?.length ?? 0;
-  const shares = scores.map(() => new Float64Array(rowCount));
   for (let row = 0; row < rowCount; row += 1) {
     let largest = Number.NEGATIVE_INFINITY;
     for (const each of scores) largest = Math.max(largest, each[row] as number);

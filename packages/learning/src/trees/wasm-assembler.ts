@@ -99,8 +99,12 @@ function functionBody(definition: WasmFunction): number[] {
 /** The magic number and version 1. */
 const HEADER: Code = [0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00];
 
-/** The bytes of a module that imports one memory (`env.memory`) and exports the functions by name. */
-export function assembleModule(functions: readonly WasmFunction[]): Uint8Array<ArrayBuffer> {
+/** Largest memory, in pages: all that 32-bit addresses reach. A shared memory must state a limit. */
+export const PAGE_LIMIT = 65_536;
+
+/** The bytes of a module that imports one memory (`env.memory`), shared between threads or not, and exports the functions by name. */
+export function assembleModule(functions: readonly WasmFunction[], isShared = false): Uint8Array<ArrayBuffer> {
+  const limits = isShared ? [0x03, 0x01, ...unsigned(PAGE_LIMIT)] : [0x00, 0x01];
   const types = functions.map((item) => [
     0x60,
     ...unsigned(item.parameters),
@@ -110,7 +114,7 @@ export function assembleModule(functions: readonly WasmFunction[]): Uint8Array<A
   return Uint8Array.from([
     ...HEADER,
     ...section(1, types),
-    ...section(2, [[...text('env'), ...text('memory'), 0x02, 0x00, 0x01]]),
+    ...section(2, [[...text('env'), ...text('memory'), 0x02, ...limits]]),
     ...section(
       3,
       functions.map((_, index) => unsigned(index)),
