@@ -7,6 +7,7 @@ import type { LaunchDeps } from './launch-deps.ts';
 import type { Launches } from './launch-service.ts';
 import { ReportMeta } from './launch-state.ts';
 import { launchWorkflow } from './launch-workflow.ts';
+import { migrations } from './migrations.ts';
 
 const MARKDOWN_LIMIT_BYTES = 16 * 1024 * 1024;
 
@@ -14,6 +15,7 @@ const MARKDOWN_LIMIT_BYTES = 16 * 1024 * 1024;
 export function projectCapability(deps: LaunchDeps, launches: Launches): Capability {
   return {
     name: 'project',
+    migrations,
     workflows: [launchWorkflow(deps)],
     routes: [
       defineRoute({

@@ -1,6 +1,6 @@
 import { type Json, type Principal, ForbiddenError, canonicalJson, roleAllows } from '@slipway/kernel';
 import type { Workflows } from '@slipway/workflows';
-import { LaunchRequest, LaunchResult, type ResolvedLaunch } from './contract.ts';
+import { LaunchRequest, LaunchResult, TrainerDefinition, type ResolvedLaunch } from './contract.ts';
 import { LaunchNotResolvedError, UploadMissingError } from './errors.ts';
 import type { LaunchDeps } from './launch-deps.ts';
 import { LaunchedModelMeta } from './launch-state.ts';
@@ -49,7 +49,7 @@ export function createLaunches(deps: LaunchDeps, workflows: Workflows): Launches
       const { strategy } = request.definition.split;
       const definition = {
         ...request.definition,
-        train: { kind: trainer === 'linear' ? ('linear' as const) : ('gbdt' as const), params: { ...params } },
+        train: TrainerDefinition.parse({ kind: trainer, params: { ...params } }),
         seed: result.seed,
         split: {
           ...request.definition.split,

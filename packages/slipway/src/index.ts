@@ -7,6 +7,7 @@ export {
   file,
   gbdt,
   json,
+  ensemble,
   linear,
   metric,
   model,

@@ -316,7 +316,8 @@ export class Search {
   #marginsOf({ candidate }: Evaluation, fold: number): Float32Array {
     for (const racer of this.#racers) {
       const at = racer.group.indexOf(candidate);
-      if (at >= 0) return (racer.results.get(fold)?.[at] as FoldResult).margins;
+      const result = at < 0 ? undefined : racer.results.get(fold)?.[at];
+      if (result) return result.margins;
     }
     throw new Error('A finalist was evaluated on every fold.');
   }
