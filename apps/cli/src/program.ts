@@ -3,6 +3,7 @@ import { InvalidError } from '@slipway/kernel';
 import { Command, CommanderError } from 'commander';
 import { addApply } from './commands/apply.ts';
 import { addDatasets } from './commands/datasets.ts';
+import { addExplain } from './commands/explain.ts';
 import { addKeep } from './commands/keep.ts';
 import { addLaunch } from './commands/launch.ts';
 import { addLists } from './commands/lists.ts';
@@ -26,6 +27,7 @@ export function createProgram(): Command {
   addLaunch(program);
   addApply(program);
   addOperate(program);
+  addExplain(program);
   addLists(program);
   addDatasets(program);
   addKeep(program);

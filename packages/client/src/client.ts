@@ -3,10 +3,11 @@ import { LineageReply, VersionBody, VersionsReply } from '@slipway/catalog/contr
 import { ContractReply, DatasetPage, DatasetVersion, Profile, RowsPage, Upload } from '@slipway/data/contract';
 import { ErasurePage, ErasureReceipt } from '@slipway/governance/contract';
 import { type CreateKeyBody, CreatedKeyReply, KeyPage, KeyReply, MeReply, ProjectPage, ProjectReply } from '@slipway/identity/contract';
-import { type JsonShape, PlatformError } from '@slipway/kernel';
+import { type ExplainOptions, type JsonShape, PlatformError } from '@slipway/kernel';
 import { MonitorReport } from '@slipway/monitoring/contract';
 import { LaunchResult, LaunchStarted, type LaunchRequest, ResolvedLaunch } from '@slipway/project/contract';
 import {
+  InvocationExplanation,
   InvokeReply,
   PredictReply,
   ReleaseDetail,
@@ -50,6 +51,9 @@ export function createClient(options: ClientOptions) {
     outcomes: { add: (body: OutcomesRequest) => call('POST', '/v1/outcomes', OutcomesReply, { body }) },
     invocations: {
       get: (id: string) => call('GET', `/v1/invocations/${segment(id)}`, InvocationDetail),
+      /** Why it was answered as it was, and what would have changed the answer. */
+      explain: (id: string, body: z.input<typeof ExplainOptions> = {}) =>
+        call('POST', `/v1/invocations/${segment(id)}/explain`, InvocationExplanation, { body }),
       list: (query: Query = {}) => call('GET', '/v1/invocations', InvocationPage, { query }),
     },
     projects: {

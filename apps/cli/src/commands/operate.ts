@@ -6,6 +6,7 @@ import { withClient } from '../connect.ts';
 import { readableSize } from '../local-file.ts';
 import { globalOptions, parseNumber } from '../options.ts';
 import { createOutput, printResult, short, table } from '../output.ts';
+import { showExplanation } from './explain.ts';
 
 /** The commands that act on what is live: predict, rollback, monitor, audit, erase. */
 export function addOperate(program: Command): void {
@@ -14,6 +15,13 @@ export function addOperate(program: Command): void {
   addMonitor(program);
   addAudit(program);
   addErase(program);
+}
+
+interface PredictFlags {
+  readonly unit?: string;
+  readonly subject?: string;
+  readonly eventTime?: string;
+  readonly explain?: boolean;
 }
 
 function addPredict(program: Command): void {
@@ -25,7 +33,8 @@ function addPredict(program: Command): void {
     .option('--unit <id>', 'what traffic is split by, such as a customer')
     .option('--subject <id>', 'whose data it is')
     .option('--event-time <time>', 'when it happened')
-    .action(async (release: string, rows: string, flags: { unit?: string; subject?: string; eventTime?: string }, command: Command) => {
+    .option('--explain', 'say why, too; more with: slipway explain INVOCATION')
+    .action(async (release: string, rows: string, flags: PredictFlags, command: Command) => {
       const options = globalOptions(command);
       const output = createOutput(options.json);
       const parsed = parseJson(await rowsText(rows));
@@ -34,22 +43,32 @@ function addPredict(program: Command): void {
         ...(flags.unit === undefined ? {} : { unit: flags.unit }),
         ...(flags.subject === undefined ? {} : { subject: flags.subject }),
         ...(flags.eventTime === undefined ? {} : { eventTime: flags.eventTime }),
+        ...(flags.explain === true ? { explain: true } : {}),
       };
       await withClient(options, output, async (client) => {
         const reply = await client.predict(release, request);
         printResult(output, reply, () =>
-          table(
-            reply.predictions.map((each) => [
-              each.invocation,
-              String(each.prediction ?? each.error?.message ?? each.pending),
-              each.probabilities
-                ? Object.entries(each.probabilities)
-                    .map(([label, p]) => `${label} ${short(p)}`)
-                    .join('  ')
-                : '',
-            ]),
-            ['invocation', 'prediction', 'probabilities'],
-          ),
+          [
+            table(
+              reply.predictions.map((each) => [
+                each.invocation,
+                String(each.prediction ?? each.error?.message ?? each.pending),
+                each.probabilities
+                  ? Object.entries(each.probabilities)
+                      .map(([label, p]) => `${label} ${short(p)}`)
+                      .join('  ')
+                  : '',
+              ]),
+              ['invocation', 'prediction', 'probabilities'],
+            ),
+            ...reply.predictions.flatMap(({ explanation, explanationError, invocation }) =>
+              explanation
+                ? [`\n${invocation}${showExplanation(explanation)}`]
+                : explanationError
+                  ? [`${invocation}: ${explanationError.message}`]
+                  : [],
+            ),
+          ].join('\n'),
         );
       });
     });
