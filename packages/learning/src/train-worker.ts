@@ -86,8 +86,9 @@ function load(message: Extract<TrainRequestMessage, { kind: 'load' }>): TrainRep
 }
 
 function fit({ task, evaluator }: Loaded, request: Extract<TrainRequestMessage, { kind: 'refit' }>): TrainReplies['refit'] {
-  const { candidate, rounds } = request;
-  return { predictor: refit(task, evaluator, candidate, rounds, (round) => progress(round / rounds)) };
+  const { candidate, rounds, growThreads } = request;
+  const onRound = (round: number) => progress(round / rounds);
+  return { predictor: refit(task, evaluator, candidate, rounds, { growThreads, onRound }) };
 }
 
 function exportFitted({ message }: Loaded, request: Extract<TrainRequestMessage, { kind: 'export' }>): TrainReplies['export'] {

@@ -179,10 +179,12 @@ async function refitMembers(threads: readonly TrainingThread[], { members }: Mod
     done[index] = ratio;
     request.onProgress?.({ phase: 'refit', ratio: done.reduce((sum, each) => sum + each, 0) / done.length });
   };
+  // Threads that have no member of their own help those that have.
+  const growThreads = Math.max(1, Math.floor(Math.min(THREAD_LIMIT, request.threads ?? 1) / members.length));
   const work = async (thread: TrainingThread) => {
     for (let next = waiting.shift(); next; next = waiting.shift()) {
       const [index, { weight, choice }] = next;
-      const { predictor } = await thread.ask<'refit'>({ kind: 'refit', ...choice }, (ratio) => report(index, ratio));
+      const { predictor } = await thread.ask<'refit'>({ kind: 'refit', ...choice, growThreads }, (ratio) => report(index, ratio));
       trained[index] = { weight, predictor };
     }
   };

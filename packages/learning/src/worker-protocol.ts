@@ -45,6 +45,8 @@ export type TrainRequestMessage =
       readonly candidate: Candidate;
       /** Boosting rounds on all rows; 0 for linear models. */
       readonly rounds: number;
+      /** Threads that may grow one tree together, this one included. */
+      readonly growThreads: number;
     }
   | {
       readonly kind: 'export';

@@ -8,7 +8,7 @@ import type { Candidate } from './candidates.ts';
 import { type Evaluator, type LearningTask, startWeights } from './evaluate.ts';
 
 /**
- * Trains a candidate on all training rows, on one thread: deterministic given hyper-parameters, rounds and seed.
+ * Trains a candidate on all training rows: deterministic given hyper-parameters, rounds and seed, whatever the threads.
  * @throws {TrainRequestError} when a linear model would have more than LINEAR_WIDTH_LIMIT columns.
  */
 export function refit(
@@ -16,7 +16,7 @@ export function refit(
   evaluator: Evaluator,
   candidate: Candidate,
   rounds: number,
-  onRound?: (round: number) => void,
+  { growThreads = 1, onRound }: { readonly growThreads?: number; readonly onRound?: (round: number) => void } = {},
 ): SinglePredictor {
   const { objective, outputCount, targets, matrix, constraints } = task;
   // The seed holds nothing of the search: the same hyper-parameters give the same model, however they were found.
@@ -31,6 +31,7 @@ export function refit(
       constraints,
       roundLimit: rounds,
       seed,
+      threads: growThreads,
       onRound,
     });
     return { kind: 'trees', forest };
