@@ -167,8 +167,30 @@ function record(deps: AnswerDeps, request: AnswerRequest, admitted: Admitted, re
 }
 
 function contextOf(deps: AnswerDeps, request: AnswerRequest, loaded: LoadedRevision): CallContext {
-  const { principal, deadlineMs, signal, traceparent } = request;
-  return { invocation: deps.nextInvocationId(), principal, deadlineMs, signal, traceparent, parts: loaded.parts };
+  return new AnswerContext(deps.nextInvocationId(), request, loaded.parts);
+}
+
+/** A call's context; what it has of the request is read when a servable asks. */
+class AnswerContext implements CallContext {
+  readonly invocation: string;
+  readonly principal: Principal;
+  readonly deadlineMs: number | undefined;
+  readonly traceparent: string | undefined;
+  readonly parts: CallContext['parts'];
+  readonly #request: AnswerRequest;
+
+  constructor(invocation: string, request: AnswerRequest, parts: CallContext['parts']) {
+    this.invocation = invocation;
+    this.principal = request.principal;
+    this.deadlineMs = request.deadlineMs;
+    this.traceparent = request.traceparent;
+    this.parts = parts;
+    this.#request = request;
+  }
+
+  get signal(): AbortSignal | undefined {
+    return this.#request.signal;
+  }
 }
 
 function eventTimeOf(clock: Clock, request: AnswerRequest): number {

@@ -140,9 +140,7 @@ function callRoutes(answering: Answering): Route[] {
         const { body, bodyText } = call;
         const inputText =
           bodyText === undefined || body.rows.length > 1 || body.explain !== undefined ? undefined : onlyRowText(bodyText, body.rows[0]);
-        return predictReply(
-          await answering.answer({ ...callerOf(call), inputs: body.rows, inputText, ...detailsOf(body), explain: explainOf(body) }),
-        );
+        return predictReply(await answering.answer(new PredictCall(call, body, inputText)));
       },
     }),
     defineRoute({
@@ -190,6 +188,47 @@ function explainRoute({ answering, invocation }: ReleasesRouteDeps): Route {
       return { invocation: id, release, revision, version, output, explanation };
     },
   });
+}
+
+type PredictBody = z.infer<typeof PredictRequest>;
+
+/** A predict call. Its signal is made when a servable asks for it: an AbortController a call costs more than all the rest here. */
+class PredictCall implements AnswerRequest {
+  readonly project: string;
+  readonly principal: AnswerRequest['principal'];
+  readonly requestId: string;
+  readonly release: string;
+  readonly traceparent: string | undefined;
+  readonly inputs: readonly unknown[];
+  readonly inputText: string | undefined;
+  readonly unit: string | undefined;
+  readonly subject: string | undefined;
+  readonly eventTime: string | number | undefined;
+  readonly explain: AnswerRequest['explain'];
+  readonly #call: { readonly signal?: AbortSignal | undefined };
+
+  constructor(
+    call: Caller & { readonly params: { readonly name: string }; header: (name: string) => string | undefined },
+    body: PredictBody,
+    inputText: string | undefined,
+  ) {
+    this.project = call.project;
+    this.principal = call.principal;
+    this.requestId = call.requestId;
+    this.release = call.params.name;
+    this.traceparent = call.header('traceparent');
+    this.inputs = body.rows;
+    this.inputText = inputText;
+    this.unit = body.unit;
+    this.subject = body.subject;
+    this.eventTime = body.eventTime;
+    this.explain = explainOf(body);
+    this.#call = call;
+  }
+
+  get signal(): AbortSignal | undefined {
+    return this.#call.signal;
+  }
 }
 
 type Caller = Pick<AnswerRequest, 'project' | 'principal' | 'requestId' | 'signal'>;
