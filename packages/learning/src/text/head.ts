@@ -33,6 +33,8 @@ const ITERATION_LIMIT = 150;
 const LOSS_TOLERANCE = 1e-4;
 /** Smaller slopes of a row are not followed into its words: most classes are out of the question for most texts. */
 const SLOPE_FLOOR = 1e-5;
+/** Typical curvature of a row's log loss, times the number of classes. */
+const CURVATURE = 0.25;
 
 /**
  * A linear model on sparse rows with ridge penalty, by L-BFGS. Deterministic.
@@ -40,7 +42,8 @@ const SLOPE_FLOOR = 1e-5;
  */
 export function fitHead(request: HeadRequest): Float64Array {
   const problem = new HeadProblem(request);
-  return minimise(problem, request.start ?? problem.start(), { iterationLimit: ITERATION_LIMIT, valueTolerance: LOSS_TOLERANCE });
+  const start = request.start ? problem.scaled(request.start, 1) : problem.start();
+  return problem.scaled(minimise(problem, start, { iterationLimit: ITERATION_LIMIT, valueTolerance: LOSS_TOLERANCE }), -1);
 }
 
 class HeadProblem implements SmoothProblem {
@@ -48,6 +51,9 @@ class HeadProblem implements SmoothProblem {
   readonly #total: number;
   readonly #margins: Float64Array;
   readonly #active: Int32Array;
+  /** Coordinates are weights times these, about the square root of a column's curvature: rare words move as fast as common ones. */
+  readonly #scales: Float64Array;
+  readonly #values: Float64Array;
 
   constructor(request: HeadRequest) {
     this.#request = request;
@@ -55,6 +61,29 @@ class HeadProblem implements SmoothProblem {
     this.#total = weights ? rows.reduce((sum, row) => sum + (weights[row] as number), 0) : rows.length;
     this.#margins = new Float64Array(request.outputCount);
     this.#active = new Int32Array(request.outputCount);
+    this.#scales = this.#columnScales();
+    const { columns, values } = request.matrix;
+    this.#values = values.map((value, at) => value / (this.#scales[columns[at] as number] as number));
+  }
+
+  #columnScales(): Float64Array {
+    const { matrix, rows, strength, loss, outputCount } = this.#request;
+    const squares = new Float64Array(matrix.width);
+    for (const row of rows) {
+      for (let at = matrix.starts[row] as number; at < (matrix.starts[row + 1] as number); at += 1) {
+        const column = matrix.columns[at] as number;
+        squares[column] = (squares[column] as number) + (matrix.values[at] as number) ** 2;
+      }
+    }
+    const curvature = loss === 'squared' ? 1 : CURVATURE / outputCount;
+    return squares.map((square) => Math.sqrt((curvature * square) / rows.length + strength));
+  }
+
+  /** Weights times or divided by the scales of their columns; intercepts as they are. */
+  scaled(point: Float64Array, power: 1 | -1): Float64Array {
+    const { outputCount, matrix } = this.#request;
+    const intercepts = matrix.width * outputCount;
+    return point.map((value, at) => (at >= intercepts ? value : value * (this.#scales[Math.floor(at / outputCount)] as number) ** power));
   }
 
   /** Zero weights; intercepts at the prior. */
@@ -78,7 +107,8 @@ class HeadProblem implements SmoothProblem {
   /** Mean loss plus penalty; writes the gradient. */
   evaluate(point: Float64Array, gradient: Float64Array): number {
     const { matrix, outputCount, rows, weights, strength } = this.#request;
-    const { starts, columns, values } = matrix;
+    const { starts, columns } = matrix;
+    const values = this.#values;
     const margins = this.#margins;
     const active = this.#active;
     const intercepts = matrix.width * outputCount;
@@ -104,10 +134,13 @@ class HeadProblem implements SmoothProblem {
       }
     }
     let squares = 0;
-    for (let at = 0; at < intercepts; at += 1) {
-      const value = point[at] as number;
-      squares += value * value;
-      gradient[at] = (gradient[at] as number) + strength * value;
+    for (let column = 0, at = 0; column < matrix.width; column += 1) {
+      const shrink = 1 / (this.#scales[column] as number) ** 2;
+      for (let output = 0; output < outputCount; output += 1, at += 1) {
+        const value = point[at] as number;
+        squares += shrink * value * value;
+        gradient[at] = (gradient[at] as number) + strength * shrink * value;
+      }
     }
     return loss + (strength / 2) * squares;
   }
@@ -172,15 +205,16 @@ export function headMargins(matrix: SparseRows, head: Float64Array, outputCount:
   return result;
 }
 
-/** Mean loss of rows whose margins are known; log loss, or half the squared error. */
-export function headLoss(request: Pick<HeadRequest, 'loss' | 'outputCount' | 'target'>, margins: Float64Array, rows: Int32Array): number {
-  const { loss, outputCount, target } = request;
-  let sum = 0;
-  rows.forEach((row, index) => {
+/** Loss of each row whose margins are known; log loss, or half the squared error. */
+export function headLosses(
+  { loss, outputCount, target }: Pick<HeadRequest, 'loss' | 'outputCount' | 'target'>,
+  margins: Float64Array,
+  rows: Int32Array,
+): Float64Array {
+  return Float64Array.from(rows, (row, index) => {
     const truth = target[row] as number;
     const own = margins.slice(index * outputCount, (index + 1) * outputCount);
-    if (loss === 'multiclass') sum += softmaxSlopes(own, truth);
-    else sum += loss === 'binary' ? binaryLoss(own[0] as number, truth) : ((own[0] as number) - truth) ** 2 / 2;
+    if (loss === 'multiclass') return softmaxSlopes(own, truth);
+    return loss === 'binary' ? binaryLoss(own[0] as number, truth) : ((own[0] as number) - truth) ** 2 / 2;
   });
-  return sum / rows.length;
 }

@@ -1,6 +1,6 @@
 import { createRandom } from '@slipway/statistics';
 import type { Supervision } from '../supervision.ts';
-import { fitHead, type HeadLoss, headLoss, headMargins, type SparseRows } from './head.ts';
+import { fitHead, type HeadLoss, headLosses, headMargins, type SparseRows } from './head.ts';
 import { arrivingText, type CountedPart, countPart, tokensOf } from './tokens.ts';
 import { type Corpus, fitVocabulary, GRAM_LIMIT, GramFinder, type Vocabulary } from './vocabulary.ts';
 
@@ -43,6 +43,8 @@ const FREEDOMS = [0.1, 0.5, 2, 8, 32, 128] as const;
 const LARGE_PASS = 4_000_000;
 const LARGE_FREEDOMS = [2, 8, 32] as const;
 const LARGE_TRIAL_FOLDS = 1;
+/** Standard errors by which scores must lower the loss to become features. */
+const ERRORS_MIN = 2;
 
 /**
  * Learns the vocabulary of a column and a head for the target.
@@ -134,14 +136,14 @@ class HeadTrainer {
     const freedoms = isLarge ? LARGE_FREEDOMS : FREEDOMS;
     const trials = isLarge ? LARGE_TRIAL_FOLDS : FOLD_COUNT;
     const heads: Float64Array[] = [];
-    let best = { loss: this.#priorLoss(trials), freedom: 0, heads };
+    let best: Trial | undefined;
     for (const freedom of freedoms) {
       for (let fold = 0; fold < trials; fold += 1) heads[fold] = this.#fit(this.#train[fold] as Int32Array, freedom, heads[fold]);
-      const loss = this.#heldOutLoss(heads, trials);
-      if (loss < best.loss) best = { loss, freedom, heads: [...heads] };
-      else if (best.freedom > 0) break;
+      const losses = this.#heldOutLosses(this.#matrix, heads, trials);
+      if (best && meanOf(losses) >= meanOf(best.losses)) break;
+      best = { losses, freedom, heads: [...heads] };
     }
-    if (best.freedom === 0) return undefined;
+    if (!best || !isBetter(best.losses, this.#priorLosses(trials))) return undefined;
     const scores = new Float64Array(this.#matrix.rowCount * outputCount);
     for (let fold = 0; fold < FOLD_COUNT; fold += 1) this.#writeScores(scores, fold, best.heads[fold], best.freedom);
     const all = Int32Array.from({ length: this.#matrix.rowCount }, (_, row) => row);
@@ -162,36 +164,43 @@ class HeadTrainer {
     rows.forEach((row, index) => scores.set(margins.subarray(index * outputCount, (index + 1) * outputCount), row * outputCount));
   }
 
-  #heldOutLoss(heads: readonly Float64Array[], trials: number): number {
+  /** Losses of the rows of the first folds, fold by fold. */
+  #heldOutLosses(matrix: SparseRows, heads: readonly Float64Array[], trials: number): Float64Array {
     const { outputCount, target } = this.#supervision;
-    let sum = 0;
-    let count = 0;
-    for (let fold = 0; fold < trials; fold += 1) {
-      const rows = this.#test[fold] as Int32Array;
-      if (rows.length === 0) continue;
-      const margins = headMargins(this.#matrix, heads[fold] as Float64Array, outputCount, rows);
-      sum += rows.length * headLoss({ loss: this.#loss, outputCount, target }, margins, rows);
-      count += rows.length;
-    }
-    return sum / count;
+    const losses = this.#test.slice(0, trials).map((rows, fold) => {
+      const margins = headMargins(matrix, heads[fold] as Float64Array, outputCount, rows);
+      return headLosses({ loss: this.#loss, outputCount, target }, margins, rows);
+    });
+    return Float64Array.from(losses.flatMap((each) => [...each]));
   }
 
-  /** The loss of the same rows without any text: every weight zero. */
-  #priorLoss(trials: number): number {
+  /** The losses of the same rows without any text: intercepts only. */
+  #priorLosses(trials: number): Float64Array {
     const empty: SparseRows = { ...this.#matrix, width: 0, starts: new Int32Array(this.#matrix.rowCount + 1) };
     const { outputCount, target, weights } = this.#supervision;
-    let sum = 0;
-    let count = 0;
-    for (let fold = 0; fold < trials; fold += 1) {
-      const rows = this.#test[fold] as Int32Array;
-      if (rows.length === 0) continue;
-      const request = { loss: this.#loss, outputCount, target, weights };
-      const head = fitHead({ ...request, matrix: empty, rows: this.#train[fold] as Int32Array, strength: 1 });
-      sum += rows.length * headLoss(request, headMargins(empty, head, outputCount, rows), rows);
-      count += rows.length;
-    }
-    return sum / count;
+    const heads = this.#train
+      .slice(0, trials)
+      .map((rows) => fitHead({ loss: this.#loss, outputCount, target, weights, matrix: empty, rows, strength: 1 }));
+    return this.#heldOutLosses(empty, heads, trials);
   }
+}
+
+interface Trial {
+  readonly losses: Float64Array;
+  readonly freedom: number;
+  readonly heads: readonly Float64Array[];
+}
+
+function meanOf(values: Float64Array): number {
+  return values.reduce((sum, value) => sum + value, 0) / values.length;
+}
+
+/** Whether losses are lower than others of the same rows by more than their difference's standard errors. */
+function isBetter(losses: Float64Array, others: Float64Array): boolean {
+  const gains = others.map((other, index) => other - (losses[index] as number));
+  const mean = meanOf(gains);
+  const variance = meanOf(gains.map((gain) => (gain - mean) ** 2));
+  return mean > ERRORS_MIN * Math.sqrt(variance / gains.length);
 }
 
 function encoderOf(field: string, vocabulary: Vocabulary, head: Float64Array, outputCount: number): TextEncoder {
