@@ -7,6 +7,7 @@ export {
   Curves,
   EvaluationReport,
   FieldImportance,
+  ForecastSection,
   GateDefinition,
   GateDefinitions,
   GateResult,
@@ -63,7 +64,7 @@ export {
 export { assessFairness, type FairnessRequest } from './fairness/assess-fairness.ts';
 export { attributeOf, attributesOf, type Attribute, intersect, type SensitiveField } from './fairness/attributes.ts';
 export { reweighingMitigation, reweighingWeights } from './fairness/reweighing.ts';
-export { chooseThresholds, type ThresholdCriterion } from './fairness/thresholds.ts';
+export { appliedMitigation, chooseThresholds, largeGroups, type ThresholdCriterion } from './fairness/thresholds.ts';
 export {
   LabelNoise,
   ROBUSTNESS_ENTRY_LIMIT,
@@ -83,5 +84,4 @@ export {
   type ContributionsByField,
   type ExplainModelRequest,
 } from './explanations/explain-model.ts';
-export { ForecastSection } from './forecast/contract.ts';
 export { type ForecastAssessment, type ForecastFacts, type JudgedForecast, assessForecast } from './forecast/assess-forecast.ts';

@@ -1,5 +1,6 @@
 import { Contract, JsonShape } from '@slipway/kernel';
 import { z } from 'zod';
+import { GROUP_THRESHOLD_LIMIT, GroupThreshold } from './group-thresholds.ts';
 
 /** Most classes a classifier may have; each costs a number in every answer. */
 export const CLASS_LIMIT = 1_000;
@@ -28,6 +29,10 @@ export const ModelMetadata = z
     trainer: z.string().min(1),
     params: z.record(z.string(), JsonShape),
     seed: z.union([z.int(), z.string()]),
+    /** Binary models: groups of rows that are decided by a threshold of their own; all others by the common one. */
+    groupThresholds: z.array(GroupThreshold).max(GROUP_THRESHOLD_LIMIT).optional(),
+    /** Binary: answers name the positive class from this probability on; without it the likelier class. The graph itself is not changed. */
+    decision: z.strictObject({ threshold: z.number().min(0).max(1) }).optional(),
     /** Whatever else the maker wants to keep: rows, split, parity, versions. */
     notes: z.record(z.string(), JsonShape).optional(),
   })
@@ -37,6 +42,7 @@ export const ModelMetadata = z
     const isClassifier = task === 'binary' || task === 'multiclass';
     if (isClassifier === (classes === null)) fail('classes', 'a classifier has classes, a regression and a ranking have none');
     if (classes !== null && new Set(classes).size !== classes.length) fail('classes', 'labels are distinct');
+    if (metadata.decision && task !== 'binary') fail('decision', 'only a binary model has a threshold');
     if (task === 'binary' && classes?.length !== 2) fail('classes', 'a binary model has two classes');
     if (task === 'binary' ? positive !== classes?.at(-1) : positive !== null) fail('positive', 'the positive class is the last of two');
   });

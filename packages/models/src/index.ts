@@ -28,6 +28,7 @@ export { ELEMENT_TYPES, elementTypeName, type ElementType } from './onnx/schema.
 export { numbersOf, stringsOf, tensorOf, type ConstantValues } from './onnx/tensor.ts';
 export type { GraphMessage, ModelMessage, NodeMessage, TensorMessage, ValueInfoMessage } from './onnx/messages.ts';
 export { ALLOWED_DOMAINS, checkModel } from './onnx/check.ts';
+export { GROUP_THRESHOLD_LIMIT, GroupThreshold, thresholdOf } from './group-thresholds.ts';
 export { CLASS_LIMIT, FEATURE_LIMIT, ModelAnswer, ModelMetadata, ModelTask, ModelVersionMeta, answerContract } from './contract.ts';
 export { checkSignature, signatureOf, type ModelSignature, type TensorSignature } from './signature.ts';
 export { packInputs, type PackedModel } from './pack.ts';

@@ -14,6 +14,7 @@ import {
 import type { Catalog } from '@slipway/catalog';
 import type { Objects } from '@slipway/objects';
 import { type ModelAnswer, ModelMetadata, ModelVersionMeta, answerContract } from './contract.ts';
+import { thresholdOf } from './group-thresholds.ts';
 import { InferenceError, ModelTimeoutError, ModelVersionError } from './errors.ts';
 import { type OnnxModel, type OpenModelOptions, type Predictions, openModel } from './model.ts';
 
@@ -78,7 +79,10 @@ export function createModelServable(
 }
 
 function invokeModel(model: OnnxModel, calls: readonly Call<Row>[], nowMs: number): Promise<Result<ModelAnswer>[]> {
-  if (calls.every((call) => refusalOf(call, nowMs) === undefined)) return answerRows(model, calls);
+  // On this thread nobody goes away between the check and the answer; looking at the signal would only make it.
+  const isInline = model.facts.lane === 'inline';
+  const isLive = ({ context }: Call<Row>) => isInline && (context.deadlineMs === undefined || context.deadlineMs > nowMs);
+  if (calls.every((call) => isLive(call) || refusalOf(call, nowMs) === undefined)) return answerRows(model, calls);
   return invokeSome(model, calls, nowMs);
 }
 
@@ -100,14 +104,15 @@ function refusalOf({ context: { signal, deadlineMs } }: Call<Row>, nowMs: number
 async function answerRows(model: OnnxModel, calls: readonly Call<Row>[]): Promise<Result<ModelAnswer>[]> {
   try {
     const predictions = await model.predictRows(calls.map((call) => call.input));
-    return calls.map((_, row) => resultOf(model.metadata, predictions, row));
+    return calls.map((call, row) => resultOf(model.metadata, predictions, row, call.input));
   } catch (thrown) {
     const error = thrown instanceof PlatformError ? thrown : new InferenceError('The model failed.', { cause: thrown });
     return calls.map(() => ({ status: 'error', error }));
   }
 }
 
-function resultOf({ classes }: ModelMetadata, { probabilities, values, labels }: Predictions, row: number): Result<ModelAnswer> {
+function resultOf(metadata: ModelMetadata, { probabilities, values, labels }: Predictions, row: number, input: Row): Result<ModelAnswer> {
+  const { classes } = metadata;
   if (classes === null || probabilities === undefined) {
     const prediction = values?.[row] ?? Number.NaN;
     return Number.isFinite(prediction) ? { status: 'ok', output: { prediction } } : notFinite();
@@ -118,7 +123,18 @@ function resultOf({ classes }: ModelMetadata, { probabilities, values, labels }:
     if (!Number.isFinite(probability)) return notFinite();
     setOwn(byClass, classes[index] as string, probability);
   }
-  return { status: 'ok', output: { prediction: labels[row] as string, probabilities: byClass } };
+  return {
+    status: 'ok',
+    output: { prediction: groupLabel(metadata, probabilities, row, input) ?? (labels[row] as string), probabilities: byClass },
+  };
+}
+
+/** What a group's own threshold decides; undefined for rows that are decided as all others. */
+function groupLabel({ classes, groupThresholds }: ModelMetadata, probabilities: Float32Array, row: number, input: Row): string | undefined {
+  if (groupThresholds === undefined || classes?.length !== 2) return undefined;
+  const threshold = thresholdOf(groupThresholds, (column) => (Object.hasOwn(input, column) ? input[column] : undefined));
+  if (threshold === undefined) return undefined;
+  return classes[(probabilities[2 * row + 1] as number) >= threshold ? 1 : 0];
 }
 
 /** A class may be called "__proto__"; plain assignment would then change the prototype. */

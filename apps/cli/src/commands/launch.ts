@@ -4,16 +4,18 @@ import { Contract, FieldRole, InvalidError, parseJson, toName } from '@slipway/k
 import { LaunchDefinition, TRAIN_SECONDS_DEFAULT, TRAIN_SECONDS_MAX } from '@slipway/project/contract';
 import type { Command } from 'commander';
 import { withClient } from '../connect.ts';
+import { type ForecastFlags, addForecastFlags, forecastOf } from '../forecast-flags.ts';
 import { launchFiles } from '../launch-file.ts';
 import { parseInteractions, parseLoss, parseMonotone } from '../learning-flags.ts';
 import { readableSize } from '../local-file.ts';
+import { type ObjectiveFlags, addObjectiveFlags, parseObjective } from '../objective-flags.ts';
 import { globalOptions, parseList, parseNumber } from '../options.ts';
 import { createOutput, printResult } from '../output.ts';
 import { conductGates, fairColumns } from '../conduct-gates.ts';
 import { saveConfig } from '../save-config.ts';
 import { gateAdvice, showLaunch } from '../show-launch.ts';
 
-interface LaunchFlags {
+interface LaunchFlags extends ObjectiveFlags {
   readonly target?: string;
   readonly test?: string;
   readonly columns?: string;
@@ -51,7 +53,7 @@ interface LaunchFlags {
 }
 
 export function addLaunch(program: Command): void {
-  program
+  const command = program
     .command('launch')
     .description('from a table to a gated, released, recorded prediction API')
     .argument('<file>', 'CSV, Parquet, JSON or NDJSON; gzip is fine')
@@ -67,15 +69,19 @@ export function addLaunch(program: Command): void {
     .option('--exclude <a,b>', 'columns not to learn from')
     .option('--as <column=role>', 'role of a column: numeric, categorical, boolean, time, text, identifier, ignored', collect, [])
     .option('--positive <label>', 'the label that counts as positive')
-    .option('--task <task>', 'binary, multiclass, regression, ranking (default: found by the target)')
+    .option('--task <task>', 'binary, multiclass, regression, ranking, forecast (default: found by the target)')
     .option('--query <column>', 'rows with the same value compete: learn to rank them')
     .option('--loss <loss>', 'squared, absolute, quantile:0.9, poisson, tweedie:1.5, lambdarank (default: by the task)')
     .option('--monotone <column=direction>', 'the prediction only rises (increasing) or falls (decreasing) with the column', collect, [])
-    .option('--interactions <a+b,c+d>', 'columns that may act together; all others act alone', collect, [])
+    .option('--interactions <a+b,c+d>', 'columns that may act together; all others act alone', collect, []);
+  addObjectiveFlags(command)
     .option('--time <column>', 'split by this time: the last rows are the test')
     .option('--group <column>', 'keep rows of one group on one side of the split')
     .option('--sensitive <a,b>', 'columns that fairness is measured by')
-    .option('--mitigate <method>', 'reweighing or thresholds: lessen disparities between the groups of --sensitive')
+    .option(
+      '--mitigate <method>',
+      'reweighing, thresholds or thresholds:equal_opportunity: lessen disparities between the groups of --sensitive',
+    )
     .option('--fair <column=ratio>', 'a gate: selection rates (or mean predictions) of its groups within this ratio, e.g. sex=0.8')
     .option('--robust [test=share]', 'a gate: decisions that change unnoticed when rows are spoilt, e.g. typo=0.05 (default: all tests)')
     .option('--immutable <a,b>', 'columns that no counterfactual changes; the sensitive ones never are')
@@ -88,8 +94,8 @@ export function addLaunch(program: Command): void {
     .option('--environment <label>', 'label of the release (default: production)')
     .option('--recording <policy>', 'full, redacted or none (default: full)')
     .option('--force', 'release although a gate failed; recorded with your name')
-    .option('--save [file]', 'write what was launched as slipway.config.ts')
-    .action(async (file: string, flags: LaunchFlags, command: Command) => {
+    .option('--save [file]', 'write what was launched as slipway.config.ts');
+  addForecastFlags(launch).action(async (file: string, flags: LaunchFlags, command: Command) => {
       const options = globalOptions(command);
       const output = createOutput(options.json);
       const definition = definitionOf(file, flags, flags.contract === undefined ? undefined : await readContract(flags.contract));
@@ -149,9 +155,11 @@ function definitionOf(file: string, flags: LaunchFlags, contract: Contract | und
     sensitive: [...new Set([...parseList(flags.sensitive), ...fairColumns(flags)])],
     ...defined({ mitigate: flags.mitigate, moreGates: conductGates(flags) }),
     immutable: parseList(flags.immutable),
+    ...defined({ objective: parseObjective(flags) }),
     acceptLeak: parseList(flags.acceptLeak),
     ...defined({
-      task: flags.task,
+      task: flags.task === 'forecast' ? undefined : flags.task,
+      forecast: forecastOf(flags),
       query: flags.query,
       loss: parseLoss(flags.loss),
       monotone: parseMonotone(flags.monotone ?? []),

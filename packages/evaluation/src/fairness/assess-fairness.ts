@@ -30,6 +30,8 @@ export interface FairnessRequest extends TaskData {
   readonly seed: number;
   /** Above it the positive class is decided; 0.5 when left out. */
   readonly threshold?: number | undefined;
+  /** Decisions (0 or 1) that were not made by that threshold alone; binary models only. */
+  readonly decisions?: Uint8Array | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -45,7 +47,12 @@ export async function assessFairness(request: FairnessRequest): Promise<Fairness
     throw new EvaluationInputError(`The frame has ${frame.rowCount} rows and the truth ${request.truth.length}.`);
   const facts = rowFacts(request, threshold);
   const isBinary = request.task === 'binary';
-  const decisions = isBinary && facts.said ? Uint8Array.from(facts.said, (score) => (isPositive(score, threshold) ? 1 : 0)) : null;
+  const decisions =
+    isBinary && request.decisions
+      ? request.decisions
+      : isBinary && facts.said
+        ? Uint8Array.from(facts.said, (score) => (isPositive(score, threshold) ? 1 : 0))
+        : null;
   const decided =
     request.task === 'multiclass'
       ? Int32Array.from(argmaxRows(clippedProbabilities(request.predictions), request.classes?.length ?? 0))
@@ -69,7 +76,7 @@ export async function assessFairness(request: FairnessRequest): Promise<Fairness
       decisions && facts.said && facts.truth
         ? await thresholdMitigations(found, { said: facts.said, truth: facts.truth, decisions, threshold, seed })
         : [],
-    warnings: attributes.flatMap(warningsOf),
+    warnings: warningsOf(attributes),
     notes,
   };
 }
@@ -139,7 +146,18 @@ function finite(value: number): number | null {
   return Number.isFinite(value) ? value : null;
 }
 
-function warningsOf({ columns, disparities, groups }: FairnessAttribute): string[] {
+/** One warning a column; an intersection has one of its own only when none of its columns has. */
+function warningsOf(attributes: readonly FairnessAttribute[]): string[] {
+  const warned = new Set<string>();
+  return attributes.flatMap((attribute) => {
+    if (attribute.columns.some((column) => warned.has(column))) return [];
+    const warning = warningOf(attribute);
+    if (warning.length > 0 && attribute.columns.length === 1) warned.add(attribute.columns[0] as string);
+    return warning;
+  });
+}
+
+function warningOf({ columns, disparities, groups }: FairnessAttribute): string[] {
   const ratio = disparities.find((each) => each.measure === 'demographic_parity_ratio')?.value;
   if (ratio === undefined || ratio === null || ratio >= PARITY_RATIO_MIN) return [];
   const rates = groups.filter((group) => !group.small && group.selectionRate?.value !== null && group.selectionRate !== null);

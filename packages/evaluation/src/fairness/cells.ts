@@ -52,6 +52,9 @@ export function ratesOf(cells: DecisionCells, group: number) {
   };
 }
 
+/** Rates of fewer rows than this (the TPR of four positives) are left out of the disparities that gates read. */
+export const RATE_ROWS_MIN = 10;
+
 /** What a rate that a group cannot have (the TPR of a group without positives) counts as: 0 as in Fairlearn, or not at all. */
 export type UndefinedRates = 'zero' | 'left-out';
 
@@ -66,10 +69,9 @@ export function decisionDisparities(
 ): Partial<Record<FairnessMeasure, number>> {
   const rates = groups.map((group) => ratesOf(cells, group));
   const of = (name: 'selection' | 'tpr' | 'fpr' | 'ppv' | 'accuracy') => {
-    const values = rates.map((rate) => rate[name]);
-    return spread(
-      undefinedRates === 'zero' ? values.map((value) => (Number.isNaN(value) ? 0 : value)) : values.filter((value) => !Number.isNaN(value)),
-    );
+    if (undefinedRates === 'zero') return spread(rates.map((rate) => (Number.isNaN(rate[name]) ? 0 : rate[name])));
+    const certain = rates.filter((rate) => countBehind(rate, name) >= RATE_ROWS_MIN);
+    return spread(certain.length < 2 ? [] : certain.map((rate) => rate[name]));
   };
   const [selection, tpr, fpr, ppv, accuracy] = [of('selection'), of('tpr'), of('fpr'), of('ppv'), of('accuracy')];
   return {
@@ -86,6 +88,11 @@ export function decisionDisparities(
     accuracy_difference: accuracy.difference,
     accuracy_ratio: accuracy.ratio,
   };
+}
+
+/** Rows that a rate is a share of. */
+function countBehind({ rows, tp, fp, fn, tn }: ReturnType<typeof ratesOf>, name: 'selection' | 'tpr' | 'fpr' | 'ppv' | 'accuracy'): number {
+  return { selection: rows, accuracy: rows, tpr: tp + fn, fpr: fp + tn, ppv: tp + fp }[name];
 }
 
 /** Largest less smallest, and smallest by largest (NaN when all are 0 or signs differ). */

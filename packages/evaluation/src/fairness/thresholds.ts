@@ -145,3 +145,29 @@ export function priceOf(truth: ArrayLike<number>, before: ArrayLike<number>, aft
   }
   return meanInterval({ count: truth.length, sum, squares });
 }
+
+/** What thresholds that a version was given do on rows that they were not chosen by. */
+export function appliedMitigation(request: {
+  readonly attribute: Attribute;
+  readonly criterion: ThresholdCriterion;
+  /** 1 for the positive class. */
+  readonly truth: Uint8Array;
+  readonly before: Uint8Array;
+  readonly after: Uint8Array;
+  readonly groups: readonly { readonly label: string; readonly threshold: number }[];
+}): Mitigation {
+  const { attribute, criterion, truth, before, after, groups } = request;
+  const large = largeGroups(attribute);
+  return {
+    method: 'thresholds',
+    criterion,
+    columns: [...attribute.columns],
+    applied: true,
+    before: outcomeOf(attribute, large, truth, before),
+    after: outcomeOf(attribute, large, truth, after),
+    price: priceOf(truth, before, after),
+    thresholds: groups.map(({ label, threshold }) => ({ label, threshold })),
+    rows: truth.length,
+    note: 'The thresholds were chosen on training rows, each predicted by a model that was taught without it.',
+  };
+}

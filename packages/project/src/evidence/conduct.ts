@@ -5,9 +5,11 @@ import {
   type Mitigation,
   type ModelPredictions,
   type RobustnessSection,
+  type Attribute,
   type SlicesSection,
   type TaskData,
   type Truth,
+  appliedMitigation,
   assessFairness,
   assessRobustness,
   attributesOf,
@@ -19,12 +21,13 @@ import {
   withLabelNoise,
 } from '@slipway/evaluation';
 import { type Clock, type Field, type Frame, type WorkflowContext, takeRows } from '@slipway/kernel';
-import type { OnnxModel } from '@slipway/models';
+import type { GroupThreshold, OnnxModel } from '@slipway/models';
 import { createRandom } from '@slipway/statistics';
 import type { LaunchDefinition } from '../contract.ts';
 import { trainingWishes } from '../learning-definition.ts';
 import type { LaunchedModelMeta } from '../launch-state.ts';
 import { type LabelledRows, type PreparedData, trainingContract } from '../prepare-data.ts';
+import { decideByGroup, readerOf } from './decide-by-group.ts';
 import { Refitter } from './refit.ts';
 
 /** Wall-clock and rows of the small models that label noise and reweighing are measured with. */
@@ -113,11 +116,53 @@ function truthOf({ task, classes }: PreparedData, target: Float64Array): Truth {
 
 async function fairnessOf(request: ConductRequest, data: Parameters<typeof assessFairness>[0]): Promise<FairnessSection> {
   await request.context.progress({ phase: 'fairness', message: `by ${request.definition.sensitive.join(', ')}` });
-  const section = await assessFairness(data);
+  const applied = appliedThresholds(request, data);
+  const section = await assessFairness({ ...data, ...(applied ? { decisions: applied.after } : {}) });
   if (data.task !== 'binary') return section;
+  if (applied) return { ...section, ...thresholdsApplied(request, applied, section) };
   const reweighing = await reweighingOf(request);
   if (reweighing === null) return { ...section, notes: [...section.notes, 'What reweighing would cost could not be measured in time.'] };
   return { ...section, mitigations: [...section.mitigations, reweighing] };
+}
+
+interface AppliedThresholds {
+  readonly groups: readonly GroupThreshold[];
+  readonly truth: Uint8Array;
+  readonly before: Uint8Array;
+  readonly after: Uint8Array;
+}
+
+/** What the test rows are decided as with and without the thresholds that the version has for its groups. */
+function appliedThresholds({ prepared, model, predictions, threshold = 0.5 }: ConductRequest, data: TaskData): AppliedThresholds | null {
+  const groups = model.metadata.groupThresholds;
+  if (groups === undefined || data.task !== 'binary') return null;
+  const positive = positiveOf(prepared);
+  const { scores: said } = decisionsOf(predictions, positive, threshold);
+  const read = readerOf(prepared.test.frame, prepared.contract.fields);
+  return {
+    groups,
+    truth: Uint8Array.from(data.truth, (code) => (code === positive ? 1 : 0)),
+    before: decideByGroup([], { said, threshold, read }),
+    after: decideByGroup(groups, { said, threshold, read }),
+  };
+}
+
+function thresholdsApplied(
+  request: ConductRequest,
+  applied: AppliedThresholds,
+  section: FairnessSection,
+): Pick<FairnessSection, 'mitigations' | 'notes'> {
+  const { prepared, definition } = request;
+  const mitigation = appliedMitigation({
+    attribute: sensitiveAttribute(prepared, definition, prepared.test.frame),
+    criterion: definition.mitigate === 'thresholds:equal_opportunity' ? 'equal_opportunity' : 'demographic_parity',
+    ...applied,
+  });
+  const note = 'Groups are judged by decisions with their own thresholds; the metrics of the report are those of the common threshold.';
+  return {
+    mitigations: [mitigation, ...section.mitigations.filter((each) => each.method !== 'thresholds')],
+    notes: [...section.notes, note],
+  };
 }
 
 /** Rows of the test that small models are asked about. */
@@ -173,7 +218,7 @@ async function reweighingOf(request: ConductRequest): Promise<Mitigation | null>
       Float64Array.from(small.rows, (row) => weights[row] as number),
     ));
   if (!plain || !weighed) return null;
-  const attribute = crossed(prepared, definition, test.frame);
+  const attribute = sensitiveAttribute(prepared, definition, test.frame);
   const positive = positiveOf(prepared);
   return reweighingMitigation({
     attribute,
@@ -195,7 +240,8 @@ function decisionsOf(predictions: ModelPredictions, positive: number, threshold 
   return { scores, decisions: Uint8Array.from(scores, (score) => (score > threshold ? 1 : 0)) };
 }
 
-function crossed(prepared: PreparedData, definition: LaunchDefinition, frame: Frame) {
+/** The sensitive columns of a definition as one attribute: a column, or the intersection of the first few. */
+export function sensitiveAttribute(prepared: PreparedData, definition: LaunchDefinition, frame: Frame): Attribute {
   const fields = fieldsOf(prepared, definition.sensitive).slice(0, REWEIGHED_COLUMN_LIMIT);
   const attributes = attributesOf(frame, fields);
   return fields.length === 1 && attributes[0] ? attributes[0] : intersect(attributes.slice(0, fields.length));
@@ -205,6 +251,6 @@ function crossed(prepared: PreparedData, definition: LaunchDefinition, frame: Fr
 export function launchWeights(prepared: PreparedData, definition: LaunchDefinition): Float64Array | undefined {
   const { mitigate, sensitive } = definition;
   if (mitigate !== 'reweighing' || sensitive.length === 0 || prepared.classes === null) return undefined;
-  const attribute = crossed(prepared, definition, prepared.train.frame);
+  const attribute = sensitiveAttribute(prepared, definition, prepared.train.frame);
   return reweighingWeights(attribute.codes, attribute.groups.length, prepared.train.target, prepared.classes.length);
 }

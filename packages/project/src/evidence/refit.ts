@@ -1,5 +1,5 @@
 import { type Contract, type Frame, type Json, takeRows } from '@slipway/kernel';
-import { type TrainRequest, type TrainerName, train } from '@slipway/learning';
+import { type TrainRequest, type TrainedModel, type TrainerName, train } from '@slipway/learning';
 import type { ModelPredictions, Task, Truth } from '@slipway/evaluation';
 import { createRandom } from '@slipway/statistics';
 
@@ -65,8 +65,7 @@ export class Refitter {
         ...(weights ? { weights } : {}),
         signal: AbortSignal.any([signal, limit]),
       });
-      const { probabilities, values } = trained.predict(test);
-      return probabilities ? { probabilities } : { values: values ?? new Float64Array(0) };
+      return await predictInSlices(trained, test);
     } catch (error) {
       signal.throwIfAborted();
       if (limit.aborted || isUnlearnable(error)) return null;
@@ -77,6 +76,21 @@ export class Refitter {
   async refitTruth(truth: Truth, weights?: Float64Array): Promise<ModelPredictions | null> {
     return this.refit(Float64Array.from(truth), weights);
   }
+}
+
+/** Rows predicted between two turns of the event loop. */
+const SLICE_ROWS = 500;
+
+async function predictInSlices(trained: TrainedModel, test: Frame): Promise<ModelPredictions> {
+  const width = trained.classes?.length ?? 1;
+  const outputs = new Float64Array(test.rowCount * width);
+  for (let start = 0; start < test.rowCount; start += SLICE_ROWS) {
+    const rows = Array.from({ length: Math.min(SLICE_ROWS, test.rowCount - start) }, (_, index) => start + index);
+    const said = trained.predict(takeRows(test, rows));
+    outputs.set(said.probabilities ?? said.values ?? [], start * width);
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  return trained.classes === null ? { values: outputs } : { probabilities: outputs };
 }
 
 /** A sample may miss a class, or have nothing that varies: then there is no small model, and no finding. */
