@@ -1,10 +1,12 @@
 import type { Column, Field, Frame } from '@slipway/kernel';
-import { type Random, variance } from '@slipway/statistics';
+import { type Random, quantile } from '@slipway/statistics';
 import type { RobustnessTest } from './contract.ts';
 
-/** Noise is normal with this share of a column's standard deviation; a shift is this many deviations. */
+/** Noise is normal with this share of a column's deviation; a shift is this many deviations. */
 export const NOISE_DEVIATION_RATIO = 0.05;
 export const SHIFT_DEVIATIONS = 1;
+/** Quartiles of a normal distribution are this many standard deviations apart. */
+const QUARTILE_DISTANCE = 1.3489795003921634;
 const UNSEEN = 'never-seen-before';
 const MINUTE_MS = 60_000;
 
@@ -41,7 +43,8 @@ export function testsOf(field: Pick<Field, 'type' | 'role'>, column: Column): Ro
     return field.role === 'text' ? ['missing', 'typo', 'case', 'whitespace'] : ['missing', 'typo', 'case', 'whitespace', 'unseen'];
   if (field.type === 'boolean' || isTwoValued(column.values)) return ['missing'];
   if (field.type === 'timestamp') return ['missing', 'shift_up', 'shift_down'];
-  return ['missing', 'unit_times_10', 'unit_times_1000', 'unit_fahrenheit', 'unit_celsius', 'shift_up', 'shift_down'];
+  const units: RobustnessTest[] = ['missing', 'unit_times_10', 'unit_times_1000', 'unit_fahrenheit', 'unit_celsius'];
+  return deviationOf(column.values) === 0 ? units : [...units, 'shift_up', 'shift_down'];
 }
 
 function isTwoValued(values: Float64Array): boolean {
@@ -69,6 +72,7 @@ export function perturbByNoise(frame: Frame, fields: readonly Pick<Field, 'name'
     const column = frame.columns.get(name);
     if (column?.kind !== 'number' || type === 'timestamp' || type === 'boolean' || isTwoValued(column.values)) continue;
     const spread = NOISE_DEVIATION_RATIO * deviationOf(column.values);
+    if (spread === 0) continue;
     const noisy = column.values.map((value) => value + spread * random.normal());
     columns.set(name, { kind: 'number', values: type === 'int64' ? noisy.map(Math.round) : noisy });
     touched += 1;
@@ -99,9 +103,13 @@ function perturbNumbers(column: Numbers, test: RobustnessTest, type: Field['type
   return { kind: 'number', values: type === 'int64' ? values.map(Math.round) : values };
 }
 
+/**
+ * Standard deviation of the middle half, were it normal: a few huge values do not make everything else look close
+ * together. 0 where half the rows share one value: there a small change of every row is nothing that happens.
+ */
 function deviationOf(values: Float64Array): number {
-  const present = values.filter((value) => !Number.isNaN(value));
-  return present.length < 2 ? 0 : Math.sqrt(variance(present));
+  const sorted = values.filter((value) => !Number.isNaN(value)).toSorted();
+  return sorted.length < 2 ? 0 : (quantile(sorted, 0.75) - quantile(sorted, 0.25)) / QUARTILE_DISTANCE;
 }
 
 function perturbTexts(column: Texts, test: RobustnessTest, random: Random): Column {
