@@ -1,5 +1,7 @@
 import type { LaunchResult } from '@slipway/project/contract';
 import { conductLines } from './show-conduct.ts';
+import { worthLines } from './show-worth.ts';
+import { forecastHeading, forecastLines } from './show-forecast.ts';
 import { short, table } from './output.ts';
 
 /** A launch for people: what was made, how good it is, what stood in its way, and the call that uses it. */
@@ -7,6 +9,8 @@ export function showLaunch(result: LaunchResult): string {
   return [
     heading(result),
     metricsTable(result),
+    worthLines(result),
+    forecastLines(result),
     importanceLine(result),
     conductLines(result),
     leakageLines(result),
@@ -18,6 +22,8 @@ export function showLaunch(result: LaunchResult): string {
 }
 
 function heading(result: LaunchResult): string {
+  const forecast = forecastHeading(result);
+  if (forecast !== undefined) return forecast;
   const { trainer, task, rows, split, version, seconds } = result;
   return [
     `${task} model by ${trainer}: ${rows.train} rows to learn from, ${rows.test} to judge by (${split.strategy} split, seed ${split.seed})`,
@@ -43,7 +49,7 @@ function importanceLine({ importances }: LaunchResult): string {
 function leakageLines({ leakage, notes }: LaunchResult): string {
   const lines = [
     ...leakage.map((leak) => `leak: ${leak.column} (${leak.kind}): ${leak.reason} [${leak.action}]`),
-    ...notes.map(({ column, note }) => `note: ${column}: ${note}`),
+    ...notes.map(({ column, note }) => `note: ${column === '' ? '' : `${column}: `}${note}`),
   ];
   return lines.join('\n');
 }
