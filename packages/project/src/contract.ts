@@ -1,8 +1,10 @@
 import { Contract, FieldRole, Name, RecordingPolicy } from '@slipway/kernel';
-import { GateDefinition } from '@slipway/evaluation/contract';
+import { DecisionRule, GateDefinition, Objective, ObjectiveResult } from '@slipway/evaluation/contract';
 import { z } from 'zod';
+import { ForecastDefinition, LaunchForecast } from './forecast/contract.ts';
 import { InteractionsDefinition, LossDefinition, MonotoneDefinition } from './learning-definition.ts';
 
+export { FORECAST_HORIZON_MAX, FORECAST_LEVELS, FORECAST_SEASON_MAX, ForecastDefinition, LaunchForecast } from './forecast/contract.ts';
 export { InteractionsDefinition, LossDefinition, MonotoneDefinition } from './learning-definition.ts';
 
 export { GateDefinition };
@@ -35,6 +37,8 @@ export const TrainerDefinition = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('auto'), seconds: z.number().positive().max(TRAIN_SECONDS_MAX).default(TRAIN_SECONDS_DEFAULT) }),
   z.strictObject({ kind: z.literal('gbdt'), params: z.record(z.string(), z.unknown()) }),
   z.strictObject({ kind: z.literal('linear'), params: z.record(z.string(), z.unknown()) }),
+  /** Several trainers whose margins are averaged: `params.members`. */
+  z.strictObject({ kind: z.literal('ensemble'), params: z.record(z.string(), z.unknown()) }),
 ]);
 export type TrainerDefinition = z.infer<typeof TrainerDefinition>;
 
@@ -52,8 +56,11 @@ export const SplitDefinition = z.strictObject({
     .default(1),
 });
 
-/** `reweighing` teaches with weights that make group and label independent; `thresholds` decides each group by a threshold of its own. */
-export const MitigationMethod = z.enum(['reweighing', 'thresholds']);
+/**
+ * `reweighing` teaches with weights that make group and label independent; `thresholds` decides each group by a threshold
+ * of its own, so that equal shares of the groups are selected, or (`thresholds:equal_opportunity`) of their positives.
+ */
+export const MitigationMethod = z.enum(['reweighing', 'thresholds', 'thresholds:equal_opportunity']);
 export type MitigationMethod = z.infer<typeof MitigationMethod>;
 
 /** Everything that decides what a table launch makes. Plain JSON: the CLI, the API and `slipway.config.ts` all come down to it. */
@@ -90,6 +97,10 @@ export const LaunchDefinition = z.strictObject({
   monotone: MonotoneDefinition.optional(),
   /** Lists of columns that may meet on one branch of a tree. */
   interactions: InteractionsDefinition.optional(),
+  /** The business question: what decisions or errors cost. Chooses the threshold, and is a gate. */
+  objective: Objective.optional(),
+  /** Makes the launch a forecast of the target along `time`. */
+  forecast: ForecastDefinition.optional(),
   train: TrainerDefinition.default({ kind: 'auto', seconds: TRAIN_SECONDS_DEFAULT }),
   /** Seed of the training; when left out, the number the version will have. */
   seed: z
@@ -175,13 +186,37 @@ export const LaunchRobustness = z.object({
   warnings: z.array(z.string()),
 });
 
+/** What the model is worth in the objective's unit, per 1,000 rows. */
+export const LaunchObjective = ObjectiveResult.pick({
+  kpi: true,
+  per: true,
+  model: true,
+  alternatives: true,
+  constraint: true,
+  selectionRate: true,
+  verdict: true,
+  notes: true,
+});
+
+/** Against the version that was live, by the primary metric; above zero is better. */
+export const LaunchComparison = z.object({
+  champion: z.object({ version: z.string(), release: z.string(), revision: z.int() }),
+  overlap: z.string(),
+  metric: z.string(),
+  improvement: interval,
+  deLongPValue: z.number().nullable(),
+  mcNemarPValue: z.number().nullable(),
+  changed: z.number(),
+  verdict: z.string(),
+});
+
 /** What a launch prints and its run returns. */
 export const LaunchResult = z.object({
   release: z.object({ name: z.string(), url: z.string(), revision: z.int() }).nullable(),
   version: z.string(),
   recipe: z.string(),
   created: z.boolean(),
-  task: LaunchTask,
+  task: z.enum([...LaunchTask.options, 'forecast']),
   trainer: z.string(),
   dataset: z.string(),
   rows: z.object({ train: z.int(), test: z.int() }),
@@ -198,10 +233,14 @@ export const LaunchResult = z.object({
   parity: z.object({ maxError: z.number() }),
   /** What the model goes by: how much worse the primary metric gets when a column is shuffled; the ten that matter most. */
   importances: z.array(z.object({ column: z.string(), importance: z.number() })),
+  decision: DecisionRule.nullable().default(null),
+  objective: LaunchObjective.nullable().default(null),
+  comparison: LaunchComparison.nullable().default(null),
   /** Rows that the model does significantly worse on, the worst first. */
   slices: z.array(LaunchSlice).default([]),
   fairness: LaunchFairness.nullable().default(null),
   robustness: LaunchRobustness.nullable().default(null),
+  forecast: LaunchForecast.nullable().default(null),
   report: z.string(),
   example: z.record(z.string(), z.unknown()),
   run: z.string(),

@@ -1,7 +1,8 @@
 import type { Contract, FieldRole, RecordingPolicy } from '@slipway/kernel';
 import { InvalidError } from '@slipway/kernel';
-import type { FairnessMeasure, GateDefinition, RobustnessTest } from '@slipway/evaluation/contract';
-import { LaunchDefinition, type ReadOptions, type TrainerDefinition } from './contract.ts';
+import type { FairnessMeasure, GateDefinition, Objective, RobustnessTest } from '@slipway/evaluation/contract';
+import type { z } from 'zod';
+import { type ForecastDefinition, LaunchDefinition, type ReadOptions, type TrainerDefinition } from './contract.ts';
 import type { InteractionsDefinition, LossDefinition, MonotoneDefinition } from './learning-definition.ts';
 
 /**
@@ -59,6 +60,9 @@ export const gbdt = (params: Readonly<Record<string, unknown>> = {}): TrainerDef
 /** Logistic or linear regression with exactly these parameters. */
 export const linear = (params: Readonly<Record<string, unknown>> = {}): TrainerDefinition => ({ kind: 'linear', params: { ...params } });
 
+/** Several trainers as one, their margins averaged: `ensemble({ members: [{ trainer: 'gbdt', weight: 0.6, params: {} }, …] })`. */
+export const ensemble = (params: Readonly<Record<string, unknown>>): TrainerDefinition => ({ kind: 'ensemble', params: { ...params } });
+
 /** A gate on a metric of the test rows: `metric('roc_auc').atLeast(0.8)`, `.atMost(…)`, `.betterThan('baseline')`. */
 export function metric(name: string) {
   return {
@@ -104,6 +108,8 @@ export interface ModelOptions {
   readonly monotone?: MonotoneDefinition;
   /** Lists of columns that may meet on one branch of a tree. */
   readonly interactions?: InteractionsDefinition;
+  /** Makes the model a forecaster of the target along the dataset's `time`: `{ series: 'shop', horizon: 14, known: ['holiday'] }`. */
+  readonly forecast?: z.input<typeof ForecastDefinition>;
   /** Rows to judge by, instead of a split. */
   readonly test?: SourceDefinition;
   readonly train?: TrainerDefinition;
@@ -112,6 +118,8 @@ export interface ModelOptions {
   readonly gates?: readonly GateDefinition[];
   /** Gates beside the default ones, or beside `gates`. */
   readonly moreGates?: readonly GateDefinition[];
+  /** What decisions or errors cost: chooses the threshold, judges the model, and is a gate. */
+  readonly objective?: z.input<typeof Objective>;
   readonly sensitive?: readonly string[];
   /** What is done about disparities between the groups of the sensitive columns. */
   readonly mitigate?: LaunchDefinition['mitigate'];
@@ -196,6 +204,7 @@ export function planLaunches(project: ProjectDefinition): PlannedLaunch[] {
         positive: serve.positive,
         task: serve.task,
         query: serve.query,
+        forecast: serve.forecast,
         loss: serve.loss,
         monotone: serve.monotone,
         interactions: serve.interactions,
@@ -204,6 +213,7 @@ export function planLaunches(project: ProjectDefinition): PlannedLaunch[] {
         time: from.time,
         group: from.group,
         subject: from.subject,
+        objective: serve.objective,
         sensitive: serve.sensitive,
         mitigate: serve.mitigate,
         train: serve.train,

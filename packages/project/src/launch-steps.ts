@@ -7,6 +7,9 @@ import { type TrainedModel, completeParams, train } from '@slipway/learning';
 import { ModelMetadata, maxParityError, openModel } from '@slipway/models';
 import type { LaunchDefinition, LaunchRequest } from './contract.ts';
 import { launchWeights } from './evidence/conduct.ts';
+import { trainedOn } from './evidence/champion.ts';
+import { decisionOf } from './evidence/decision.ts';
+import { groupThresholdsOf } from './evidence/group-thresholds.ts';
 import { makeExplainer } from './evidence/explanations.ts';
 import { putJson } from './json-object.ts';
 import { trainingWishes } from './learning-definition.ts';
@@ -15,6 +18,7 @@ import { type DatasetStep, LaunchedModelMeta, type PlanStep, type TrainStep, typ
 import { type PreparedData, requireLearnable, trainingContract } from './prepare-data.ts';
 import { modelRecipe } from './recipe.ts';
 import { referenceSketches } from './reference-sketches.ts';
+import { pastConfigurations, searchCheckpoint } from './search-memory.ts';
 
 /** Rows of the parity check: enough to meet every branch, bounded so that it stays a fraction of the training time. */
 const PARITY_ROWS_LIMIT = 5_000;
@@ -129,7 +133,10 @@ export async function planStep(
 
 /** The gates a launch is judged by: its own, or the defaults of its task. */
 export function gatesOf(definition: LaunchDefinition, task: PlanStep['task']) {
-  return checkGates([...(definition.gates ?? defaultGates(task)), ...(definition.moreGates ?? [])], task);
+  const { loss, objective, moreGates = [] } = definition;
+  const gates = [...(definition.gates ?? defaultGates(task, loss)), ...moreGates];
+  if (objective && !gates.some((gate) => gate.kind === 'objective')) gates.push({ kind: 'objective' });
+  return checkGates(gates, task, loss);
 }
 
 async function datasetNotes(data: Data, project: string, { dataset, testDataset }: DatasetStep): Promise<PlanStep['notes']> {
@@ -184,6 +191,8 @@ export async function trainStep(
   const { plan, prepared } = state;
   const { project } = context;
   const weights = launchWeights(prepared, definition);
+  const isSearch = definition.train.kind === 'auto';
+  const checkpoint = searchCheckpoint(deps, context);
   const trained = await train({
     frame: prepared.train.frame,
     contract: trainingContract(prepared.contract, definition.target, plan.leftOut),
@@ -196,13 +205,20 @@ export async function trainStep(
     seed: plan.seed,
     threads: deps.trainingThreads,
     ...(definition.train.kind === 'auto'
-      ? { seconds: definition.train.seconds }
+      ? {
+          seconds: definition.train.seconds,
+          history: await pastConfigurations(deps.catalog, project, { ...definition, task: plan.task }),
+          checkpoint,
+        }
       : { fixed: { trainer: definition.train.kind, params: definition.train.params as Readonly<Record<string, Json>> } }),
     signal: context.signal,
     onProgress: reporter(context, deps),
   });
+  if (isSearch) await checkpoint.forget();
   await context.progress({ phase: 'parity', message: 'comparing the exported graph with the trainer' });
-  const metadata = metadataOf(definition, plan, trained);
+  const decision = await decisionOf(deps, context, { definition, plan, prepared, trained });
+  const groupThresholds = await groupThresholdsOf(deps, context, { definition, plan, prepared, trained, threshold: decision?.threshold });
+  const metadata = { ...metadataOf(definition, plan, trained, decision), ...(groupThresholds ? { groupThresholds } : {}) };
   const maxError = await parityError(trained, metadata, prepared);
   const onnx = await deps.objects.put(project, trained.bytes);
   const { meta } = await deps.data.dataset(project, state.datasets.dataset);
@@ -215,6 +231,7 @@ export async function trainStep(
     metadata: await putJson(deps.objects, project, metadata),
     leaderboard: await putJson(deps.objects, project, trained.leaderboard),
     explainer: await makeExplainer(deps, context, { definition, trained, prepared, seed: plan.seed }),
+    decision,
     sizeBytes: onnx.sizeBytes,
     parity: { maxError },
     excluded: trained.excluded
@@ -224,7 +241,7 @@ export async function trainStep(
   };
 }
 
-function metadataOf(definition: LaunchDefinition, plan: PlanStep, trained: TrainedModel): ModelMetadata {
+function metadataOf(definition: LaunchDefinition, plan: PlanStep, trained: TrainedModel, decision: TrainStep['decision']): ModelMetadata {
   return ModelMetadata.parse({
     format: 'slipway.model/1',
     task: plan.task,
@@ -240,6 +257,8 @@ function metadataOf(definition: LaunchDefinition, plan: PlanStep, trained: Train
     trainer: trained.trainer,
     params: trained.params,
     seed: plan.seed,
+    // The likelier class is what an answer names anyway.
+    ...(decision && decision.source !== 'default' ? { decision: { threshold: decision.threshold } } : {}),
   });
 }
 
@@ -289,6 +308,8 @@ export async function versionStep(
     seed: plan.seed,
     parity: trained.parity,
     leaderboard: trained.leaderboard,
+    decision: trained.decision,
+    trainedOn: trainedOn(request.definition, datasets, plan),
     ...(trained.explainer === undefined ? {} : { explainer: trained.explainer }),
   };
   const { version, created } = await deps.records.transaction((tx) =>

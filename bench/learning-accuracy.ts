@@ -1,0 +1,284 @@
+/**
+ * What training with default settings reaches on real tables: mean of a metric over five outer splits fixed by a seed, or
+ * on the official test rows, beside its goal, the seconds it took, and what the single default trainers reach.
+ *   npx node bench/learning-accuracy.ts [--seconds 30] [--threads 2] [--splits 5] [--no-defaults] [adult telco …]
+ * Data: ../shared/data beside the checkout. Tables are read and their roles inferred as a launch does; columns that are
+ * leaks or row numbers are excluded by name, as a launch would drop them.
+ */
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { auditSchema, createAudit } from '@slipway/audit';
+import { catalogSchema, createCatalog } from '@slipway/catalog';
+import { createData, type Data } from '@slipway/data';
+import { type Contract, createIds, type Frame, systemClock, takeRows } from '@slipway/kernel';
+import { prepareTarget, train, type TrainedModel, type TrainRequest } from '@slipway/learning';
+import { openFolderObjects } from '@slipway/objects';
+import { createTestRecords } from '@slipway/records/testing';
+import { accuracy, averagePrecision, createRandom, f1, mae, rmse, rocAuc } from '@slipway/statistics';
+
+const { values: options, positionals } = parseArgs({
+  allowPositionals: true,
+  allowNegative: true,
+  options: {
+    seconds: { type: 'string', default: '30' },
+    threads: { type: 'string', default: '2' },
+    splits: { type: 'string', default: '5' },
+    defaults: { type: 'boolean', default: true },
+  },
+});
+const print = (line: string) => process.stdout.write(`${line}\n`);
+const DATA = new URL('../../shared/data/', import.meta.url);
+const SPLIT_SEED = 'learning-accuracy';
+
+type MetricName = 'ROC AUC' | 'AP' | 'RMSE' | 'MAE' | 'F1' | 'accuracy';
+
+interface Set {
+  /** Rows as CSV text, and how many of the last ones are the official test. */
+  readonly read: () => Promise<{ readonly csv: string; readonly testRows: number }>;
+  readonly target: string;
+  readonly positive?: string;
+  readonly exclude?: readonly string[];
+  readonly time?: string;
+  readonly metric: MetricName;
+  readonly goal: number;
+  /** Wall seconds that one training may take. */
+  readonly secondsMax?: number;
+}
+
+const text = (path: string) => readFile(new URL(path, DATA), 'utf8');
+const plain =
+  (path: string, testRatio = 0) =>
+  async () => {
+    const csv = await text(path);
+    return { csv, testRows: Math.round((csv.trimEnd().split('\n').length - 1) * testRatio) };
+  };
+const lower = (metric: MetricName) => metric === 'RMSE' || metric === 'MAE';
+
+const ADULT = 'age,workclass,fnlwgt,education,education_num,marital,occupation,relationship,race,sex,gain,loss,hours,country,income';
+
+const SETS: Readonly<Record<string, Set>> = {
+  adult: {
+    read: async () => {
+      const rowsOf = async (path: string) =>
+        (await text(path))
+          .split(/\r?\n/)
+          .filter((line) => line !== '' && !line.startsWith('|'))
+          .map((line) => line.replace(/\.$/, '').replaceAll(', ', ','));
+      const test = await rowsOf('adult_census_income/adult-test.csv');
+      return { csv: [ADULT, ...(await rowsOf('adult_census_income/adult-train.csv')), ...test].join('\n'), testRows: test.length };
+    },
+    target: 'income',
+    positive: '>50K',
+    metric: 'ROC AUC',
+    goal: 0.926,
+    secondsMax: 120,
+  },
+  telco: {
+    read: plain('telco_customer_churn/WA_Fn-UseC_-Telco-Customer-Churn.csv'),
+    target: 'Churn',
+    metric: 'ROC AUC',
+    goal: 0.84,
+    secondsMax: 45,
+  },
+  breast: {
+    read: plain('breast_cancer_wisconsin/wdbc_diagnostic.csv'),
+    target: 'diagnosis',
+    exclude: ['rownames'],
+    metric: 'ROC AUC',
+    goal: 0.992,
+  },
+  fraud: {
+    read: async () => ({ csv: (await text('creditcard_fraud_ulb_sample/creditcard_sample.csv')).replace(/^,/, 'row,'), testRows: 0 }),
+    target: 'Class',
+    exclude: ['row'],
+    metric: 'AP',
+    goal: 0.965,
+  },
+  california: { read: plain('california_housing/housing.csv'), target: 'median_house_value', metric: 'RMSE', goal: 46_500 },
+  wine: {
+    read: async () => {
+      const rowsOf = async (path: string, colour: string) =>
+        (await text(path))
+          .trim()
+          .split(/\r?\n/)
+          .map((line) => `${line.replaceAll(';', ',').replaceAll('"', '')},${colour}`);
+      const red = await rowsOf('wine_quality/winequality-red.csv', 'red');
+      const white = await rowsOf('wine_quality/winequality-white.csv', 'white');
+      const names =
+        'fixed_acidity,volatile_acidity,citric_acid,sugar,chlorides,free_so2,total_so2,density,ph,sulphates,alcohol,quality,colour';
+      return { csv: [names, ...red, ...white].filter((line) => !line.startsWith('fixed acidity')).join('\n'), testRows: 0 };
+    },
+    target: 'quality',
+    metric: 'MAE',
+    goal: 0.46,
+  },
+  bike: {
+    read: plain('bike_sharing_hourly/hour.csv', 0.2),
+    target: 'cnt',
+    exclude: ['instant', 'casual', 'registered'],
+    time: 'dteday',
+    metric: 'RMSE',
+    goal: 65,
+  },
+  sms: {
+    read: async () => {
+      const lines = (await text('sms_spam_collection/sms.tsv')).trimEnd().split('\n');
+      const cells = lines.map((line) => [line.slice(0, line.indexOf('\t')), line.slice(line.indexOf('\t') + 1)]);
+      return {
+        csv: ['label,message', ...cells.map(([label, message]) => `${label},"${message?.replaceAll('"', '""')}"`)].join('\n'),
+        testRows: 0,
+      };
+    },
+    target: 'label',
+    positive: 'spam',
+    metric: 'F1',
+    goal: 0.945,
+  },
+  banking77: {
+    read: async () => {
+      const [trained, tested] = [await text('banking77_intents/train.csv'), await text('banking77_intents/test.csv')];
+      return { csv: trained.trimEnd() + tested.slice(tested.indexOf('\n')), testRows: 3_080 };
+    },
+    target: 'category',
+    metric: 'accuracy',
+    goal: 0.88,
+    secondsMax: 180,
+  },
+};
+
+interface Table {
+  readonly frame: Frame;
+  readonly contract: Contract;
+  readonly testRows: number;
+}
+
+async function readTable(data: Data, directory: string, name: string, set: Set): Promise<Table> {
+  const { csv, testRows } = await set.read();
+  const path = join(directory, `${name}.csv`);
+  await writeFile(path, csv);
+  const { meta } = await data.ingestVersion({
+    project: 'bench',
+    name,
+    principal: { id: 'prn_bench' },
+    source: { path },
+    target: set.target,
+    ...(set.exclude ? { exclude: set.exclude } : {}),
+    ...(set.time === undefined ? {} : { time: set.time }),
+  });
+  const frame = await data.loadFrame('bench', meta);
+  return { frame, contract: await data.loadContract('bench', meta), testRows };
+}
+
+function splitsOf(rowCount: number, testRows: number): { readonly train: Int32Array; readonly test: Int32Array }[] {
+  const all = Int32Array.from({ length: rowCount }, (_, row) => row);
+  if (testRows > 0) return [{ train: all.slice(0, -testRows), test: all.slice(-testRows) }];
+  const order = createRandom(SPLIT_SEED).shuffle(all.slice());
+  return Array.from({ length: Number(options.splits) }, (_, split) => ({
+    train: order.filter((_row, at) => at % 5 !== split).toSorted(),
+    test: order.filter((_row, at) => at % 5 === split).toSorted(),
+  }));
+}
+
+function score(metric: MetricName, model: TrainedModel, frame: Frame, target: Float64Array): number {
+  const outputs = model.predict(frame);
+  if (metric === 'RMSE') return rmse(outputs.values ?? [], target);
+  if (metric === 'MAE') return mae(outputs.values ?? [], target);
+  const labels = Int32Array.from(outputs.labels ?? [], (label) => model.classes?.indexOf(label) ?? -1);
+  if (metric === 'accuracy') return accuracy(labels, target);
+  if (metric === 'F1') return f1(labels, target);
+  const positives = Float64Array.from(target, (_, row) => outputs.probabilities?.[2 * row + 1] ?? 0);
+  return metric === 'AP' ? averagePrecision(positives, target) : rocAuc(positives, target);
+}
+
+const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
+
+interface Outcome {
+  readonly search: number;
+  /** Mean of each default trainer. */
+  readonly defaults: Readonly<Record<string, number>>;
+}
+
+async function measure(name: string, set: Set, { frame, contract, testRows }: Table): Promise<Outcome> {
+  const field = contract.fields.find((each) => each.name === set.target);
+  if (!field) throw new Error(`${name} has no column ${set.target}`);
+  const prepared = prepareTarget(frame, field, set.positive === undefined ? {} : { positive: set.positive });
+  const scores: Record<string, number[]> = {};
+  const seconds: number[] = [];
+  let chosen = '';
+  for (const [index, split] of splitsOf(prepared.rows.length, testRows).entries()) {
+    const at = (positions: Int32Array) => Array.from(positions, (position) => prepared.rows[position] as number);
+    const targetOf = (positions: Int32Array) => Float64Array.from(positions, (position) => prepared.target[position] as number);
+    const request: TrainRequest = {
+      frame: takeRows(frame, at(split.train)),
+      contract,
+      task: prepared.task,
+      target: targetOf(split.train),
+      classes: prepared.classes,
+      threads: Number(options.threads),
+      seed: index + 1,
+    };
+    const test = takeRows(frame, at(split.test));
+    const note = async (way: string, more: Partial<TrainRequest>) => {
+      const model = await train({ ...request, ...more }).catch((error: unknown) => {
+        if (way === 'search') throw error;
+        return undefined;
+      });
+      (scores[way] ??= []).push(model ? score(set.metric, model, test, targetOf(split.test)) : Number.NaN);
+      return model;
+    };
+    const model = await note('search', { seconds: Number(options.seconds) });
+    seconds.push(model?.seconds.total ?? 0);
+    const entry = model?.leaderboard.find((each) => each.chosen);
+    const members = (model?.params['members'] as unknown[] | undefined)?.length;
+    chosen += ` ${entry?.id}${members ? `(${members})` : ''}`;
+    if (!options.defaults) continue;
+    await note('gbdt', { fixed: { trainer: 'gbdt', params: {} } });
+    await note('linear', { fixed: { trainer: 'linear', params: {} } });
+  }
+  const means = Object.fromEntries(Object.entries(scores).map(([way, each]) => [way, mean(each)]));
+  const { search = Number.NaN, ...defaults } = means;
+  const isReached = lower(set.metric) ? search <= set.goal : search >= set.goal;
+  const digits = Math.abs(search) > 10 ? 1 : 4;
+  const isInTime = set.secondsMax === undefined || Math.max(...seconds) <= set.secondsMax;
+  print(
+    `${name}: ${set.metric} ${search.toFixed(digits)} (goal ${set.goal}: ${isReached ? 'reached' : 'MISSED'}) | defaults ` +
+      `${
+        Object.entries(defaults)
+          .map(([way, value]) => `${way} ${value.toFixed(digits)}`)
+          .join(', ') || '-'
+      } | ` +
+      `seconds mean ${mean(seconds).toFixed(1)} most ${Math.max(...seconds).toFixed(1)}${isInTime ? '' : ' TOO LONG'} | chosen${chosen}`,
+  );
+  return { search, defaults };
+}
+
+const directory = await mkdtemp(join(tmpdir(), 'slipway-accuracy-'));
+const records = await createTestRecords([auditSchema, catalogSchema], 'embedded');
+const objects = await openFolderObjects(join(directory, 'objects'));
+const ids = createIds(systemClock);
+const catalog = createCatalog({ records, audit: createAudit({ records, clock: systemClock, ids }), clock: systemClock, ids });
+const data = createData({ records, objects, catalog, clock: systemClock, workDirectory: join(directory, 'work') });
+try {
+  const gains: number[] = [];
+  for (const name of positionals.length > 0 ? positionals : Object.keys(SETS)) {
+    const set = SETS[name];
+    if (!set) throw new Error(`There is no set ${name}; there are ${Object.keys(SETS).join(', ')}.`);
+    const { search, defaults } = await measure(name, set, await readTable(data, directory, name, set));
+    const known = Object.values(defaults).filter(Number.isFinite);
+    if (known.length === 0) continue;
+    // What is left to gain: the error itself, or the way to 1.
+    const left = (value: number) => (lower(set.metric) ? value : 1 - value);
+    gains.push(1 - left(search) / Math.min(...known.map(left)));
+  }
+  if (gains.length > 0)
+    print(
+      `search against the best default of each set (chosen in hindsight): ${(100 * mean(gains)).toFixed(1)} % less error on the mean ` +
+        `(${gains.map((gain) => (100 * gain).toFixed(1)).join(', ')}): ${mean(gains) > 0 ? 'better' : 'NOT BETTER'}`,
+    );
+} finally {
+  await data.close();
+  await records.close();
+  await rm(directory, { recursive: true, force: true });
+}
