@@ -47,3 +47,6 @@ export const Leak = z.strictObject({
   rows: z.array(LeakRow).max(LEAK_EVIDENCE_ROW_LIMIT).default([]),
 });
 export type Leak = z.infer<typeof Leak>;
+
+/** A finding as a caller may give it: rows, columns, equation and help may be left out. */
+export type LeakInput = z.input<typeof Leak>;

@@ -27,7 +27,11 @@ export function leak(column: LeakColumn, kind: LeakKind, reason: string, evidenc
     kind,
     reason,
     evidence,
-    action: kind === 'identifier' || kind === 'target-copy' ? 'dropped' : 'needs-acceptance',
+    action: kind === 'suspicious' ? 'needs-acceptance' : 'dropped',
+    columns: [column.name],
+    equation: null,
+    help: null,
+    rows: [],
   };
 }
 

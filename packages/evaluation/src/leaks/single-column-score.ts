@@ -41,13 +41,13 @@ function mostFrequent(codes: Int32Array, codeCount: number): number[] {
   return order.slice(0, SCORED_CLASS_LIMIT);
 }
 
-interface Bins {
+export interface Bins {
   /** 0 = missing. */
   readonly codes: Int32Array;
   readonly count: number;
 }
 
-function binsOf(column: LeakColumn): Bins {
+export function binsOf(column: LeakColumn): Bins {
   if (column.codes) return { codes: column.codes.map((code) => code + 1), count: column.levelCount + 1 };
   const numbers = column.numbers as Float64Array;
   const sorted = numbers.filter((value) => !Number.isNaN(value)).toSorted();
