@@ -9,7 +9,8 @@ import { ForecastSection } from './forecast/contract.ts';
 import { RobustnessGate, RobustnessSection, RobustnessTest } from './robustness/contract.ts';
 import { SlicesSection } from './slices/contract.ts';
 
-export { FairnessMeasure, MetricName, MetricValue, RobustnessTest };
+export { Comparison, DecisionRule, FairnessMeasure, ForecastSection, MetricName, MetricValue, ObjectiveResult, RobustnessTest };
+export { Objective } from './objective/contract.ts';
 
 /** `ranking` orders the rows of a query; its truth are grades of relevance. */
 export const Task = z.enum(['binary', 'multiclass', 'regression', 'ranking']);

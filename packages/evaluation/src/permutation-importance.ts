@@ -2,7 +2,7 @@ import { CancelledError, type Column, type Frame, takeRows } from '@slipway/kern
 import { createRandom, type Random } from '@slipway/statistics';
 import type { FieldImportance, Importances, MetricName, Task } from './contract.ts';
 import { EvaluationInputError } from './errors.ts';
-import { type ModelPredictions, type Truth, checkTaskData } from './inputs.ts';
+import { type ModelPredictions, type TaskData, type Truth, checkTaskData, predictsClasses } from './inputs.ts';
 import { evaluateOnce, metricPlan } from './metric-plan.ts';
 import { higherIsBetter, primaryMetric } from './metric-table.ts';
 
@@ -14,7 +14,7 @@ export const IMPORTANCE_REPEATS_LIMIT = 100;
 export const IMPORTANCE_PREDICTION_LIMIT = 1_000_000;
 const IMPORTANCE_ROWS_MIN = 200;
 
-export interface ImportanceRequest {
+export interface ImportanceRequest extends Pick<TaskData, 'loss' | 'queries'> {
   readonly task: Task;
   readonly classes: readonly string[] | null;
   readonly positive: string | null;
@@ -49,7 +49,8 @@ export async function permutationImportance(request: ImportanceRequest): Promise
     request.truth instanceof Int32Array
       ? rows.map((row) => request.truth[row] as number)
       : Float64Array.from(rows, (row) => request.truth[row] as number);
-  const { metric, score, whole } = await chooseMetric(request, frame, truth);
+  const queries = request.queries && rows.map((row) => request.queries?.[row] as number);
+  const { metric, score, whole } = await chooseMetric({ ...request, queries }, frame, truth);
   const fields: FieldImportance[] = [];
   for (const field of request.fields) {
     const drops: number[] = [];
@@ -85,15 +86,16 @@ async function chooseMetric(
   frame: Frame,
   truth: Truth,
 ): Promise<{ metric: MetricName; whole: number; score: (predictions: ModelPredictions) => number }> {
-  const { task, classes, positive } = request;
+  const { task, classes, positive, loss, queries } = request;
   const measure = (predictions: ModelPredictions) => {
-    const data = { task, classes, positive, truth, predictions };
+    const data = { task, classes, positive, truth, predictions, loss, queries };
     checkTaskData(data);
     return evaluateOnce(metricPlan(data));
   };
   const values = measure(await request.predict(frame));
+  const primary = primaryMetric(task, loss);
   // A sample of one class has no ROC AUC; the log loss is always defined.
-  const metric = Number.isNaN(values[primaryMetric(task)]) ? 'log_loss' : primaryMetric(task);
+  const metric = Number.isNaN(values[primary]) && predictsClasses(task) ? 'log_loss' : primary;
   return { metric, whole: values[metric] as number, score: (predictions) => measure(predictions)[metric] as number };
 }
 
