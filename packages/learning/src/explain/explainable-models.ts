@@ -4,14 +4,19 @@ import {
   type ExplainOptions,
   type Explanation,
   InvalidError,
+  parseJson,
   type Row,
   type Servable,
   type ServableLoader,
 } from '@slipway/kernel';
+import { METADATA_LIMIT_BYTES, ModelMetadata, thresholdOf } from '@slipway/models';
 import { NotExplainableError } from '../errors.ts';
 import type { ExplainThread } from './explain-thread.ts';
-import type { Decision, DraftExplanation } from './explainer.ts';
+import type { DraftExplanation } from './explainer.ts';
 import { PLAIN_DATA_LIMIT_BYTES } from './plain-data.ts';
+
+/** Without a threshold of its own a version decides for the likelier class. */
+const THRESHOLD_DEFAULT = 0.5;
 
 export interface ExplainableDeps {
   readonly catalog: { get(project: string, id: string): Promise<{ readonly meta: unknown }> };
@@ -26,18 +31,22 @@ export function explainableModels(loader: ServableLoader, deps: ExplainableDeps)
     async load(project, version) {
       const servable = await loader.load(project, version);
       const { meta } = await deps.catalog.get(project, version.id);
-      return explainable(servable, deps, { project, sha256: textAt(meta, 'explainer'), decision: decisionOf(meta) });
+      return explainable(servable, deps, { project, meta });
     },
   };
 }
 
 interface Stored {
   readonly project: string;
-  readonly sha256: string | undefined;
-  readonly decision: Decision;
+  /** The version's, from the catalog. */
+  readonly meta: unknown;
 }
 
-function explainable(servable: Servable, { objects, thread }: ExplainableDeps, { project, sha256, decision }: Stored): Servable {
+function explainable(servable: Servable, deps: ExplainableDeps, stored: Stored): Servable {
+  const { objects, thread } = deps;
+  const { project } = stored;
+  const sha256 = textAt(stored.meta, 'explainer');
+  let thresholds: Promise<(row: Row) => number> | undefined;
   const explain = async (calls: readonly Call<unknown>[], options: ExplainOptions): Promise<Explanation[]> => {
     if (sha256 === undefined) {
       throw new NotExplainableError(`The version ${servable.version.id} has no explainer beside it.`, {
@@ -47,7 +56,11 @@ function explainable(servable: Servable, { objects, thread }: ExplainableDeps, {
     checkNames(servable, options);
     const read = () => objects.read(project, sha256, PLAIN_DATA_LIMIT_BYTES);
     const rows = calls.map((call) => call.input as Row);
-    const drafts = await thread.explain({ key: `${project}/${sha256}`, read }, rows, options, decision);
+    const thresholdOfRow = options.counterfactuals === 0 ? () => THRESHOLD_DEFAULT : await (thresholds ??= thresholdsFor(deps, stored));
+    const drafts = await thread.explain({ key: `${project}/${sha256}`, read }, rows, options, {
+      threshold: THRESHOLD_DEFAULT,
+      byRow: options.counterfactuals === 0 ? [] : rows.map(thresholdOfRow),
+    });
     return Promise.all(drafts.map((draft, at) => verified(servable, calls[at] as Call<unknown>, draft, options)));
   };
   // The servable may be a class with private state, so its methods keep their own `this`.
@@ -115,8 +128,13 @@ function textAt(meta: unknown, key: string): string | undefined {
   return typeof value === 'string' ? value : undefined;
 }
 
-/** The threshold of a version that does not decide for the likeliest class. */
-function decisionOf(meta: unknown): Decision {
-  const threshold = meta !== null && typeof meta === 'object' && 'threshold' in meta ? meta.threshold : undefined;
-  return { threshold: typeof threshold === 'number' && threshold > 0 && threshold < 1 ? threshold : 0.5 };
+/** How a version decides about rows: its metadata says when that is not for the likelier class. */
+async function thresholdsFor({ objects }: ExplainableDeps, { project, meta }: Stored): Promise<(row: Row) => number> {
+  const stored = meta !== null && typeof meta === 'object' && 'metadata' in meta ? meta.metadata : undefined;
+  const value =
+    typeof stored === 'string' ? parseJson(new TextDecoder().decode(await objects.read(project, stored, METADATA_LIMIT_BYTES))) : stored;
+  const parsed = ModelMetadata.safeParse(value);
+  const common = parsed.data?.decision?.threshold ?? THRESHOLD_DEFAULT;
+  const groups = parsed.data?.groupThresholds ?? [];
+  return (row) => thresholdOf(groups, (column) => (Object.hasOwn(row, column) ? row[column] : undefined)) ?? common;
 }

@@ -30,6 +30,8 @@ export interface DraftExplanation {
 export interface Decision {
   /** Binary: the positive class from this probability on. */
   readonly threshold: number;
+  /** The same for each row, where groups have thresholds of their own. */
+  readonly byRow?: readonly number[];
 }
 
 /** Contributions of whole rows, by field. Row-major [rowCount × outputCount × fields]. */
@@ -82,7 +84,7 @@ export class Explainer {
         features.values.subarray(at * features.width, (at + 1) * features.width),
         options.neighbours,
       );
-      const { found, notes } = this.#counterfactuals(row, options, decision);
+      const { found, notes } = this.#counterfactuals(row, options, decision.byRow?.[at] ?? decision.threshold);
       if (options.neighbours > 0 && neighbours.length === 0)
         notes.push('No training examples are kept: the data says whose rows they are.');
       return {
@@ -213,9 +215,9 @@ export class Explainer {
     };
   }
 
-  #counterfactuals(row: Row, options: ExplainOptions, decision: Decision): { found: FoundChange[]; notes: string[] } {
+  #counterfactuals(row: Row, options: ExplainOptions, threshold: number): { found: FoundChange[]; notes: string[] } {
     if (options.counterfactuals === 0) return { found: [], notes: [] };
-    const gapOf = this.#gapTo(row, options, decision);
+    const gapOf = this.#gapTo(row, options, threshold);
     if (typeof gapOf === 'string') return { found: [], notes: [gapOf] };
     const found = findCounterfactuals({
       row,
@@ -228,7 +230,7 @@ export class Explainer {
   }
 
   /** How far rows are over the wanted decision; or why there is none to want. */
-  #gapTo(row: Row, { wanted }: ExplainOptions, { threshold }: Decision): ((rows: readonly PlainRow[]) => Float64Array) | string {
+  #gapTo(row: Row, { wanted }: ExplainOptions, threshold: number): ((rows: readonly PlainRow[]) => Float64Array) | string {
     const { fitted, contract } = this.data;
     const predict = (rows: readonly PlainRow[]) => predictFitted(fitted, frameFromRows(contract, rows));
     const { classes } = fitted;
