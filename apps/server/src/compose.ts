@@ -15,6 +15,7 @@ import {
   systemRandomBytes,
 } from '@slipway/kernel';
 import { ExplainThread, explainableModels } from '@slipway/learning';
+import { forecastLoader } from '@slipway/learning';
 import { modelLoader } from '@slipway/models';
 import { monitoringCapability } from '@slipway/monitoring';
 import type { Objects } from '@slipway/objects';
@@ -131,7 +132,7 @@ function composeAnswers(
   // One thread explains for all releases; it starts with the first question and ends when nobody asks any more.
   const explaining = new ExplainThread();
   const models = explainableModels(modelLoader({ objects, catalog, clock }), { objects, catalog, thread: explaining });
-  for (const loader of [models, ...(extra.loaders ?? [])]) loaders.set(loader.kind, loader);
+  for (const loader of [forecastLoader({ objects, catalog, clock }, models), ...(extra.loaders ?? [])]) loaders.set(loader.kind, loader);
   const routing = createRouting({
     records,
     catalog,

@@ -49,6 +49,9 @@ export {
 } from './permutation-importance.ts';
 export { checkGates, decideGates, defaultGates, hashGates, type GateFacts } from './gates.ts';
 export { LEAK_ROW_LIMIT, findLeaks, type LeakRequest } from './leaks/find-leaks.ts';
+export { findCopies } from './leaks/copies.ts';
+export { findSplitLeaks, type SplitLeakRequest } from './leaks/find-split-leaks.ts';
+export type { LeakInput } from './leaks/contract.ts';
 export { buildReport, type ReportParts } from './report.ts';
 export { renderMarkdown } from './render-markdown.ts';
 export {

@@ -5,6 +5,7 @@ import { LaunchNotResolvedError, UploadMissingError } from './errors.ts';
 import type { LaunchDeps } from './launch-deps.ts';
 import { LaunchedModelMeta } from './launch-state.ts';
 import { gatesOf } from './launch-steps.ts';
+import { resolvedForecast } from './forecast/resolved-forecast.ts';
 import { LAUNCH_WORKFLOW } from './launch-workflow.ts';
 
 export interface Launches {
@@ -45,6 +46,8 @@ export function createLaunches(deps: LaunchDeps, workflows: Workflows): Launches
       }
       const request = LaunchRequest.parse(run.input);
       const result = LaunchResult.parse(run.output);
+      const files = { data: request.data, test: request.test ?? null };
+      if (result.task === 'forecast') return { run: runId, definition: resolvedForecast(request.definition, result), ...files };
       const { trainer, params } = LaunchedModelMeta.parse((await deps.catalog.get(project, result.version)).meta);
       const { strategy } = request.definition.split;
       const definition = {
@@ -57,7 +60,7 @@ export function createLaunches(deps: LaunchDeps, workflows: Workflows): Launches
         },
         gates: gatesOf(request.definition, result.task),
       };
-      return { run: runId, definition, data: request.data, test: request.test ?? null };
+      return { run: runId, definition, ...files };
     },
   };
 }

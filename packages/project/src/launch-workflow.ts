@@ -4,7 +4,9 @@ import { ModelMetadata } from '@slipway/models';
 import { LaunchRequest, type LaunchResult } from './contract.ts';
 import { evaluateStep } from './evaluate-step.ts';
 import { launchConduct } from './evidence/launch-conduct.ts';
+import { launchWorth } from './evidence/launch-worth.ts';
 import { exampleRow } from './example-row.ts';
+import { launchForecast } from './forecast/launch-forecast.ts';
 import { getJson } from './json-object.ts';
 import { type LaunchDeps, secondsSince } from './launch-deps.ts';
 import { DatasetStep, EvaluateStep, LaunchedModelMeta, PlanStep, ReleaseStep, ReportMeta, TrainStep, VersionStep } from './launch-state.ts';
@@ -32,6 +34,7 @@ export function launchWorkflow(deps: LaunchDeps): WorkflowDefinition {
 const asJson = (value: unknown): Json => JSON.parse(canonicalJson(value)) as Json;
 
 async function launch(deps: LaunchDeps, context: WorkflowContext, request: LaunchRequest): Promise<LaunchResult> {
+  if (request.definition.forecast) return launchForecast(deps, context, request, releaseStep);
   const startedMs = deps.clock.monotonicMs();
   const { definition } = request;
   const datasets = DatasetStep.parse(await context.step('dataset', async () => asJson(await ingestStep(deps, context, request))));
@@ -100,7 +103,7 @@ async function releaseStep(
   deps: LaunchDeps,
   context: WorkflowContext,
   request: LaunchRequest,
-  { version, evaluated }: { readonly version: VersionStep; readonly evaluated: EvaluateStep },
+  { version, evaluated }: { readonly version: Pick<VersionStep, 'version'>; readonly evaluated: EvaluateStep },
 ): Promise<ReleaseStep> {
   const { definition, force, mode } = request;
   const { project, principal, run } = context;
@@ -173,6 +176,8 @@ async function describe(deps: LaunchDeps, context: WorkflowContext, request: Lau
       .slice(0, IMPORTANCES_SHOWN)
       .map(({ field, importance }) => ({ column: field, importance })),
     ...launchConduct(report),
+    ...launchWorth(report),
+    forecast: null,
     report: evaluated.report,
     example: exampleRow(metadata.contract, await deps.data.loadProfile(project, meta)),
     run: context.run,

@@ -3,6 +3,7 @@ import { type Column, Contract, type Field, type Frame, INPUT_ROLES, cell, neare
 import { NoFeatureError, type PreparedTarget, type Task, prepareTarget, requireTrainable } from '@slipway/learning';
 import type { LaunchDefinition } from './contract.ts';
 import { LaunchInvalidError } from './errors.ts';
+import { requireForecastable } from './forecast/forecast-data.ts';
 
 /** Rows with their target: class codes, or numbers for a regression. */
 export interface LabelledRows {
@@ -55,6 +56,7 @@ export async function prepareData(data: Data, project: string, refs: DatasetRefs
  * @throws {LaunchInvalidError} for a name that is no column, and what target, split and trainer refuse.
  */
 export async function requireLearnable(table: ReadTable, definition: LaunchDefinition, hasTestFile: boolean): Promise<void> {
+  if (definition.forecast) return requireForecastable(table, definition, hasTestFile);
   const { contract } = table;
   const field = targetField(contract, definition.target);
   requireColumns(contract, definition);
@@ -65,10 +67,27 @@ export async function requireLearnable(table: ReadTable, definition: LaunchDefin
   const { target } = encodeTarget(frame, field, definition);
   const train = hasTestFile ? withQueries(labelled(frame, target), definition) : splitRows(frame, target, definition).train;
   requireTrainable({ target: train.target, classes: target.classes, task: target.task });
+  requireObjective(definition, target.task);
+}
+
+/** Costs of decisions need two classes, costs of errors a number. */
+function requireObjective({ objective, target }: LaunchDefinition, task: Task): void {
+  const wanted = objective?.costs ? 'binary' : objective?.costPerUnitError ? 'regression' : task;
+  if (wanted === task) return;
+  throw new LaunchInvalidError(
+    `The objective has costs for ${wanted === 'binary' ? 'decisions between two classes' : 'errors of a number'}, but "${target}" is a ${task} target.`,
+    {
+      details: { field: 'objective', task },
+      help: wanted === 'binary' ? 'Use "costPerUnitError" for a number.' : 'Use "costs" for two classes.',
+    },
+  );
 }
 
 /** The lists of columns that ingestion does not look at: a wrong name there would silently do nothing. */
-function requireColumns(contract: Contract, { sensitive, immutable, acceptLeak, query, monotone = {}, interactions = [] }: LaunchDefinition): void {
+function requireColumns(
+  contract: Contract,
+  { sensitive, immutable, acceptLeak, query, monotone = {}, interactions = [] }: LaunchDefinition,
+): void {
   const names = [...contract.fields.map((field) => field.name), ...contract.ignored];
   for (const [field, wanted] of Object.entries({
     sensitive,

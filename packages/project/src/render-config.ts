@@ -35,6 +35,7 @@ export function renderConfig(
     positive: definition.positive,
     task: definition.task,
     query: definition.query,
+    forecast: definition.forecast,
     loss: definition.loss,
     monotone: definition.monotone,
     interactions: definition.interactions,
@@ -45,6 +46,7 @@ export function renderConfig(
     gates: metrics.length > 0 ? raw(`[${metrics.join(', ')}]`) : undefined,
     moreGates:
       definition.moreGates && definition.moreGates.length > 0 ? raw(`[${definition.moreGates.map(renderGate).join(', ')}]`) : undefined,
+    objective: definition.objective,
     sensitive: nonEmpty(definition.sensitive),
     mitigate: definition.mitigate,
     immutable: nonEmpty(definition.immutable),

@@ -71,6 +71,12 @@ export const Prediction = z.object({
   invocation: z.string(),
   prediction: JsonShape.optional(),
   probabilities: z.record(z.string(), z.number()).optional(),
+  /** Forecasters: the next steps, and the interval that holds each with the share `level`. */
+  forecast: z.array(z.object({ time: z.string(), value: z.number(), low: z.number(), high: z.number() })).optional(),
+  series: z.string().nullable().optional(),
+  lastKnown: z.string().nullable().optional(),
+  level: z.number().optional(),
+  notes: z.array(z.string()).optional(),
   error: z.object({ code: z.string(), message: z.string() }).optional(),
   pending: z.string().optional(),
   /** When asked for. */

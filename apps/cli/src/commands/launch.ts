@@ -15,7 +15,7 @@ import { conductGates, fairColumns } from '../conduct-gates.ts';
 import { saveConfig } from '../save-config.ts';
 import { gateAdvice, showLaunch } from '../show-launch.ts';
 
-interface LaunchFlags extends ObjectiveFlags {
+interface LaunchFlags extends ObjectiveFlags, ForecastFlags {
   readonly target?: string;
   readonly test?: string;
   readonly columns?: string;
@@ -53,7 +53,7 @@ interface LaunchFlags extends ObjectiveFlags {
 }
 
 export function addLaunch(program: Command): void {
-  const command = program
+  const launch = program
     .command('launch')
     .description('from a table to a gated, released, recorded prediction API')
     .argument('<file>', 'CSV, Parquet, JSON or NDJSON; gzip is fine')
@@ -74,7 +74,7 @@ export function addLaunch(program: Command): void {
     .option('--loss <loss>', 'squared, absolute, quantile:0.9, poisson, tweedie:1.5, lambdarank (default: by the task)')
     .option('--monotone <column=direction>', 'the prediction only rises (increasing) or falls (decreasing) with the column', collect, [])
     .option('--interactions <a+b,c+d>', 'columns that may act together; all others act alone', collect, []);
-  addObjectiveFlags(command)
+  addObjectiveFlags(launch)
     .option('--time <column>', 'split by this time: the last rows are the test')
     .option('--group <column>', 'keep rows of one group on one side of the split')
     .option('--sensitive <a,b>', 'columns that fairness is measured by')
@@ -96,29 +96,29 @@ export function addLaunch(program: Command): void {
     .option('--force', 'release although a gate failed; recorded with your name')
     .option('--save [file]', 'write what was launched as slipway.config.ts');
   addForecastFlags(launch).action(async (file: string, flags: LaunchFlags, command: Command) => {
-      const options = globalOptions(command);
-      const output = createOutput(options.json);
-      const definition = definitionOf(file, flags, flags.contract === undefined ? undefined : await readContract(flags.contract));
-      for (const path of flags.test === undefined ? [file] : [file, flags.test]) await readableSize(path);
-      const result = await withClient(options, output, async (client) => {
-        const launched = await launchFiles(
-          client,
-          { definition, dataPath: file, testPath: flags.test, force: flags.force === true, mode: 'always' },
-          output,
-        );
-        if (flags.save !== undefined && flags.save !== false) {
-          const target = resolve(typeof flags.save === 'string' ? flags.save : 'slipway.config.ts');
-          await saveConfig(target, await client.launches.resolved(launched.run), { dataPath: file, testPath: flags.test });
-          output.note(`saved ${target}`);
-        }
-        return launched;
-      });
-      printResult(output, result, () => showLaunch(result));
-      if (result.release) return;
-      // With --json the advice stays for whoever reads the log of a script.
-      if (output.json) output.note(gateAdvice(result));
-      process.exitCode = 3;
+    const options = globalOptions(command);
+    const output = createOutput(options.json);
+    const definition = definitionOf(file, flags, flags.contract === undefined ? undefined : await readContract(flags.contract));
+    for (const path of flags.test === undefined ? [file] : [file, flags.test]) await readableSize(path);
+    const result = await withClient(options, output, async (client) => {
+      const launched = await launchFiles(
+        client,
+        { definition, dataPath: file, testPath: flags.test, force: flags.force === true, mode: 'always' },
+        output,
+      );
+      if (flags.save !== undefined && flags.save !== false) {
+        const target = resolve(typeof flags.save === 'string' ? flags.save : 'slipway.config.ts');
+        await saveConfig(target, await client.launches.resolved(launched.run), { dataPath: file, testPath: flags.test });
+        output.note(`saved ${target}`);
+      }
+      return launched;
     });
+    printResult(output, result, () => showLaunch(result));
+    if (result.release) return;
+    // With --json the advice stays for whoever reads the log of a script.
+    if (output.json) output.note(gateAdvice(result));
+    process.exitCode = 3;
+  });
 }
 
 function collect(value: string, before: readonly string[]): readonly string[] {

@@ -5,6 +5,7 @@ import type { Command } from 'commander';
 import { withClient } from '../connect.ts';
 import { readableSize } from '../local-file.ts';
 import { globalOptions, parseNumber } from '../options.ts';
+import { showForecasts } from '../show-forecast.ts';
 import { createOutput, printResult, short, table } from '../output.ts';
 import { showExplanation } from './explain.ts';
 
@@ -47,28 +48,32 @@ function addPredict(program: Command): void {
       };
       await withClient(options, output, async (client) => {
         const reply = await client.predict(release, request);
-        printResult(output, reply, () =>
-          [
-            table(
-              reply.predictions.map((each) => [
-                each.invocation,
-                String(each.prediction ?? each.error?.message ?? each.pending),
-                each.probabilities
-                  ? Object.entries(each.probabilities)
-                      .map(([label, p]) => `${label} ${short(p)}`)
-                      .join('  ')
-                  : '',
-              ]),
-              ['invocation', 'prediction', 'probabilities'],
-            ),
-            ...reply.predictions.flatMap(({ explanation, explanationError, invocation }) =>
-              explanation
-                ? [`\n${invocation}${showExplanation(explanation)}`]
-                : explanationError
-                  ? [`${invocation}: ${explanationError.message}`]
-                  : [],
-            ),
-          ].join('\n'),
+        printResult(
+          output,
+          reply,
+          () =>
+            showForecasts(reply) ??
+            [
+              table(
+                reply.predictions.map((each) => [
+                  each.invocation,
+                  String(each.prediction ?? each.error?.message ?? each.pending),
+                  each.probabilities
+                    ? Object.entries(each.probabilities)
+                        .map(([label, p]) => `${label} ${short(p)}`)
+                        .join('  ')
+                    : '',
+                ]),
+                ['invocation', 'prediction', 'probabilities'],
+              ),
+              ...reply.predictions.flatMap(({ explanation, explanationError, invocation }) =>
+                explanation
+                  ? [`\n${invocation}${showExplanation(explanation)}`]
+                  : explanationError
+                    ? [`${invocation}: ${explanationError.message}`]
+                    : [],
+              ),
+            ].join('\n'),
         );
       });
     });

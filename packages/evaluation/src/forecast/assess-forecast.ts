@@ -1,10 +1,4 @@
-import {
-  Bootstrap,
-  type Interval,
-  type ResamplePlan,
-  intervalScore,
-  naiveScale,
-} from '@slipway/statistics';
+import { Bootstrap, type Interval, type ResamplePlan, intervalScore, naiveScale } from '@slipway/statistics';
 import { toRfc3339 } from '@slipway/kernel';
 import { computeInSlices } from '../breathe.ts';
 import type { MetricValue } from '../contract.ts';
@@ -151,7 +145,17 @@ function planOf(groups: readonly Unit[], side: (unit: Unit) => Sums): ResamplePl
         const own = sums[group] as Sums;
         for (let at = 0; at < SUM_COUNT; at += 1) total[at] = (total[at] as number) + count * (own[at] as number);
       }
-      const [scaled = 0, scaledCount = 0, symmetric = 0, percentage = 0, squared = 0, absolute = 0, covered = 0, count = 0, percentageCount = 0] = total;
+      const [
+        scaled = 0,
+        scaledCount = 0,
+        symmetric = 0,
+        percentage = 0,
+        squared = 0,
+        absolute = 0,
+        covered = 0,
+        count = 0,
+        percentageCount = 0,
+      ] = total;
       out[0] = scaledCount > 0 ? scaled / scaledCount : Number.NaN;
       out[1] = symmetric / count;
       out[2] = percentageCount > 0 ? percentage / percentageCount : Number.NaN;

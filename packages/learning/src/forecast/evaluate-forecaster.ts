@@ -95,4 +95,3 @@ export function usedMembers(weights: readonly number[]): { member: string; weigh
     .filter(({ weight }) => weight > 0)
     .toSorted((a, b) => b.weight - a.weight);
 }
-

@@ -30,7 +30,12 @@ export function exportForecaster(forest: Forest | null, featureCount: number): U
 function graphContract(featureCount: number): Contract {
   return ContractShape.parse({
     format: 'slipway.contract/1',
-    fields: Array.from({ length: featureCount }, (_, index) => ({ name: inputName(index), type: 'float64', role: 'numeric', nullable: true })),
+    fields: Array.from({ length: featureCount }, (_, index) => ({
+      name: inputName(index),
+      type: 'float64',
+      role: 'numeric',
+      nullable: true,
+    })),
   });
 }
 

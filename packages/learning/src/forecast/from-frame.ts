@@ -41,7 +41,8 @@ export function seriesFromFrame(frame: Frame, columns: SeriesColumns): SeriesTab
   if (!frequency) throw noFrequency(columns);
   const series = sorted.map(({ id, rows }) => gridOf(id, rows, { times, target, covariates, frequency, columns }));
   const known = series.filter(({ values }) => values.some((value) => !Number.isNaN(value)));
-  if (known.length === 0) throw new ForecastInputError(`The column "${columns.target}" has no value to learn from.`, { details: { field: 'target' } });
+  if (known.length === 0)
+    throw new ForecastInputError(`The column "${columns.target}" has no value to learn from.`, { details: { field: 'target' } });
   return { series: known.map(trimmed), frequency, notes: notesOf(known, frame.rowCount, times, frequency) };
 }
 
@@ -66,9 +67,12 @@ function covariateOf(column: Column, name: string): Float64Array {
   if (column.kind === 'number') return column.values;
   const values = [...column.levels].toSorted();
   if (values.length > 2 ** 8)
-    throw new ForecastInputError(`The column "${name}" has ${values.length} different texts; a known column needs numbers or few categories.`, {
-      details: { field: 'known', column: name },
-    });
+    throw new ForecastInputError(
+      `The column "${name}" has ${values.length} different texts; a known column needs numbers or few categories.`,
+      {
+        details: { field: 'known', column: name },
+      },
+    );
   throw new ForecastInputError(`The column "${name}" is text; a known column is a number, a yes/no or a count.`, {
     details: { field: 'known', column: name },
     help: `Turn it into numbers (a holiday into 0 and 1), or leave it out of --known.`,
@@ -82,7 +86,9 @@ const YEAR_MAX = 3_000;
 function timesOf(column: Column, rowCount: number, name: string): Float64Array {
   const times = new Float64Array(rowCount).fill(Number.NaN);
   if (column.kind === 'number') {
-    const areYears = column.values.every((value) => Number.isNaN(value) || (Number.isInteger(value) && value >= YEAR_MIN && value <= YEAR_MAX));
+    const areYears = column.values.every(
+      (value) => Number.isNaN(value) || (Number.isInteger(value) && value >= YEAR_MIN && value <= YEAR_MAX),
+    );
     return areYears ? column.values.map((value) => (Number.isNaN(value) ? value : Date.UTC(value, 0, 1))) : column.values;
   }
   for (let row = 0; row < rowCount; row += 1) {
@@ -119,7 +125,9 @@ function groupRows(frame: Frame, name: string | undefined, times: Float64Array):
     if (rows) rows.push(row);
     else groups.set(id, [row]);
     if (groups.size > SERIES_LIMIT)
-      throw new ForecastInputError(`"${name}" tells apart more than ${SERIES_LIMIT} series.`, { details: { field: 'series', limit: SERIES_LIMIT } });
+      throw new ForecastInputError(`"${name}" tells apart more than ${SERIES_LIMIT} series.`, {
+        details: { field: 'series', limit: SERIES_LIMIT },
+      });
   }
   return groups;
 }

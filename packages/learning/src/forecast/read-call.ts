@@ -29,7 +29,8 @@ export function readCall({ metadata, series: known }: ServingParts, input: Row):
   const history = readRows(metadata, input['history'], 'history');
   const future = readRows(metadata, input['future'], 'future');
   const stored = known.get(id);
-  const notes = stored || metadata.series === null ? [] : [`the series "${id.slice(0, 60)}" is new: it is forecast as the others are shaped`];
+  const notes =
+    stored || metadata.series === null ? [] : [`the series "${id.slice(0, 60)}" is new: it is forecast as the others are shaped`];
   const start = stored ?? emptySeries(id, metadata.covariates.length, history, future);
   const { series, origin } = extend(metadata, start, history, future);
   const horizon = wholeNumber(input['horizon'], metadata.horizon);
@@ -65,10 +66,15 @@ function readRows(metadata: ServingParts['metadata'], value: unknown, field: 'hi
   if (!Array.isArray(value)) throw problem(field, `"${field}" must be a list of rows such as ${exampleOf(metadata, field)}.`);
   if (value.length > CALL_STEPS_LIMIT) throw problem(field, `"${field}" may hold ${CALL_STEPS_LIMIT} rows, this call has ${value.length}.`);
   return value.map((row: unknown, at) => {
-    if (row === null || typeof row !== 'object') throw problem(field, `Row ${at} of "${field}" must be an object such as ${exampleOf(metadata, field)}.`);
+    if (row === null || typeof row !== 'object')
+      throw problem(field, `Row ${at} of "${field}" must be an object such as ${exampleOf(metadata, field)}.`);
     const time = timeOf((row as Row)[metadata.time]);
     if (time === undefined)
-      throw problem(field, `Row ${at} of "${field}" has no time in "${metadata.time}".`, `Send rows such as ${exampleOf(metadata, field)}.`);
+      throw problem(
+        field,
+        `Row ${at} of "${field}" has no time in "${metadata.time}".`,
+        `Send rows such as ${exampleOf(metadata, field)}.`,
+      );
     return { index: stepIndex(metadata.frequency, time), row: row as Row };
   });
 }
@@ -95,8 +101,17 @@ function numberIn(row: Row, name: string, field: string): number {
 function emptySeries(id: string, covariateCount: number, history: readonly Given[], future: readonly Given[]): SeriesData {
   const first = Math.min(...history.map(({ index }) => index), ...future.map(({ index }) => index));
   if (!Number.isFinite(first))
-    throw problem('history', `The series "${id.slice(0, 60)}" is new.`, 'Send what is known of it in "history", or at least the times to forecast in "future".');
-  return { id, startIndex: first, values: new Float64Array(0), covariates: Array.from({ length: covariateCount }, () => new Float64Array(0)) };
+    throw problem(
+      'history',
+      `The series "${id.slice(0, 60)}" is new.`,
+      'Send what is known of it in "history", or at least the times to forecast in "future".',
+    );
+  return {
+    id,
+    startIndex: first,
+    values: new Float64Array(0),
+    covariates: Array.from({ length: covariateCount }, () => new Float64Array(0)),
+  };
 }
 
 /** The series with the call's rows written over and after what was known. */
@@ -113,7 +128,10 @@ function extend(
   }
   const origin = last - startIndex + 1;
   if (origin - stored.values.length > CALL_STEPS_LIMIT)
-    throw problem('history', `"history" goes ${origin - stored.values.length} steps beyond what is known; ${CALL_STEPS_LIMIT} are allowed.`);
+    throw problem(
+      'history',
+      `"history" goes ${origin - stored.values.length} steps beyond what is known; ${CALL_STEPS_LIMIT} are allowed.`,
+    );
   const values = new Float64Array(origin).fill(Number.NaN);
   values.set(stored.values);
   const length = origin + metadata.horizon;

@@ -56,4 +56,3 @@ async function graphError({ bytes, parity }: ForecastDone): Promise<number> {
     await model.close();
   }
 }
-

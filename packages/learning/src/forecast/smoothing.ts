@@ -202,7 +202,12 @@ const FORMS_KEPT = 2;
  */
 export function fitSmoothing(
   values: Float64Array,
-  options: { readonly seasons: readonly number[]; readonly horizon: number; readonly seed: number | string; readonly start?: SmoothingParameters },
+  options: {
+    readonly seasons: readonly number[];
+    readonly horizon: number;
+    readonly seed: number | string;
+    readonly start?: SmoothingParameters;
+  },
 ): SmoothingFit {
   const recent = values.subarray(Math.max(0, values.length - FIT_VALUES_LIMIT));
   const usable = options.seasons.filter((season) => recent.length >= 2 * season + Math.min(options.horizon, season));
@@ -214,7 +219,9 @@ export function fitSmoothing(
     return search.best;
   }
   const sets = usable.length > 1 ? [usable, ...usable.map((season) => [season])] : [usable];
-  const forms = sets.flatMap((seasons) => (isPositive ? [false, true] : [false]).map((log) => new ParameterSearch(recent, seasons, log, options)));
+  const forms = sets.flatMap((seasons) =>
+    (isPositive ? [false, true] : [false]).map((log) => new ParameterSearch(recent, seasons, log, options)),
+  );
   forms.forEach((form) => form.round(0));
   const kept = forms.toSorted((a, b) => a.best.error - b.best.error).slice(0, FORMS_KEPT);
   for (let round = 1; round < FIT_ROUNDS; round += 1) kept.forEach((form) => form.round(round));

@@ -57,7 +57,10 @@ function plain(parameters: Forecaster['smoothing']['common'] | undefined) {
 }
 
 /** The forecaster of stored metadata and state; its trees are in the graph. */
-export function forecasterOf(metadata: ForecastMetadata, state: ForecastState): { forecaster: Forecaster; series: Map<string, SeriesData> } {
+export function forecasterOf(
+  metadata: ForecastMetadata,
+  state: ForecastState,
+): { forecaster: Forecaster; series: Map<string, SeriesData> } {
   const layout = {
     shape: { horizon: metadata.horizon, seasons: metadata.seasons },
     frequency: metadata.frequency,
@@ -66,7 +69,16 @@ export function forecasterOf(metadata: ForecastMetadata, state: ForecastState): 
   const bySeries = new Map(state.series.flatMap(({ id, smoothing }) => (smoothing ? [[id, smoothing] as const] : [])));
   const { weights, widths, errorFloor, cold, canBeNegative } = metadata;
   return {
-    forecaster: { layout, smoothing: { bySeries, common: metadata.smoothing }, forest: null, weights, widths, errorFloor, cold, canBeNegative },
+    forecaster: {
+      layout,
+      smoothing: { bySeries, common: metadata.smoothing },
+      forest: null,
+      weights,
+      widths,
+      errorFloor,
+      cold,
+      canBeNegative,
+    },
     series: new Map(
       state.series.map(({ id, startIndex, values, covariates }) => [
         id,

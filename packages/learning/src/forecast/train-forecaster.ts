@@ -148,7 +148,8 @@ function commonParameters(all: readonly SmoothingParameters[], layout: FeatureLa
   }
   const largest = [...forms.values()].toSorted((a, b) => b.length - a.length)[0];
   if (!largest) return standard;
-  const median = (pick: (each: SmoothingParameters) => number) => largest.map(pick).toSorted((a, b) => a - b)[Math.floor(largest.length / 2)] ?? 0;
+  const median = (pick: (each: SmoothingParameters) => number) =>
+    largest.map(pick).toSorted((a, b) => a - b)[Math.floor(largest.length / 2)] ?? 0;
   const form = largest[0] as SmoothingParameters;
   return {
     // Logarithms would fail on a new series that has a zero.
