@@ -16,7 +16,7 @@ export interface Predictions {
   readonly probabilities?: Float32Array;
   /** Regression: [N]. */
   readonly values?: Float64Array;
-  /** Classification: the likeliest class of each row (of equals, the first); empty for regression. */
+  /** Classification: the likeliest class of each row (of equals, the first), or what the metadata's threshold decides; empty for regression. */
   readonly labels: readonly string[];
 }
 
@@ -128,7 +128,7 @@ class LoadedModel implements OnnxModel {
       batchRows,
     };
     const run = async (rows: readonly Row[]) => this.#run(this.#encoder.encodeRows(rows), this.#outputs);
-    this.#batcher = new Batcher({ rowLimit: batchRows, queueLimit, width: this.#width, run, gathersTurn: lane.kind === 'inline' });
+    this.#batcher = new Batcher({ rowLimit: batchRows, queueLimit, width: this.#width, run });
   }
 
   async predictRows(rows: readonly Row[]): Promise<Predictions> {
@@ -179,8 +179,16 @@ class LoadedModel implements OnnxModel {
     const { classes } = this.metadata;
     if (classes === null) return { rowCount, values: numbers instanceof Float64Array ? numbers : Float64Array.from(numbers), labels: [] };
     const probabilities = numbers instanceof Float32Array ? numbers : Float32Array.from(numbers);
-    const labels = Array.from({ length: rowCount }, (_, row) => classes[argmax(probabilities, row, classes.length)] as string);
+    const labels = Array.from({ length: rowCount }, (_, row) => classes[this.#decide(probabilities, row)] as string);
     return { rowCount, probabilities, labels };
+  }
+
+  /** The class that a row is said to be of: by the metadata's threshold of the last of two, or the likeliest. */
+  #decide(probabilities: Float32Array, row: number): number {
+    const { classes, decision } = this.metadata;
+    const width = classes?.length ?? 1;
+    if (!decision) return argmax(probabilities, row, width);
+    return (probabilities[row * width + 1] as number) >= decision.threshold ? 1 : 0;
   }
 }
 

@@ -2,6 +2,7 @@ import {
   type Evaluation,
   type Importances,
   type Leak,
+  type ModelPredictions,
   buildReport,
   decideGates,
   evaluate,
@@ -11,9 +12,10 @@ import {
 import { type Contract, type Frame, INPUT_ROLES, type Row, type WorkflowContext, cell, takeRows, toRfc3339 } from '@slipway/kernel';
 import { hashJson } from '@slipway/kernel/hash';
 import { ModelMetadata, type OnnxModel, measureLatency, openModel } from '@slipway/models';
-import type { LaunchRequest } from './contract.ts';
+import type { LaunchDefinition, LaunchRequest } from './contract.ts';
 import { gatherConduct } from './evidence/conduct.ts';
 import { explanationsOf } from './evidence/explanations.ts';
+import { worthOf } from './evidence/worth.ts';
 import { getJson, putJson } from './json-object.ts';
 import { type LaunchDeps, secondsSince } from './launch-deps.ts';
 import { type DatasetStep, type EvaluateStep, LaunchedModelMeta, type PlanStep, ReportMeta, type VersionStep } from './launch-state.ts';
@@ -51,6 +53,7 @@ export async function evaluateStep(
     gates: plan.gatesHash,
     acceptLeak: definition.acceptLeak,
     sensitive: definition.sensitive,
+    objective: definition.objective,
   });
   const before = await deps.catalog.findByRecipe(project, 'report', definition.name, recipe);
   if (before) {
@@ -91,9 +94,12 @@ async function judge(deps: LaunchDeps, context: WorkflowContext, request: Launch
   const model = await openModel({ path: await deps.objects.localPath(project, meta.onnx), metadata });
   try {
     await context.progress({ phase: 'evaluate', message: `judging by ${prepared.test.frame.rowCount} rows` });
-    const evaluation = await evaluateModel(context, model, prepared, definition.split.seed);
+    const predictions = await predictionsOf(model, prepared.test.frame);
+    const threshold = metadata.decision?.threshold;
+    const evaluation = await evaluateModel(context, definition, prepared, { predictions, threshold });
+    const worth = await worthOf(deps, context, { ...state, definition, prepared, version: version.version, predictions, threshold });
     await context.progress({ phase: 'importance', ratio: 0 });
-    const importances = await importancesOf(context, model, prepared, definition.split.seed);
+    const importances = await importancesOf(context, model, prepared, definition);
     const conduct = await gatherConduct({
       context,
       clock: deps.clock,
@@ -102,7 +108,8 @@ async function judge(deps: LaunchDeps, context: WorkflowContext, request: Launch
       model,
       meta,
       leftOut: plan.leftOut,
-      predictions: await predictionsOf(model, prepared.test.frame),
+      predictions,
+      threshold,
       predict: (frame) => predictionsOf(model, frame),
       importances,
     });
@@ -126,6 +133,7 @@ async function judge(deps: LaunchDeps, context: WorkflowContext, request: Launch
       latency,
       fairness: conduct?.fairness ?? null,
       robustness: conduct?.robustness ?? null,
+      objective: worth.objective,
     };
     return buildReport({
       evaluation,
@@ -137,32 +145,49 @@ async function judge(deps: LaunchDeps, context: WorkflowContext, request: Launch
       importances,
       explanations,
       ...conduct,
+      decision: meta.decision ?? null,
+      objective: worth.objective,
+      comparison: worth.comparison,
       leakage: leaks,
       acceptedLeaks: definition.acceptLeak,
       parity: meta.parity,
       latency: { p50Ms: latency.p50Ms, p95Ms: latency.p95Ms },
-      notes: plan.notes.map(({ column, note }) => (column === '' ? note : `${column}: ${note}`)),
+      notes: [...plan.notes.map(({ column, note }) => (column === '' ? note : `${column}: ${note}`)), ...worth.notes],
     });
   } finally {
     await model.close();
   }
 }
 
-async function evaluateModel(context: WorkflowContext, model: OnnxModel, prepared: PreparedData, seed: number): Promise<Evaluation> {
+async function evaluateModel(
+  context: WorkflowContext,
+  definition: LaunchDefinition,
+  prepared: PreparedData,
+  said: { readonly predictions: ModelPredictions; readonly threshold: number | undefined },
+): Promise<Evaluation> {
   const { task, classes, positive, train, test } = prepared;
+  const time = definition.time === undefined ? undefined : test.frame.columns.get(definition.time);
   return evaluate({
     task,
     classes,
     positive,
     truth: truthOf(prepared, test.target),
     trainTruth: truthOf(prepared, train.target),
-    predictions: await predictionsOf(model, test.frame),
-    seed,
+    ...said,
+    loss: definition.loss,
+    queries: test.queries,
+    times: time?.kind === 'number' ? time.values : undefined,
+    seed: definition.split.seed,
     signal: context.signal,
   });
 }
 
-async function importancesOf(context: WorkflowContext, model: OnnxModel, prepared: PreparedData, seed: number): Promise<Importances> {
+async function importancesOf(
+  context: WorkflowContext,
+  model: OnnxModel,
+  prepared: PreparedData,
+  definition: LaunchDefinition,
+): Promise<Importances> {
   const { task, classes, positive, test } = prepared;
   let lastRatio = 0;
   return permutationImportance({
@@ -173,7 +198,9 @@ async function importancesOf(context: WorkflowContext, model: OnnxModel, prepare
     frame: test.frame,
     truth: truthOf(prepared, test.target),
     fields: model.metadata.contract.fields.map((field) => field.name),
-    seed,
+    loss: definition.loss,
+    queries: test.queries,
+    seed: definition.split.seed,
     signal: context.signal,
     onProgress: (ratio) => {
       if (ratio - lastRatio < 0.1) return;

@@ -1,5 +1,5 @@
 import { JsonShape } from '@slipway/kernel';
-import { Leak } from '@slipway/evaluation/contract';
+import { DecisionRule, Leak } from '@slipway/evaluation/contract';
 import { z } from 'zod';
 
 /**
@@ -38,6 +38,8 @@ export const TrainStep = z.object({
   leaderboard: z.string(),
   /** SHA-256 of what explains the version's answers. */
   explainer: z.string().optional(),
+  /** From which probability on a binary model says "positive"; null for other tasks. */
+  decision: DecisionRule.nullable().default(null),
   sizeBytes: z.int(),
   parity: z.object({ maxError: z.number() }),
   excluded: z.array(z.object({ column: z.string(), note: z.string() })),
@@ -69,6 +71,14 @@ export const LaunchedModelMeta = z.object({
   seed: z.int(),
   parity: z.object({ maxError: z.number() }),
   leaderboard: z.string(),
+  decision: DecisionRule.nullable().optional(),
+  /** The rows it learnt from; tells whether another version may have seen the rows it is judged by. */
+  trainedOn: z
+    .object({
+      dataset: z.string(),
+      split: z.object({ strategy: z.string(), testRatio: z.number(), seed: z.int(), by: z.string().nullable() }),
+    })
+    .optional(),
   /** SHA-256 of what explains its answers; absent for versions made before there were explanations. */
   explainer: z.string().optional(),
 });

@@ -12,10 +12,22 @@ export interface ModelRecipe {
   readonly contract: string;
   /** Columns left out by the leak finder. */
   readonly dropped: readonly string[];
-  readonly definition: Pick<
-    LaunchDefinition,
-    'target' | 'positive' | 'group' | 'time' | 'task' | 'query' | 'loss' | 'monotone' | 'interactions' | 'mitigate' | 'sensitive' | 'immutable'
-  >;
+  readonly definition: Partial<Pick<LaunchDefinition, 'objective'>> &
+    Pick<
+      LaunchDefinition,
+      | 'target'
+      | 'positive'
+      | 'group'
+      | 'time'
+      | 'task'
+      | 'query'
+      | 'loss'
+      | 'monotone'
+      | 'interactions'
+      | 'mitigate'
+      | 'sensitive'
+      | 'immutable'
+    >;
   readonly split: { readonly strategy: string; readonly testRatio: number; readonly seed: number };
   readonly trainer: string;
   readonly params: Readonly<Record<string, unknown>>;
@@ -40,9 +52,16 @@ export function modelRecipe({ data, contract, dropped, definition, split, traine
     seed,
     ...learningRecipe(definition),
     ...mitigationRecipe(definition),
+    ...decisionRecipe(definition.objective),
     // Stored with the version, for its counterfactuals.
     ...(definition.immutable.length > 0 ? { immutable: definition.immutable.toSorted() } : {}),
   });
+}
+
+/** Costs of decisions choose the threshold that is stored with the version; costs of errors only judge it. */
+function decisionRecipe(objective: LaunchDefinition['objective']): Record<string, unknown> {
+  if (!objective?.costs) return {};
+  return { objective: { costs: objective.costs, constraint: objective.constraint ?? null } };
 }
 
 /** Only what changes the version: sensitive columns that are merely measured do not. */
@@ -57,8 +76,9 @@ export function reportRecipe(parts: {
   readonly gates: string;
   readonly acceptLeak: readonly string[];
   readonly sensitive?: readonly string[];
+  readonly objective?: LaunchDefinition['objective'];
 }): string {
-  const { sensitive, ...rest } = parts;
-  const judgedBy = sensitive && sensitive.length > 0 ? { sensitive } : {};
+  const { sensitive, objective, ...rest } = parts;
+  const judgedBy = { ...(sensitive && sensitive.length > 0 ? { sensitive } : {}), ...(objective ? { objective } : {}) };
   return hashJson({ kind: 'slipway.report/1', ...rest, ...judgedBy, acceptLeak: parts.acceptLeak.toSorted() });
 }
