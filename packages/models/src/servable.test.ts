@@ -103,6 +103,30 @@ describe('modelLoader', () => {
 });
 
 describe('createModelServable', () => {
+  test('decides the groups that have a threshold of their own by it, and all other rows as before', async () => {
+    const { bytes, metadata, rows } = syntheticModel({ numeric: 3, categorical: 2, trees: 10, depth: 3 });
+    const inputs = rows(40);
+    const of = async (groupThresholds: ModelMetadata['groupThresholds']) => {
+      const model = await openModel({
+        bytes,
+        metadata: ModelMetadata.parse({ ...metadata, ...(groupThresholds ? { groupThresholds } : {}) }),
+      });
+      const calls = inputs.map((row, index) => call({ ...row, group: index % 2 === 0 ? 'a' : 'b' }));
+      const results = await createModelServable(VERSION, model).invoke(calls);
+      await model.close();
+      return results.map((result) => (result.status === 'ok' ? result.output.prediction : result.status));
+    };
+    const condition = { column: 'group', value: 'a', from: null, to: null };
+    const common = await of(undefined);
+    const never = await of([{ label: 'a', conditions: [condition], threshold: 2 }]);
+    const always = await of([{ label: 'a', conditions: [condition], threshold: 0 }]);
+    const [negative, positive] = metadata.classes ?? [];
+    common.forEach((label, index) => {
+      assert.equal(never[index], index % 2 === 0 ? negative : label);
+      assert.equal(always[index], index % 2 === 0 ? positive : label);
+    });
+  });
+
   test('a cancelled call and one past its deadline get their own errors, their neighbours their answers', async () => {
     const { bytes, metadata } = heavyModel(2);
     const model = await openModel({ bytes, metadata, prepare: 'here' });
