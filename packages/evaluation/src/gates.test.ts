@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import {
   GateDefinition,
   type GateFacts,
-  type Leak,
+  type LeakInput,
   UnknownMetricError,
   checkGates,
   decideGates,
@@ -10,7 +10,7 @@ import {
   hashGates,
 } from './index.ts';
 
-const LEAK: Leak = { column: 'refund', kind: 'suspicious', reason: 'alone it reaches 0.999.', evidence: {}, action: 'needs-acceptance' };
+const LEAK: LeakInput = { column: 'refund', kind: 'suspicious', reason: 'alone it reaches 0.999.', evidence: {}, action: 'needs-acceptance' };
 
 const GOOD: GateFacts = {
   metrics: { roc_auc: { value: 0.85, low: 0.83, high: 0.87 }, log_loss: { value: 0.4, low: 0.38, high: 0.42 } },

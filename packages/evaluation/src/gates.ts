@@ -149,7 +149,10 @@ function decideLeakage(leaks: GateFacts['leaks'], accepted: readonly string[]): 
   if (open.length === 0) return passed('leakage', 0, 0, 'Nothing leaks the target unaccepted.');
   const reasons = open.map((leak) => `${leak.column}: ${leak.reason}${leak.help ? ` ${leak.help}` : ''}`).join(' ');
   const columns = open.filter((leak) => !leak.column.startsWith('@')).map((leak) => leak.column);
-  const mend = columns.length > 0 ? `Leave such columns out with --exclude ${columns.join(',')}, or, if they are known before the outcome, accept` : 'If this is as it should be, accept';
+  const mend =
+    columns.length > 0
+      ? `Leave such columns out with --exclude ${columns.join(',')}, or, if they are known before the outcome, accept`
+      : 'If this is as it should be, accept';
   const accept = open.map((leak) => leak.column).join(',');
   return failed('leakage', open.length, 0, `${reasons} ${mend} them with --accept-leak ${accept}.`);
 }

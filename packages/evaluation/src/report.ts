@@ -1,4 +1,4 @@
-import { EvaluationReport, type GateDefinition, type GateResult, type Importances, } from './contract.ts';
+import { EvaluationReport, type GateDefinition, type GateResult, type Importances } from './contract.ts';
 import type { Evaluation } from './evaluate.ts';
 import type { LeakInput } from './leaks/contract.ts';
 import { hashGates } from './gates.ts';

@@ -4,23 +4,15 @@ import { computeInSlices } from '../breathe.ts';
 import type { Leak, Task } from '../contract.ts';
 import { EvaluationInputError } from '../errors.ts';
 import type { Truth } from '../inputs.ts';
-import { type LeakTarget, checkNumericCopy, checkPairs, checkPureValues, checkTargetRanges, leak } from './leak-checks.ts';
+import { type LeakTarget, checkNumericCopy, checkPureValues, checkTargetRanges, leak } from './leak-checks.ts';
 import { type LeakColumn, leakColumn } from './leak-columns.ts';
+import { type EvidenceSource, firstDifferentRows } from './evidence-rows.ts';
+import { findPairRelations } from './pair-relations.ts';
+import { SUSPICIOUS_ROWS_MIN, findSuspicious } from './find-suspicious.ts';
 import { type ColumnScore, scoreColumn } from './single-column-score.ts';
 
 /** Rows that are looked at, a seeded sample of what is given. */
 export const LEAK_ROW_LIMIT = 20_000;
-/** A score (ROC AUC or R2) that one honest column hardly ever reaches, and how many rows it takes to believe it. */
-const SUSPICIOUS_SCORE_MIN = 0.995;
-const SUSPICIOUS_ROWS_MIN = 200;
-/** Its distance from a perfect score must be this many times smaller than that of the best ordinary column. */
-const SUSPICIOUS_DISTANCE_FACTOR = 5;
-/** Scores from here are suspicious as well when the others are ten times as far from perfect: copies with some noise. */
-const NOISY_COPY_SCORE_MIN = 0.98;
-const NOISY_COPY_DISTANCE_FACTOR = 10;
-/** When more columns than these score that high, the task is simply easy: so many, or this share of all. */
-const EASY_TASK_COLUMNS = 2;
-const EASY_TASK_RATIO = 0.2;
 /** Score of the row's position from which the order of the file gives the target away. */
 const ROW_NUMBER_SCORE_MIN = 0.95;
 
@@ -32,6 +24,10 @@ export interface LeakRequest {
   /** Class codes or numbers of every row of the frame; the target's own column is not among the fields. */
   readonly target: Truth;
   readonly classes: readonly string[] | null;
+  /** Name of the target's column in the frame: it is shown with the evidence. */
+  readonly targetName?: string | undefined;
+  /** Where the frame's rows stand in their file, from 0. */
+  readonly positions?: ArrayLike<number> | undefined;
   readonly seed: number;
   readonly signal?: AbortSignal | undefined;
 }
@@ -66,10 +62,55 @@ export async function findLeaks(request: LeakRequest): Promise<Leak[]> {
     }
     return true;
   }, request.signal);
-  const pairs = checkPairs(columns, target);
+  const pairs = await pairLeaks(columns, target, request);
   const known = new Set(pairs.map((found) => found.column));
-  const suspicious = findSuspicious(scores, request.task, rows.length).filter((found) => !known.has(found.column));
-  return uniqueByColumn([...exact, ...pairs, ...suspicious], request.fields);
+  const others = scores.filter(({ column }) => !known.has(column.name));
+  const suspicious = findSuspicious({ scores: others, task: request.task, target, rowCount: rows.length, seed: request.seed });
+  const found = uniqueByColumn([...exact, ...pairs, ...suspicious], request.fields);
+  return keepSomething(found, request.fields).map((each) => ({ ...each, rows: evidenceOf(each, request, rows) }));
+}
+
+/** Sums, differences, products and ratios of two columns, each column named once. */
+async function pairLeaks(columns: readonly LeakColumn[], target: LeakTarget, request: LeakRequest): Promise<Leak[]> {
+  if (!target.numbers) return [];
+  const found = new Map<string, Leak>();
+  const search = findPairRelations(columns, target.numbers);
+  await computeInSlices(() => {
+    const { done, value } = search.next();
+    if (value) {
+      const { first, second, operation, formula, rows } = value;
+      const equation = `${request.targetName ?? 'target'} = ${formula}`;
+      for (const column of [first, second]) {
+        if (found.has(column.name)) continue;
+        const base = leak(column, 'function-of-target', `${equation} on all ${rows} rows.`, { rows, operation });
+        found.set(column.name, { ...base, columns: [first.name, second.name], equation });
+      }
+    }
+    return done !== true;
+  }, request.signal);
+  return [...found.values()];
+}
+
+/** Where nothing would be left to learn from, functions of the target stay, and a person decides: toy data are like that. */
+function keepSomething(leaks: readonly Leak[], fields: readonly string[]): Leak[] {
+  const dropped = leaks.filter((leak) => leak.action === 'dropped').length;
+  if (dropped < fields.length) return [...leaks];
+  return leaks.map((each) => (each.kind === 'function-of-target' ? { ...each, action: 'needs-acceptance' as const } : each));
+}
+
+/** Rows of different values; of a classification, some of each class. */
+function evidenceOf(found: Leak, { frame, target, task, targetName, positions }: LeakRequest, rows: Int32Array): Leak['rows'] {
+  const ROWS_OF_A_CLASS = 3;
+  const columns = [...found.columns, ...(targetName === undefined ? [] : [targetName])];
+  const taken = new Map<number, number>();
+  const chosen = Array.from(rows).filter((row) => {
+    if (task === 'regression') return true;
+    const code = target[row] as number;
+    taken.set(code, (taken.get(code) ?? 0) + 1);
+    return (taken.get(code) ?? 0) <= ROWS_OF_A_CLASS;
+  });
+  const source: EvidenceSource = { frame, side: 'train', positions };
+  return firstDifferentRows(source, chosen, columns);
 }
 
 function columnNamed(frame: Frame, name: string) {
@@ -123,32 +164,6 @@ function checkRowNumber(column: LeakColumn, target: LeakTarget, rows: Int32Array
     `it numbers the rows, and the file is sorted so that the number gives the target away (score ${show(score)}).`,
     { score },
   );
-}
-
-/** The scores are those of columns without an exact relation to the target. */
-function findSuspicious(scores: readonly ColumnScore[], task: Task, rowCount: number): Leak[] {
-  if (rowCount < SUSPICIOUS_ROWS_MIN) return [];
-  const high = scores.filter(({ score }) => score >= NOISY_COPY_SCORE_MIN);
-  if (high.length > Math.max(EASY_TASK_COLUMNS, scores.length * EASY_TASK_RATIO)) return [];
-  const none = task === 'regression' ? 0 : 0.5;
-  const ordinary = scores.reduce((best, { score }) => (score < NOISY_COPY_SCORE_MIN ? Math.max(best, score) : best), none);
-  const measure = task === 'regression' ? 'R2' : 'ROC AUC';
-  return high
-    .filter(({ score }) => {
-      const factor = score >= SUSPICIOUS_SCORE_MIN ? SUSPICIOUS_DISTANCE_FACTOR : NOISY_COPY_DISTANCE_FACTOR;
-      return (1 - score) * factor <= 1 - ordinary;
-    })
-    .map(({ column, score }) =>
-      leak(
-        column,
-        'suspicious',
-        `alone it reaches ${measure} ${show(score)}, the next column ${show(ordinary)}: is it known before the outcome?`,
-        {
-          score,
-          next: ordinary,
-        },
-      ),
-    );
 }
 
 function uniqueByColumn(leaks: readonly Leak[], fields: readonly string[]): Leak[] {

@@ -190,48 +190,6 @@ export function checkTargetRanges(column: LeakColumn, target: LeakTarget): Leak 
   );
 }
 
-/** Whether the target is the sum, difference, product or ratio of two columns on every row. */
-export function checkPairs(columns: readonly LeakColumn[], target: LeakTarget): Leak[] {
-  const y = target.numbers;
-  if (!y || y.length < LEAK_ROWS_MIN || new Set(y).size < LEAK_ROWS_MIN) return [];
-  const numeric = columns.filter((column) => column.numbers !== null).slice(0, PAIR_COLUMN_LIMIT);
-  const found: Leak[] = [];
-  for (const [index, first] of numeric.entries()) {
-    for (const second of numeric.slice(index + 1)) {
-      const operation = OPERATIONS.find(({ apply }) => holds(first.numbers as Float64Array, second.numbers as Float64Array, y, apply));
-      if (!operation) continue;
-      const reason = `the target is ${operation.say(JSON.stringify(first.name), JSON.stringify(second.name))} on all ${y.length} rows.`;
-      const evidence = { rows: y.length, operation: operation.name };
-      found.push(leak(first, 'function-of-target', reason, evidence), leak(second, 'function-of-target', reason, evidence));
-    }
-  }
-  return found;
-}
-
-/** Pairs grow with the square; wider tables are searched among their first columns only. */
-const PAIR_COLUMN_LIMIT = 300;
-
-const OPERATIONS = [
-  { name: 'sum', apply: (a: number, b: number) => a + b, say: (a: string, b: string) => `${a} plus ${b}` },
-  { name: 'difference', apply: (a: number, b: number) => a - b, say: (a: string, b: string) => `${a} minus ${b}` },
-  { name: 'difference', apply: (a: number, b: number) => b - a, say: (a: string, b: string) => `${b} minus ${a}` },
-  { name: 'product', apply: (a: number, b: number) => a * b, say: (a: string, b: string) => `${a} times ${b}` },
-  { name: 'ratio', apply: (a: number, b: number) => a / b, say: (a: string, b: string) => `${a} divided by ${b}` },
-  { name: 'ratio', apply: (a: number, b: number) => b / a, say: (a: string, b: string) => `${b} divided by ${a}` },
-] as const;
-
-function holds(a: Float64Array, b: Float64Array, y: Float64Array, apply: (a: number, b: number) => number): boolean {
-  let different = 0;
-  for (let row = 0; row < y.length; row += 1) {
-    const expected = y[row] as number;
-    const error = Math.abs(apply(a[row] as number, b[row] as number) - expected);
-    if (!(error <= LINE_ERROR_MAX * Math.max(1e-9, Math.abs(expected)))) return false;
-    if (a[row] !== expected && b[row] !== expected) different += 1;
-  }
-  // Otherwise one column alone is the target, and the other a zero or one that changes nothing.
-  return different >= LEAK_ROWS_MIN;
-}
-
 function show(value: number): string {
   return String(Number(value.toPrecision(6)));
 }

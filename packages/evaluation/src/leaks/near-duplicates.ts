@@ -148,7 +148,8 @@ function nearFinder(fields: readonly ComparedField[], known: Int32Array, neededB
     let others = 0;
     byNumbers(row, radius, (other) => {
       // Another copy of the same row is no neighbour.
-      if (other !== twin && agreement(ordered, texts, row, other).apart <= radius && agreementOfCopies(ordered, twin, other) > apart) others += 1;
+      if (other !== twin && agreement(ordered, texts, row, other).apart <= radius && agreementOfCopies(ordered, twin, other) > apart)
+        others += 1;
       return others > 0;
     });
     return others > 0 ? undefined : twin;
@@ -212,7 +213,12 @@ function textCandidates({ field, near }: TextField, known: Int32Array): Candidat
 }
 
 /** How far two rows are apart (in deviations of the number that differs most), and the bits of what they have in common. */
-function agreement(fields: readonly ComparedField[], texts: readonly TextField[], row: number, twin: number): { bits: number; apart: number } {
+function agreement(
+  fields: readonly ComparedField[],
+  texts: readonly TextField[],
+  row: number,
+  twin: number,
+): { bits: number; apart: number } {
   let bits = 0;
   let most = 0;
   for (const field of fields) {

@@ -62,8 +62,7 @@ export function buildRadiusTree(points: Float64Array, width: number): RadiusTree
       const walk = (node: Node) => {
         if (stopped) return;
         if (node.left === null || node.right === null) {
-          for (let at = node.from; at < node.to && !stopped; at += 1)
-            if (inside(order[at] as number)) stopped = visit(order[at] as number);
+          for (let at = node.from; at < node.to && !stopped; at += 1) if (inside(order[at] as number)) stopped = visit(order[at] as number);
           return;
         }
         const value = query[node.axis] as number;
