@@ -38,7 +38,7 @@ export interface BlendTask {
 export const MEMBER_LIMIT = 4;
 /** Times a finalist is picked, with replacement; the weights are multiples of its inverse. */
 const PICK_LIMIT = 10;
-const WORK_FACTOR = 2.5;
+const WORK_FACTOR = 3;
 /** A smaller gain is not worth a second model, or a calibration. */
 const ENSEMBLE_GAIN_MIN_RATIO = 1e-3;
 const CALIBRATION_GAIN_MIN_RATIO = 1e-3;

@@ -68,7 +68,7 @@ const HOPELESS_ERRORS = 3;
 const FINALIST_LIMIT = 10;
 /** Time kept for the refit, as a multiple of the best candidate's: an ensemble may cost more. */
 const REFIT_COUNT_ONE_THREAD = 2;
-const REFIT_COUNT = 1.4;
+const REFIT_COUNT = 1.6;
 
 /** A group of candidates and what is known of it. */
 interface Racer {
