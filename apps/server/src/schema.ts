@@ -4,6 +4,7 @@ import { governanceSchema } from '@slipway/governance';
 import { identityMigrations } from '@slipway/identity';
 import type { Capability, Migration } from '@slipway/kernel';
 import type { Records } from '@slipway/records';
+import { projectMigrations } from '@slipway/project';
 import { releasesSchema } from '@slipway/releases';
 import { telemetrySchema } from '@slipway/telemetry';
 import { workflowsSchema } from '@slipway/workflows';
@@ -24,6 +25,7 @@ export function schema(records: Records): Pick<Capability, 'name' | 'migrations'
     workflowsSchema,
     telemetrySchema,
     releasesSchema,
+    { name: 'project', migrations: projectMigrations },
     governanceSchema,
     { name: 'http', migrations: httpCapability(records).migrations ?? [] },
     { name: 'server', migrations: serverMigrations },

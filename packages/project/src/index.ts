@@ -4,4 +4,5 @@ export type { LaunchDeps } from './launch-deps.ts';
 export { createLaunches, type Launches } from './launch-service.ts';
 export { LaunchedModelMeta, ReportMeta } from './launch-state.ts';
 export { LAUNCH_WORKFLOW, launchWorkflow } from './launch-workflow.ts';
+export { migrations as projectMigrations } from './migrations.ts';
 export { modelRecipe, reportRecipe } from './recipe.ts';
