@@ -13,7 +13,7 @@ export {
 export { ENGINE_MEMORY_MIB, ENGINE_THREADS, createEngine, type Engine, type EngineOptions } from './engine.ts';
 export { ingest, type IngestDeps, type IngestRequest, type IngestResult, type ReadTable, type SourceOptions } from './ingest.ts';
 export { FRAME_CELL_LIMIT, INGEST_LIMITS, PREVIEW_ROW_LIMIT, UPLOAD_LIMIT_BYTES, type IngestLimits } from './limits.ts';
-export { inferRoles, type RoleWishes, type Roles } from './infer-roles.ts';
+export { hasIdName, inferRoles, type RoleWishes, type Roles } from './infer-roles.ts';
 export { inferContract } from './infer-contract.ts';
 export { concatFrames } from './load-frame.ts';
 export { planSplit, type Split, type SplitRequest, type SplitStrategy, type SplitTask } from './plan-split.ts';

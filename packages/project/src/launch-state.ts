@@ -16,7 +16,7 @@ export const PlanStep = z.object({
   classes: z.array(z.string()).nullable(),
   positive: z.string().nullable(),
   rows: z.object({ train: z.int(), test: z.int() }),
-  split: z.object({ strategy: z.string(), testRatio: z.number(), seed: z.int() }),
+  split: z.object({ strategy: z.string(), testRatio: z.number(), seed: z.int(), together: z.int().optional() }),
   seed: z.int(),
   leaks: z.array(Leak),
   notes: z.array(z.object({ column: z.string(), note: z.string() })),

@@ -1,7 +1,7 @@
 import type { Version } from '@slipway/catalog';
 import { type Data, metaOf } from '@slipway/data';
-import { checkGates, defaultGates, findLeaks, hashGates } from '@slipway/evaluation';
-import { INPUT_ROLES, type Json, type ProgressEvent, type WorkflowContext, canonicalJson, takeRows } from '@slipway/kernel';
+import { checkGates, defaultGates, hashGates } from '@slipway/evaluation';
+import { type Json, type ProgressEvent, type WorkflowContext, canonicalJson, takeRows } from '@slipway/kernel';
 import { hashJson } from '@slipway/kernel/hash';
 import { type TrainedModel, completeParams, train } from '@slipway/learning';
 import { ModelMetadata, maxParityError, openModel } from '@slipway/models';
@@ -10,6 +10,7 @@ import { launchWeights } from './evidence/conduct.ts';
 import { trainedOn } from './evidence/champion.ts';
 import { decisionOf } from './evidence/decision.ts';
 import { groupThresholdsOf } from './evidence/group-thresholds.ts';
+import { findAllLeaks } from './evidence/find-all-leaks.ts';
 import { makeExplainer } from './evidence/explanations.ts';
 import { putJson } from './json-object.ts';
 import { trainingWishes } from './learning-definition.ts';
@@ -84,21 +85,9 @@ export async function planStep(
   const { definition } = request;
   await context.progress({ phase: 'leaks', message: 'looking for columns that know the answer' });
   const { project } = context;
-  const { task, classes, train: rows, contract } = prepared;
+  const { task, classes, train: rows } = prepared;
   const asked = new Set([...definition.exclude, ...[definition.group, definition.query].filter((name) => name !== undefined)]);
-  const searched = contract.fields.filter(
-    (field) => INPUT_ROLES.has(field.role) && field.name !== definition.target && !asked.has(field.name),
-  );
-  const truth = classes === null ? rows.target : Int32Array.from(rows.target);
-  const leaks = await findLeaks({
-    frame: rows.frame,
-    fields: searched.map((field) => field.name),
-    target: truth,
-    task,
-    classes,
-    seed: definition.split.seed,
-    signal: context.signal,
-  });
+  const leaks = await findAllLeaks(definition, prepared, asked, context.signal);
   const accepted = new Set(definition.acceptLeak);
   const dropped = leaks.filter((leak) => leak.action === 'dropped' && !accepted.has(leak.column)).map((leak) => leak.column);
   const gates = gatesOf(definition, task);

@@ -1,14 +1,18 @@
 import { type Data, type ReadTable, planSplit } from '@slipway/data';
+import { SPLIT_LEAKS, findCopies } from '@slipway/evaluation';
 import { type Column, Contract, type Field, type Frame, INPUT_ROLES, cell, nearestName, takeRows } from '@slipway/kernel';
 import { NoFeatureError, type PreparedTarget, type Task, prepareTarget, requireTrainable } from '@slipway/learning';
 import type { LaunchDefinition } from './contract.ts';
 import { LaunchInvalidError } from './errors.ts';
+import { keepCopiesTogether } from './evidence/keep-copies-together.ts';
 import { requireForecastable } from './forecast/forecast-data.ts';
 
 /** Rows with their target: class codes, or numbers for a regression. */
 export interface LabelledRows {
   readonly frame: Frame;
   readonly target: Float64Array;
+  /** Where each row stands in its file, from 0. */
+  readonly positions?: Int32Array | undefined;
   /** Ranking: the query of each row. */
   readonly queries?: Int32Array;
 }
@@ -21,7 +25,8 @@ export interface PreparedData {
   readonly positive: string | null;
   readonly train: LabelledRows;
   readonly test: LabelledRows;
-  readonly split: { readonly strategy: string; readonly testRatio: number; readonly seed: number };
+  /** `together`: rows that were moved so that copies lie on one side; only where there were any. */
+  readonly split: { readonly strategy: string; readonly testRatio: number; readonly seed: number; readonly together?: number };
   readonly notes: readonly { column: string; note: string }[];
 }
 
@@ -48,7 +53,12 @@ export async function prepareData(data: Data, project: string, refs: DatasetRefs
     const split = { strategy: 'given', testRatio: definition.split.testRatio, seed: definition.split.seed };
     return { ...common, train: withQueries(labelled(frame, target), definition), test: withQueries(test, definition), split, notes };
   }
-  return { ...common, ...splitRows(frame, target, definition), notes };
+  const divided = splitRows(frame, target, definition, contract);
+  const { together } = divided.split;
+  if (together !== undefined) {
+    notes.push({ column: '', note: `${together} rows are copies of each other in every input; copies were kept on one side of the split` });
+  }
+  return { ...common, ...divided, notes };
 }
 
 /**
@@ -92,7 +102,8 @@ function requireColumns(
   for (const [field, wanted] of Object.entries({
     sensitive,
     immutable,
-    acceptLeak,
+    // Findings about the split are accepted by their own names.
+    acceptLeak: acceptLeak.filter((name) => !(SPLIT_LEAKS as readonly string[]).includes(name)),
     query: query === undefined ? [] : [query],
     monotone: Object.keys(monotone),
     interactions: interactions.flat(),
@@ -163,16 +174,26 @@ function taskOf(frame: Frame, field: Field, definition: LaunchDefinition): { tas
 }
 
 function labelled(frame: Frame, target: PreparedTarget): LabelledRows {
-  return { frame: target.rows.length === frame.rowCount ? frame : takeRows(frame, target.rows), target: target.target };
+  return {
+    frame: target.rows.length === frame.rowCount ? frame : takeRows(frame, target.rows),
+    target: target.target,
+    positions: Int32Array.from(target.rows),
+  };
 }
 
-function splitRows(frame: Frame, target: PreparedTarget, definition: LaunchDefinition): Pick<PreparedData, 'train' | 'test' | 'split'> {
+/** @param contract when given, copies of a row are kept on one side of a random split. */
+function splitRows(
+  frame: Frame,
+  target: PreparedTarget,
+  definition: LaunchDefinition,
+  contract?: Contract,
+): Pick<PreparedData, 'train' | 'test' | 'split'> {
   const { testRatio, seed } = definition.split;
   const asked = definition.split.strategy;
   const group = definition.group ?? definition.query;
   const strategy = asked !== 'auto' ? asked : group !== undefined ? 'group' : definition.time !== undefined ? 'time' : 'stratified';
   const { task } = target;
-  const split = planSplit({
+  const planned = planSplit({
     frame,
     target: definition.target,
     task,
@@ -182,6 +203,11 @@ function splitRows(frame: Frame, target: PreparedTarget, definition: LaunchDefin
     group,
     time: definition.time,
   });
+  const split = {
+    ...planned,
+    moved: 0,
+    ...(contract && strategy !== 'group' && strategy !== 'time' ? together(frame, planned, definition, contract) : {}),
+  };
   const positionOf = new Map<number, number>();
   target.rows.forEach((row, position) => positionOf.set(row, position));
   const side = (rows: Int32Array): LabelledRows =>
@@ -189,10 +215,28 @@ function splitRows(frame: Frame, target: PreparedTarget, definition: LaunchDefin
       {
         frame: takeRows(frame, rows),
         target: Float64Array.from(rows, (row) => target.target[positionOf.get(row) ?? -1] ?? Number.NaN),
+        positions: rows,
       },
       definition,
     );
-  return { train: side(split.train), test: side(split.test), split: { strategy, testRatio, seed } };
+  return {
+    train: side(split.train),
+    test: side(split.test),
+    split: { strategy, testRatio, seed, ...(split.moved > 0 ? { together: split.moved } : {}) },
+  };
+}
+
+function together(
+  frame: Frame,
+  split: { readonly train: Int32Array; readonly test: Int32Array },
+  definition: LaunchDefinition,
+  contract: Contract,
+) {
+  const unused = new Set([definition.target, ...definition.exclude]);
+  const inputs = contract.fields.filter((field) => INPUT_ROLES.has(field.role) && !unused.has(field.name)).map((field) => field.name);
+  const kept = keepCopiesTogether(split, findCopies(frame, inputs));
+  // A table that is nearly all copies may leave a side without rows; then it stays as it was divided.
+  return kept.moved > 0 && kept.test.length >= split.test.length / 2 && kept.train.length >= split.train.length / 2 ? kept : {};
 }
 
 async function loadTestRows(data: Data, project: string, reference: string, field: Field, target: PreparedTarget): Promise<LabelledRows> {
@@ -206,7 +250,7 @@ async function loadTestRows(data: Data, project: string, reference: string, fiel
     throw new LaunchInvalidError(`The test file has ${rows.length} rows with a target; at least 2 are needed.`, {
       details: { field: 'test' },
     });
-  return { frame: takeRows(frame, rows), target: Float64Array.from(values) };
+  return { frame: takeRows(frame, rows), target: Float64Array.from(values), positions: Int32Array.from(rows) };
 }
 
 function codesOf(column: Column, rowCount: number, field: Field, classes: readonly string[]): { rows: number[]; values: number[] } {
