@@ -1,6 +1,9 @@
 import { orderDescending } from '@slipway/statistics';
 import type { ConstraintMetric, DecisionCosts, ObjectiveConstraint } from './contract.ts';
 
+/** Standard errors by which another threshold than that of the costs must be better: it is the best of many. */
+const CLEAR_ERRORS = 3;
+
 /** Counts of decisions; the positive class is what is acted on. */
 export interface DecisionCounts {
   readonly truePositive: number;
@@ -32,7 +35,7 @@ export function thresholdOfCosts({ falsePositive, falseNegative, truePositive, t
 
 /**
  * The threshold for a binary model's decisions: that of the costs, unless another one did better on the given rows by
- * more than one standard error (paired, so that chance does not move it). A constraint must be met with one standard
+ * more than three standard errors (paired; it is the best of many). A constraint must be met with one standard
  * error to spare, or it would be broken on every other new sample.
  * @param input.probabilities of the positive class on rows the fit has not seen.  @param input.labels 0 or 1.
  */
@@ -45,13 +48,13 @@ export function chooseThreshold(input: {
   const { probabilities, labels, costs, constraint } = input;
   const byCosts = thresholdOfCosts(costs);
   const cuts = cutsOf(probabilities, labels);
-  const feasible = constraint ? cuts.filter((cut) => meets(constraint, cut, 1)) : cuts;
+  const feasible = constraint ? cuts.filter((cut) => meets(constraint, cut, true)) : cuts;
   const rows = labels.length;
   if (constraint && feasible.length === 0)
     return { threshold: nearest(cuts, constraint).threshold, source: 'observed', rows, constraintMet: false };
   const best = feasible.reduce((least, cut) => (costOf(cut, costs) < costOf(least, costs) ? cut : least));
   const own = cutAt(probabilities, labels, byCosts);
-  const isAllowed = !constraint || meets(constraint, own, 1);
+  const isAllowed = !constraint || meets(constraint, own, true);
   if (isAllowed && !isClearlyBetter(best, own, { probabilities, labels, costs }))
     return { threshold: byCosts, source: 'costs', rows, constraintMet: true };
   return { threshold: best.threshold, source: 'observed', rows, constraintMet: true };
@@ -112,21 +115,23 @@ function f1Of({ truePositive, falsePositive, falseNegative }: DecisionCounts): n
   return denominator === 0 ? 0 : (2 * truePositive) / denominator;
 }
 
-/** Whether a metric keeps within its bound, with so many standard errors to spare. Undefined does not. */
-export function meets({ metric, atLeast, atMost }: ObjectiveConstraint, counts: DecisionCounts, errorsToSpare: number): boolean {
-  const value = decisionMetric(metric, counts);
-  const margin = errorsToSpare * standardErrorOf(metric, value, counts);
+/** Whether a metric keeps within its bound; `spare` asks for one standard error more than that. Undefined does not. */
+export function meets({ metric, atLeast, atMost }: ObjectiveConstraint, counts: DecisionCounts, spare: boolean): boolean {
+  const { value, margin } = spare ? careful(metric, counts) : { value: decisionMetric(metric, counts), margin: 0 };
   if (atLeast !== undefined) return value - margin >= atLeast;
   return atMost !== undefined && value + margin <= atMost;
 }
 
-/** Binomial; of the metrics that are no share of rows the accuracy's stands in. */
-function standardErrorOf(metric: ConstraintMetric, value: number, counts: DecisionCounts): number {
+/** A share with one success and one failure more (Laplace), so that one row of one proves nothing, and its standard error. */
+function careful(metric: ConstraintMetric, counts: DecisionCounts): { readonly value: number; readonly margin: number } {
   const { truePositive, falsePositive, falseNegative, trueNegative } = counts;
   const total = truePositive + falsePositive + falseNegative + trueNegative;
+  const plain = decisionMetric(metric, counts);
   const base = metric === 'precision' ? truePositive + falsePositive : metric === 'recall' ? truePositive + falseNegative : total;
-  const share = Math.min(1, Math.max(0, value));
-  return base === 0 ? Number.NaN : Math.sqrt((share * (1 - share)) / base);
+  // Metrics that are no share of rows borrow the error that a share of that size would have.
+  const isShare = metric === 'precision' || metric === 'recall' || metric === 'accuracy' || metric === 'selection_rate';
+  const share = ((Number.isNaN(plain) ? 0 : Math.min(1, Math.max(0, plain))) * base + 1) / (base + 2);
+  return { value: isShare ? share : plain, margin: Math.sqrt((share * (1 - share)) / (base + 2)) };
 }
 
 /** Every distinct way to cut the rows by their probability: acting on none, … on all. */
@@ -171,23 +176,30 @@ export function cutAt(probabilities: Float64Array, labels: Uint8Array, threshold
   return { threshold, truePositive, falsePositive, falseNegative, trueNegative };
 }
 
+/**
+ * Whether the best cut seen beats that of the costs by more than chance would let the best of many: by what the
+ * difference, and its standard error, would be if the probabilities were right. A short run of equal labels then proves
+ * nothing, and a long way from the costs' threshold needs little to be believed.
+ */
 function isClearlyBetter(
   best: Cut,
   own: Cut,
   { probabilities, labels, costs }: { probabilities: Float64Array; labels: Uint8Array; costs: DecisionCosts },
 ): boolean {
-  let sum = 0;
-  let squares = 0;
+  const stake = costs.falsePositive - costs.trueNegative + (costs.falseNegative - costs.truePositive);
+  let gain = 0;
+  let expected = 0;
+  let variance = 0;
   for (let row = 0; row < labels.length; row += 1) {
     const probability = probabilities[row] as number;
+    const [actsNow, actedThen] = [probability >= best.threshold, probability >= own.threshold];
+    if (actsNow === actedThen) continue;
     const label = labels[row] as number;
-    const difference = rowCost(probability >= own.threshold, label, costs) - rowCost(probability >= best.threshold, label, costs);
-    sum += difference;
-    squares += difference * difference;
+    gain += rowCost(actedThen, label, costs) - rowCost(actsNow, label, costs);
+    expected += stake * (own.threshold - probability) * (actedThen ? 1 : -1);
+    variance += probability * (1 - probability) * stake * stake;
   }
-  const mean = sum / labels.length;
-  const variance = Math.max(0, squares / labels.length - mean * mean);
-  return mean > Math.sqrt(variance / labels.length);
+  return gain > 0 && gain - expected > CLEAR_ERRORS * Math.sqrt(variance);
 }
 
 /** The cut whose metric comes nearest to a bound that none meets. */

@@ -60,7 +60,7 @@ export const ThresholdSource = z.enum([
   'default',
   /** By the costs alone, which is right for calibrated probabilities. */
   'costs',
-  /** The best one seen on training rows that the fit had not seen, better than that of the costs by more than one standard error. */
+  /** The best one seen on training rows that the fit had not seen, clearly better than that of the costs. */
   'observed',
 ]);
 
