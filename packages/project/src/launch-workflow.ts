@@ -1,5 +1,5 @@
 import { EvaluationReport } from '@slipway/evaluation/contract';
-import { type Json, type WorkflowContext, type WorkflowDefinition, canonicalJson, defineWorkflow } from '@slipway/kernel';
+import { type Field, type Json, type WorkflowContext, type WorkflowDefinition, canonicalJson, defineWorkflow } from '@slipway/kernel';
 import { ModelMetadata } from '@slipway/models';
 import { LaunchRequest, type LaunchResult } from './contract.ts';
 import { evaluateStep } from './evaluate-step.ts';
@@ -141,6 +141,19 @@ interface Finished {
   readonly seconds: LaunchResult['seconds'];
 }
 
+/** Columns that are no inputs of the model but decide which threshold a row has: callers send them too. */
+async function thresholdFields(
+  deps: LaunchDeps,
+  project: string,
+  { groupThresholds, contract }: ModelMetadata,
+  dataset: Parameters<LaunchDeps['data']['loadContract']>[1],
+): Promise<Field[]> {
+  if (groupThresholds === undefined) return [];
+  const columns = new Set(groupThresholds.flatMap((group) => group.conditions.map((condition) => condition.column)));
+  for (const field of contract.fields) columns.delete(field.name);
+  return (await deps.data.loadContract(project, dataset)).fields.filter((field) => columns.has(field.name));
+}
+
 async function describe(deps: LaunchDeps, context: WorkflowContext, request: LaunchRequest, finished: Finished): Promise<LaunchResult> {
   const { plan, version, evaluated, released, datasets } = finished;
   const { project } = context;
@@ -179,7 +192,11 @@ async function describe(deps: LaunchDeps, context: WorkflowContext, request: Lau
     ...launchWorth(report),
     forecast: null,
     report: evaluated.report,
-    example: exampleRow(metadata.contract, await deps.data.loadProfile(project, meta)),
+    example: exampleRow(
+      metadata.contract,
+      await deps.data.loadProfile(project, meta),
+      await thresholdFields(deps, project, metadata, meta),
+    ),
     run: context.run,
     seconds: finished.seconds,
   };

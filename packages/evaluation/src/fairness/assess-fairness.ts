@@ -134,8 +134,14 @@ async function withIntervals(
     ).toSorted();
     const bounds =
       sorted.length > resamples / 2 ? { low: quantile(sorted, 0.025), high: quantile(sorted, 0.975) } : { low: null, high: null };
-    return { measure, value: finite(value), ...bounds };
+    return { measure, value: finite(value), ...around(value, bounds) };
   });
+}
+
+/** Resamples of an even model are all more uneven than it: the interval then begins at the value itself. */
+function around(value: number, { low, high }: { low: number | null; high: number | null }): { low: number | null; high: number | null } {
+  if (low === null || high === null || !Number.isFinite(value)) return { low, high };
+  return { low: Math.min(low, value), high: Math.max(high, value) };
 }
 
 function entries(values: ReturnType<ReturnType<typeof groupMeasures>['disparities']>): [FairnessMeasure, number][] {
