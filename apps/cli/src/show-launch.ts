@@ -46,9 +46,15 @@ function importanceLine({ importances }: LaunchResult): string {
   return shown.length === 0 ? '' : `goes by: ${shown.map((each) => `${each.column} (${short(each.importance)})`).join(', ')}`;
 }
 
+/** Evidence rows printed with a finding; the report has a few more. */
+const LEAK_ROWS_SHOWN = 3;
+
 function leakageLines({ leakage, notes }: LaunchResult): string {
   const lines = [
-    ...leakage.map((leak) => `leak: ${leak.column} (${leak.kind}): ${leak.reason} [${leak.action}]`),
+    ...leakage.flatMap((leak) => [
+      `leak: ${leak.column} (${leak.kind}): ${leak.reason} [${leak.action}]`,
+      ...leak.rows.slice(0, LEAK_ROWS_SHOWN).map(({ row, side, values }) => `  row ${row} (${side}): ${JSON.stringify(values)}`),
+    ]),
     ...notes.map(({ column, note }) => `note: ${column === '' ? '' : `${column}: `}${note}`),
   ];
   return lines.join('\n');

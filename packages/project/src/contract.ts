@@ -222,7 +222,18 @@ export const LaunchResult = z.object({
   rows: z.object({ train: z.int(), test: z.int() }),
   split: z.object({ strategy: z.string(), seed: z.int() }),
   seed: z.int(),
-  leakage: z.array(z.object({ column: z.string(), kind: z.string(), reason: z.string(), action: z.string() })),
+  leakage: z.array(
+    z.object({
+      column: z.string(),
+      kind: z.string(),
+      reason: z.string(),
+      action: z.string(),
+      /** The target as a formula of columns, where it is one. */
+      equation: z.string().nullable().default(null),
+      /** A few rows that show it. */
+      rows: z.array(LeakRow).default([]),
+    }),
+  ),
   notes: z.array(z.object({ column: z.string(), note: z.string() })),
   baseline: z.record(z.string(), z.number().nullable()),
   metrics: z.record(z.string(), interval),

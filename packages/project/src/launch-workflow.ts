@@ -173,7 +173,9 @@ async function describe(deps: LaunchDeps, context: WorkflowContext, request: Lau
     rows: plan.rows,
     split: { strategy: plan.split.strategy, seed: plan.split.seed },
     seed: plan.seed,
-    leakage: report.leakage.map(({ column, kind, reason, action }) => ({
+    leakage: report.leakage.map(({ column, kind, reason, action, equation, rows }) => ({
+      equation,
+      rows,
       column,
       kind,
       reason,

@@ -90,7 +90,7 @@ export function addLaunch(program: Command): void {
     .option('--test-ratio <share>', 'share of rows to judge by (default: 0.2)')
     .option('--seconds <n>', `time for the search (default: ${TRAIN_SECONDS_DEFAULT})`)
     .option('--seed <n>', 'seed of split and training')
-    .option('--accept-leak <a,b>', 'columns that look like leaks and are not')
+    .option('--accept-leak <a,b>', 'columns that look like leaks and are not; @near-duplicates, @groups, @time-order for the split')
     .option('--environment <label>', 'label of the release (default: production)')
     .option('--recording <policy>', 'full, redacted or none (default: full)')
     .option('--force', 'release although a gate failed; recorded with your name')
