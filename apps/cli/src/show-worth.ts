@@ -62,6 +62,6 @@ function comparisonLines(comparison: LaunchResult['comparison']): string[] {
   ];
   const caution = overlap === 'none' ? '' : '; it may have learnt from some of these rows';
   return [
-    `against revision ${champion.revision} (${champion.version}): ${verdict.replaceAll('-', ' ')}; ${metric} better by ${short(improvement.value)} (${short(improvement.low)} … ${short(improvement.high)})${tests.length > 0 ? `; ${tests.join('; ')}` : ''}${caution}`,
+    `against revision ${champion.revision} (${champion.version}): ${verdict.replaceAll('-', ' ')}; advantage in ${metric} ${short(improvement.value)} (${short(improvement.low)} … ${short(improvement.high)})${tests.length > 0 ? `; ${tests.join('; ')}` : ''}${caution}`,
   ];
 }

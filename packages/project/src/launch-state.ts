@@ -75,7 +75,7 @@ export const LaunchedModelMeta = z.object({
   /** The rows it learnt from; tells whether another version may have seen the rows it is judged by. */
   trainedOn: z
     .object({
-      dataset: z.string(),
+      data: z.string(),
       split: z.object({ strategy: z.string(), testRatio: z.number(), seed: z.int(), by: z.string().nullable() }),
     })
     .optional(),

@@ -189,6 +189,7 @@ export async function trainStep(
     target: prepared.train.target,
     classes: plan.classes,
     ...trainingWishes(definition),
+    ...(plan.split.strategy === 'time' && definition.time !== undefined ? { timeField: definition.time } : {}),
     ...(prepared.train.queries ? { queries: prepared.train.queries } : {}),
     ...(weights ? { weights } : {}),
     seed: plan.seed,
@@ -298,7 +299,7 @@ export async function versionStep(
     parity: trained.parity,
     leaderboard: trained.leaderboard,
     decision: trained.decision,
-    trainedOn: trainedOn(request.definition, datasets, plan),
+    trainedOn: trainedOn(request.definition, (await deps.catalog.get(project, datasets.dataset)).content, plan),
     ...(trained.explainer === undefined ? {} : { explainer: trained.explainer }),
   };
   const { version, created } = await deps.records.transaction((tx) =>

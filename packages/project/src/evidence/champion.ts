@@ -23,9 +23,9 @@ export interface ChampionRequest {
   readonly frame: Frame;
 }
 
-/** What tells one division of a dataset from another. */
-export function trainedOn(definition: LaunchDefinition, { dataset }: DatasetStep, { split }: PlanStep) {
-  return { dataset, split: { ...split, by: definition.group ?? definition.time ?? null } };
+/** What tells the rows that one version learnt from from those of another. @param data hash of the dataset's rows. */
+export function trainedOn(definition: LaunchDefinition, data: string, { split }: Pick<PlanStep, 'split'>) {
+  return { data, split: { ...split, by: definition.group ?? definition.time ?? null } };
 }
 
 /**
@@ -98,9 +98,10 @@ function inOrderOf(probabilities: Float32Array, from: readonly string[], to: rea
 
 async function overlapOf(deps: LaunchDeps, project: string, version: string, request: ChampionRequest): Promise<Comparison['overlap']> {
   const meta = LaunchedModelMeta.safeParse((await deps.catalog.get(project, version)).meta);
-  const own = trainedOn(request.definition, request.datasets, request.plan);
+  const { content } = await deps.catalog.get(project, request.datasets.dataset);
+  const own = trainedOn(request.definition, content, request.plan);
   const theirs = meta.data?.trainedOn;
-  const isSame = theirs !== undefined && theirs.dataset === own.dataset && sameSplit(theirs.split, own.split);
+  const isSame = theirs !== undefined && theirs.data === own.data && sameSplit(theirs.split, own.split);
   return isSame ? 'none' : 'possible';
 }
 
