@@ -35,7 +35,7 @@ export const ROBUSTNESS_TOLERANCES: Readonly<Record<RobustnessTest, number>> = {
   case: 0.1,
   whitespace: 0.1,
   unseen: 0.2,
-  label_noise: 0.05,
+  label_noise: 0.1,
 };
 
 /** Entries of a report: the ones that change most. */
