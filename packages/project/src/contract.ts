@@ -1,5 +1,5 @@
 import { Contract, FieldRole, Name, RecordingPolicy } from '@slipway/kernel';
-import { DecisionRule, GateDefinition, Objective, ObjectiveResult } from '@slipway/evaluation/contract';
+import { DecisionRule, GateDefinition, LeakRow, Objective, ObjectiveResult } from '@slipway/evaluation/contract';
 import { z } from 'zod';
 import { ForecastDefinition, LaunchForecast } from './forecast/contract.ts';
 import { InteractionsDefinition, LossDefinition, MonotoneDefinition } from './learning-definition.ts';

@@ -23,7 +23,7 @@ const ERROR_MAX = 1e-6;
 const ROUNDED_RANGE_MIN = 500;
 const DECIMALS_MAX = 6;
 /** A column whose share of the formula is smaller does not belong to it. */
-const SHARE_MIN = 1e-3;
+const SHARE_MIN = 1e-5;
 const ROUND_TOLERANCE = 1e-6;
 
 interface Operation {

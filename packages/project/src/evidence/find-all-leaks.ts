@@ -29,7 +29,6 @@ export async function findAllLeaks(
   });
   // Ranking has rows of one query on one side by construction, and its targets are relevances of pairs.
   if (task === 'ranking') return columns;
-  const leaking = new Set(columns.filter((leak) => leak.kind !== 'suspicious').map((leak) => leak.column));
   const random = split.strategy === 'stratified' || split.strategy === 'random';
   const rows = await findSplitLeaks({
     train: { frame: train.frame, side: 'train', positions: train.positions },
@@ -38,7 +37,7 @@ export async function findAllLeaks(
     testTarget: test.target,
     regression: classes === null,
     target: definition.target,
-    fields: searched.filter((name) => !leaking.has(name)),
+    fields: searched,
     groups: split.strategy === 'group' || split.strategy === 'time' ? [] : groupCandidates(contract, definition),
     times: random ? contract.fields.filter(isTime).map((field) => field.name) : [],
     seed,
