@@ -52,6 +52,17 @@ export declare function metric(name: string): {
   betterThan(reference: 'baseline'): GateDefinition;
 };
 
+/** A gate on a disparity between the groups of a sensitive column, or of an intersection (`sex+race`). */
+export declare function fairness(column: string): {
+  /** Selection rates (for numbers: mean predictions) within this ratio of each other. */
+  ratioAtLeast(value: number): GateDefinition;
+  differenceAtMost(value: number): GateDefinition;
+  /** Any measure of the report by name, for example `equalized_odds_difference` or `mae_ratio`. */
+  measure(name: string): { atLeast(value: number): GateDefinition; atMost(value: number): GateDefinition };
+};
+/** A gate on decisions that change unnoticed when rows are spoilt: all tests by their defaults, or one by one's own. */
+export declare function robustness(test?: string, atMost?: number): GateDefinition;
+
 export interface ModelOptions {
   readonly from: DatasetDefinition;
   readonly target: string;
@@ -65,7 +76,11 @@ export interface ModelOptions {
     readonly seed?: number;
   };
   readonly gates?: readonly GateDefinition[];
+  /** Gates beside the default ones, or beside `gates`. */
+  readonly moreGates?: readonly GateDefinition[];
   readonly sensitive?: readonly string[];
+  /** What is done about disparities between the groups of the sensitive columns. */
+  readonly mitigate?: 'reweighing' | 'thresholds' | 'thresholds:equal_opportunity';
   readonly acceptLeak?: readonly string[];
 }
 export interface ModelDefinition extends ModelOptions {
