@@ -33,7 +33,8 @@ export function createMonitorPorts(deps: {
         release: name,
         revision: number,
         version,
-        task: meta?.task ?? null,
+        // A rank means something among the rows of its query only: no outcome of a single call can judge it.
+        task: meta === undefined || meta.task === 'ranking' ? null : meta.task,
         classes: meta?.classes ?? null,
         positive: meta?.positive ?? null,
       };

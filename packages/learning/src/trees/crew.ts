@@ -48,7 +48,6 @@ export interface HelperSetup {
 export class Crew {
   readonly #control: Int32Array;
   readonly #job: Int32Array;
-  readonly #helpers: readonly Worker[];
   #number = 0;
   #waitRatio = 0;
   #jobsAlone = 0;
@@ -58,12 +57,11 @@ export class Crew {
     this.#job = this.#control.subarray(JOB);
     Atomics.store(this.#control, TICKET, CLOSED);
     const workerData: HelperSetup = { ...setup, control: this.#control };
-    this.#helpers = Array.from({ length: helperCount }, () => {
+    for (let index = 0; index < helperCount; index += 1) {
       const helper = new Worker(workerUrl('tree-worker', import.meta.url), { workerData });
       helper.unref();
       helper.on('error', () => Atomics.store(this.#control, FAILED, 1));
-      return helper;
-    });
+    }
   }
 
   /** Whether helpers would help now; asked once before each job. On a busy machine they are left alone for a while. */

@@ -51,7 +51,7 @@ const gainOf = (grade: number) => 2 ** Math.min(GRADE_LIMIT, grade) - 1;
 const discountOf = (rank: number) => 1 / Math.log2(rank + 2);
 
 function idealGain(grades: Float64Array, ranks: number): number {
-  const sorted = grades.toSorted().reverse();
+  const sorted = grades.toSorted().toReversed();
   let sum = 0;
   for (let rank = 0; rank < Math.min(ranks, sorted.length); rank += 1) sum += gainOf(sorted[rank] as number) * discountOf(rank);
   return sum;
