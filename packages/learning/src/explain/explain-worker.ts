@@ -9,8 +9,9 @@ import { membersOf } from './predictor-explainer.ts';
 
 /** The thread that explains: an answer's reasons cost a multiple of the answer, which must not hold up other calls. */
 
-/** Explainers kept open; the one used longest ago goes first. */
+/** Explainers kept open, and the leaves of all their trees (about half a kilobyte each); the one used longest ago goes first. */
 const OPEN_LIMIT = 4;
+const OPEN_LEAVES_LIMIT = 400_000;
 const open = new Map<string, Explainer>();
 
 parentPort?.on('message', ({ id, message }: { id: number; message: ExplainMessage }) => {
@@ -45,28 +46,33 @@ function load(key: string, bytes: Uint8Array): Explainer {
   const explainer = new Explainer(unpackExplainer(bytes));
   open.set(key, explainer);
   for (const oldest of open.keys()) {
-    if (open.size <= OPEN_LIMIT) break;
+    const leaves = [...open.values()].reduce((sum, each) => sum + leavesOf(each.data), 0);
+    if (open.size === 1 || (open.size <= OPEN_LIMIT && leaves <= OPEN_LEAVES_LIMIT)) break;
     open.delete(oldest);
   }
   return explainer;
 }
 
 function factsOf(data: ExplainerData): ExplainerFacts {
-  const members = membersOf(data.fitted.predictor);
   return {
     method: methodName(data.fitted.predictor, 'path-dependent'),
     space: spaceOf(data.fitted.task, data.fitted.link),
     immutable: data.immutable,
     additivityError: data.additivityError,
     hasExamples: data.examples !== null,
-    leaves: members.reduce(
-      (sum, { predictor }) =>
-        sum + (predictor.kind === 'trees' ? predictor.forest.trees.reduce((leaves, tree) => leaves + tree.value.length, 0) : 1),
-      0,
-    ),
+    leaves: leavesOf(data),
     outputCount: data.fitted.task === 'multiclass' ? (data.fitted.classes?.length ?? 1) : 1,
     features: data.fitted.preparation.features.length,
   };
+}
+
+/** Leaves of all trees; a linear model counts as one. */
+function leavesOf(data: ExplainerData): number {
+  return membersOf(data.fitted.predictor).reduce(
+    (sum, { predictor }) =>
+      sum + (predictor.kind === 'trees' ? predictor.forest.trees.reduce((leaves, tree) => leaves + tree.value.length, 0) : 1),
+    0,
+  );
 }
 
 function plainError(thrown: unknown): PlainError {

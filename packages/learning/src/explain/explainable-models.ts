@@ -56,7 +56,13 @@ function explainable(servable: Servable, deps: ExplainableDeps, stored: Stored):
     checkNames(servable, options);
     const read = () => objects.read(project, sha256, PLAIN_DATA_LIMIT_BYTES);
     const rows = calls.map((call) => call.input as Row);
-    const thresholdOfRow = options.counterfactuals === 0 ? () => THRESHOLD_DEFAULT : await (thresholds ??= thresholdsFor(deps, stored));
+    const thresholdOfRow =
+      options.counterfactuals === 0
+        ? () => THRESHOLD_DEFAULT
+        : await (thresholds ??= thresholdsFor(deps, stored).catch((error: unknown) => {
+            thresholds = undefined;
+            throw error;
+          }));
     const drafts = await thread.explain({ key: `${project}/${sha256}`, read }, rows, options, {
       threshold: THRESHOLD_DEFAULT,
       byRow: options.counterfactuals === 0 ? [] : rows.map(thresholdOfRow),
