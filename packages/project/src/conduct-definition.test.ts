@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { LaunchDefinition } from './contract.ts';
 import { csv, dataset, defineProject, fairness, metric, model, planLaunches, release, robustness } from './define.ts';
+import { requireMitigable } from './evidence/require-mitigable.ts';
 import { modelRecipe } from './recipe.ts';
 import { renderConfig } from './render-config.ts';
 
@@ -42,6 +43,25 @@ describe('fairness and robustness in a definition', () => {
     expect(text).toContain("mitigate: 'thresholds'");
     expect(text).toContain("{ kind: 'robustness', test: 'typo', atMost: 0.05 }");
     expect(text).toMatch(/import \{.*\bmetric\b.*\} from 'slipway'/);
+  });
+
+  it('are refused when they could not be done or judged', () => {
+    const of = (changes: Partial<LaunchDefinition>) => ({
+      ...LaunchDefinition.parse({ name: 'loan', dataset: 'loans', target: 'paid' }),
+      ...changes,
+    });
+    expect(() => requireMitigable(of({ mitigate: 'reweighing' }), 'binary')).toThrow('needs to know the groups');
+    expect(() => requireMitigable(of({ mitigate: 'thresholds', sensitive: ['sex'] }), 'multiclass')).toThrow(
+      'does not fit a multiclass model',
+    );
+    expect(() => requireMitigable(of({ mitigate: 'reweighing', sensitive: ['sex'] }), 'regression')).toThrow(
+      'does not fit a regression model',
+    );
+    expect(() => requireMitigable(of({ sensitive: ['sex'], moreGates: [fairness('sex+race').ratioAtLeast(0.8)] }), 'binary')).toThrow(
+      '"race"',
+    );
+    requireMitigable(of({ mitigate: 'reweighing', sensitive: ['sex'] }), 'multiclass');
+    requireMitigable(of({ sensitive: ['sex', 'race'], moreGates: [fairness('sex+race').ratioAtLeast(0.8)] }), 'binary');
   });
 
   it('change the recipe only when they change the version', () => {

@@ -4,6 +4,7 @@ import { type Column, Contract, type Field, type Frame, INPUT_ROLES, cell, neare
 import { NoFeatureError, type PreparedTarget, type Task, prepareTarget, requireTrainable } from '@slipway/learning';
 import type { LaunchDefinition } from './contract.ts';
 import { LaunchInvalidError } from './errors.ts';
+import { requireMitigable } from './evidence/require-mitigable.ts';
 import { keepCopiesTogether } from './evidence/keep-copies-together.ts';
 import { requireForecastable } from './forecast/forecast-data.ts';
 
@@ -78,6 +79,7 @@ export async function requireLearnable(table: ReadTable, definition: LaunchDefin
   const train = hasTestFile ? withQueries(labelled(frame, target), definition) : splitRows(frame, target, definition).train;
   requireTrainable({ target: train.target, classes: target.classes, task: target.task });
   requireObjective(definition, target.task);
+  requireMitigable(definition, target.task);
 }
 
 /** Costs of decisions need two classes, costs of errors a number. */

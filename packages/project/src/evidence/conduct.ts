@@ -72,7 +72,8 @@ export async function gatherConduct(request: ConductRequest): Promise<Conduct | 
   const seed = definition.split.seed;
   const { signal } = context;
   const fields = inputFields(request);
-  const sensitive = fieldsOf(prepared, definition.sensitive);
+  // A test file may do without columns that no model reads.
+  const sensitive = fieldsOf(prepared, definition.sensitive).filter((field) => prepared.test.frame.columns.has(field.name));
   const data = {
     ...taskOf(prepared),
     truth: truthOf(prepared, prepared.test.target),
@@ -118,7 +119,7 @@ async function fairnessOf(request: ConductRequest, data: Parameters<typeof asses
   await request.context.progress({ phase: 'fairness', message: `by ${request.definition.sensitive.join(', ')}` });
   const applied = appliedThresholds(request, data);
   const section = await assessFairness({ ...data, ...(applied ? { decisions: applied.after } : {}) });
-  if (data.task !== 'binary') return section;
+  if (data.task !== 'binary' || data.sensitive.length < request.definition.sensitive.length) return section;
   if (applied) return { ...section, ...thresholdsApplied(request, applied, section) };
   const reweighing = await reweighingOf(request);
   if (reweighing === null) return { ...section, notes: [...section.notes, 'What reweighing would cost could not be measured in time.'] };
