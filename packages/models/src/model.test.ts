@@ -60,6 +60,22 @@ describe('openModel', () => {
     },
   );
 
+  test('a threshold in the metadata decides the labels and leaves the probabilities', async () => {
+    const { bytes, metadata, rows } = made();
+    const some = rows(200);
+    const plain = await (await open({ bytes, metadata })).predictRows(some);
+    const of = async (threshold: number) => (await open({ bytes, metadata: { ...metadata, decision: { threshold } } })).predictRows(some);
+    const sorted = Array.from({ length: 200 }, (_, row) => plain.probabilities?.[2 * row + 1] ?? 0).toSorted((a, b) => a - b);
+    const middle = sorted[100] as number;
+    const decided = await of(middle);
+    assert.deepEqual(decided.probabilities, plain.probabilities);
+    const [negative, positive] = metadata.classes ?? [];
+    decided.labels.forEach((label, row) => {
+      assert.equal(label, (plain.probabilities?.[2 * row + 1] ?? 0) >= middle ? positive : negative);
+    });
+    assert.equal(new Set((await of(0)).labels).size, 1);
+  });
+
   test('rows predicted alone and together give the same numbers', async () => {
     const { bytes, metadata, rows } = made();
     const model = await open({ bytes, metadata });
