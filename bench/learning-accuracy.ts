@@ -216,6 +216,7 @@ async function measure(name: string, set: Set, { frame, contract, testRows }: Ta
       task: prepared.task,
       target: targetOf(split.train),
       classes: prepared.classes,
+      ...(set.time === undefined ? {} : { timeField: set.time }),
       threads: Number(options.threads),
       seed: index + 1,
     };

@@ -157,3 +157,61 @@ describe('LE10 a search that is begun again goes on where it was', () => {
     assert.ok(checkpoint.repeated.length > 0);
   });
 });
+
+describe('LE11 a model that later rows will judge', () => {
+  const DAY = 86_400_000;
+  const timed = Contract.parse({
+    format: 'slipway.contract/1',
+    fields: [
+      { name: 'when', type: 'timestamp', role: 'time', nullable: true },
+      { name: 'x', type: 'float64', role: 'numeric', nullable: true },
+    ],
+  });
+
+  test('learns how the level changed but no single days, and agrees with its graph', async () => {
+    const random = createRandom(4);
+    const rowCount = 2_000;
+    const day = Float64Array.from({ length: rowCount }, (_, row) => Math.floor(row / 20));
+    // Every day has a level of its own that says nothing about the next one; from day 50 on all are higher.
+    const levels = Array.from({ length: 100 }, (_, index) => 3 * random.normal() + (index >= 50 ? 20 : 0));
+    const x = Float64Array.from({ length: rowCount }, () => random.normal());
+    const target = x.map((value, row) => value + (levels[day[row] as number] as number));
+    const columns = new Map([
+      ['when', { kind: 'number' as const, values: day.map((each) => 1.6e12 + each * DAY) }],
+      ['x', { kind: 'number' as const, values: x }],
+    ]);
+    const request: TrainRequest = {
+      frame: { rowCount, columns },
+      contract: timed,
+      task: 'regression',
+      target,
+      classes: null,
+      seed: 1,
+      fixed: { trainer: 'gbdt', params: { rounds: 60 } },
+    };
+    const errorOf = async (more: Partial<TrainRequest>) => {
+      const model = await train({ ...request, ...more });
+      const later = {
+        rowCount: 200,
+        columns: new Map(
+          [...columns].map(([name, column]) => [
+            name,
+            { ...column, values: column.values.slice(-200).map((value) => (name === 'when' ? value + 30 * DAY : value)) },
+          ]),
+        ),
+      };
+      const { trainer: ours, graph } = await compareWithGraph(model.fitted, timed, later);
+      assert.ok(maxParityError(ours.values ?? [], graph.values ?? [], 'regression').passed);
+      // What may be expected of the days to come: x on the higher level.
+      return Math.sqrt(
+        (ours.values ?? new Float64Array(0)).reduce(
+          (sum, value, row) => sum + (value - 20 - (later.columns.get('x')?.values[row] as number)) ** 2,
+          0,
+        ) / 200,
+      );
+    };
+    const coarse = await errorOf({ timeField: 'when' });
+    assert.ok(coarse < 3, String(coarse));
+    assert.ok(coarse < (await errorOf({})));
+  });
+});

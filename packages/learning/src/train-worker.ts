@@ -5,7 +5,7 @@ import { objectiveOf, type Predictor } from './fitted-model.ts';
 import { encodeTraining, fitSupervised } from './preparation.ts';
 import { blend } from './search/blend.ts';
 import { Evaluator, type LearningTask } from './search/evaluate.ts';
-import { type FoldPlan, planFolds } from './search/folds.ts';
+import { type Fold, type FoldPlan, planFolds, planForwardFolds } from './search/folds.ts';
 import { refit } from './search/refit.ts';
 import { planRungs } from './search/rungs.ts';
 import { planConstraints } from './trees/constraints.ts';
@@ -64,12 +64,17 @@ function sharedFloats(length: number): Float32Array {
 }
 
 function load(message: Extract<TrainRequestMessage, { kind: 'load' }>): TrainReplies['load'] {
-  const { task, outputCount, matrix, target, weights, queries, loss, constraints, seed, withFolds } = message;
+  const { task, outputCount, matrix, target, weights, queries, order, coarse, loss, constraints, seed, withFolds } = message;
   const isClasses = task === 'binary' || task === 'multiclass';
-  const plan: FoldPlan = withFolds ? planFolds(target, isClasses, seed, queries) : { strategy: 'fixed', folds: [] };
+  const plan: FoldPlan = !withFolds
+    ? { strategy: 'fixed', folds: [] }
+    : order && !queries
+      ? planForwardFolds(order)
+      : planFolds(target, isClasses, seed, queries);
   const learning: LearningTask = {
     objective: objectiveOf(task, loss),
     constraints: planConstraints(constraints, matrix.features),
+    coarse,
     outputCount,
     matrix,
     targets: { target, weights, queries },
@@ -81,8 +86,12 @@ function load(message: Extract<TrainRequestMessage, { kind: 'load' }>): TrainRep
     strategy: plan.strategy,
     tests: plan.folds.map((fold) => fold.test),
     rungs: withFolds ? planRungs(plan.folds) : [],
-    foldRowCount: plan.folds[0]?.train.length ?? target.length,
+    foldRowCount: meanTrainCount(plan.folds) ?? target.length,
   };
+}
+
+function meanTrainCount(folds: readonly Fold[]): number | undefined {
+  return folds.length === 0 ? undefined : folds.reduce((sum, fold) => sum + fold.train.length, 0) / folds.length;
 }
 
 function fit({ task, evaluator }: Loaded, request: Extract<TrainRequestMessage, { kind: 'refit' }>): TrainReplies['refit'] {

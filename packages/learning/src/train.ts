@@ -38,6 +38,11 @@ export interface TrainRequest {
   readonly loss?: Loss;
   /** Shapes the model must keep, by column; learnt by trees. */
   readonly constraints?: ModelConstraints;
+  /**
+   * Field by whose order the model will be judged: it is to be used on rows that are later than all of these. Folds then
+   * hold out later rows, and trees see of the time elapsed only coarse steps.
+   */
+  readonly timeField?: string;
   /** Ranking: the query of each row, by any number. */
   readonly queries?: Int32Array;
   /**
@@ -134,7 +139,13 @@ async function trainOn(threads: readonly TrainingThread[], request: TrainRequest
   });
   checkOutputNames(preparation);
   const preparedMs = Date.now();
-  const { leaderboard, selection, plan } = await choose(threads, request, { matrix, target, scale, startedMs });
+  const { leaderboard, selection, plan } = await choose(threads, request, {
+    matrix,
+    target,
+    scale,
+    startedMs,
+    ...timeOf(request, preparation),
+  });
   const searchedMs = Date.now();
   request.onProgress?.({ phase: 'refit', ratio: 0 });
   const members = await refitMembers(threads, plan, request);
@@ -192,7 +203,17 @@ async function refitMembers(threads: readonly TrainingThread[], { members }: Mod
   return trained;
 }
 
+/** The time of the rows, and which features say how much of it has elapsed. */
+function timeOf({ frame, timeField }: TrainRequest, { features }: Preparation): Pick<Encoded, 'order' | 'coarse'> {
+  const column = timeField === undefined ? undefined : frame.columns.get(timeField);
+  if (column?.kind !== 'number') return { order: undefined, coarse: [] };
+  const isElapsed = (plan: Preparation['features'][number]) => plan.kind === 'time' && plan.field === timeField && plan.periodMs === 0;
+  return { order: share(column.values), coarse: features.flatMap((plan, at) => (isElapsed(plan) ? [at] : [])) };
+}
+
 interface Encoded {
+  readonly order: Float64Array | undefined;
+  readonly coarse: readonly number[];
   readonly matrix: EncodedMatrix;
   readonly target: Float64Array;
   readonly scale: FittedModel['scale'];
@@ -203,7 +224,7 @@ interface Encoded {
 async function choose(
   threads: readonly TrainingThread[],
   request: TrainRequest,
-  { matrix, target, scale, startedMs }: Encoded,
+  { matrix, target, scale, startedMs, order, coarse }: Encoded,
 ): Promise<SearchResult & Pick<TrainedModel, 'selection'>> {
   const { task, fixed, weights, seed, queries, constraints } = request;
   const loss = ownLoss(request);
@@ -216,6 +237,8 @@ async function choose(
     target,
     weights,
     queries,
+    order,
+    coarse,
     loss,
     constraints,
     seed,

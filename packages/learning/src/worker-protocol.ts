@@ -25,6 +25,9 @@ export type TrainRequestMessage =
       readonly weights: Float64Array | undefined;
       /** Query of each row; ranking only. */
       readonly queries: Int32Array | undefined;
+      /** Time of each row, when later rows will judge the model; and the features that say how much of it has elapsed. */
+      readonly order: Float64Array | undefined;
+      readonly coarse: readonly number[];
       readonly loss: Loss | undefined;
       readonly constraints: ModelConstraints | undefined;
       readonly seed: number | string;

@@ -3,7 +3,7 @@ import type { LaunchDefinition } from './contract.ts';
 import { learningRecipe } from './learning-definition.ts';
 
 /** Raised when the same recipe would train to other bytes: trainer, preparation or export changed. */
-export const LEARNING_VERSION = 1;
+export const LEARNING_VERSION = 2;
 
 export interface ModelRecipe {
   /** Content hash of the training data: its canonical rows. */

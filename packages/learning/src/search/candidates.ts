@@ -108,7 +108,7 @@ export function waveGroups(wave: number, options: PlanOptions, best: TreeCandida
     const net = trainers.includes('linear') ? [NET_PATH] : [];
     const planned = rowCount < LARGE_ROW_COUNT ? BY_SIZE : BY_SIZE.toReversed();
     const trees = hasTrees ? planned.map((choice, index): Group => [treeCandidate(`gbdt-${index + 2}`, choice, rowCount)]) : [];
-    return distinctGroups([...pastGroups(history, trainers), ...trees, ...net], firstGroups(options));
+    return distinctGroups([...pastGroups(history, trainers), ...net, ...trees], firstGroups(options));
   }
   if (!hasTrees || wave > (rowCount < SMALL_ROW_COUNT ? SMALL_WAVE_LIMIT : WAVE_LIMIT)) return [];
   const random = createRandom(seed).fork(`wave ${wave}`);

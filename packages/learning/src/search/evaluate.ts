@@ -19,6 +19,8 @@ export interface LearningTask {
   /** Class index, or the standardised number. */
   readonly targets: Targets;
   readonly constraints?: TreeConstraints | undefined;
+  /** Numeric features of which trees see only COARSE_STEPS steps. */
+  readonly coarse?: readonly number[] | undefined;
   readonly folds: readonly Fold[];
   readonly seed: number | string;
 }
@@ -96,8 +98,9 @@ export class Evaluator {
   /** The whole table in bins, placed once: bins do not look at the target. */
   binned(limit: number): BinnedMatrix {
     if (this.#binned?.limit !== limit) {
-      const { matrix } = this.#task;
-      this.#binned = { limit, data: applyBins(matrix, fitBins(matrix, limit)) };
+      const { matrix, coarse = [] } = this.#task;
+      const columns = matrix.columns.map((column, at) => (coarse.includes(at) ? stepsOf(column) : column));
+      this.#binned = { limit, data: applyBins(matrix, fitBins({ ...matrix, columns }, limit)) };
     }
     return this.#binned.data;
   }
@@ -242,6 +245,30 @@ export class Evaluator {
 export function scoresOf(margins: Float32Array, outputCount: number): Float64Array[] {
   const rows = margins.length / outputCount;
   return Array.from({ length: outputCount }, (_, output) => Float64Array.from(margins.subarray(output * rows, (output + 1) * rows)));
+}
+
+/** Steps that trees see of the time elapsed when later rows judge them. */
+const COARSE_STEPS = 8;
+
+/**
+ * Each value as the middle of the step it is in, steps of equal shares of the rows. Trees that see every moment learn
+ * single days by heart, which is of no use for days to come; with a few steps they learn how the level has changed.
+ */
+function stepsOf(column: Float32Array): Float32Array {
+  const sorted = column.filter((value) => !Number.isNaN(value)).toSorted();
+  const edges = Array.from(
+    { length: COARSE_STEPS - 1 },
+    (_, step) => sorted[Math.floor(((step + 1) * sorted.length) / COARSE_STEPS)] as number,
+  );
+  const middles = Array.from(
+    { length: COARSE_STEPS },
+    (_, step) => sorted[Math.floor(((step + 0.5) * sorted.length) / COARSE_STEPS)] as number,
+  );
+  return column.map((value) => {
+    if (Number.isNaN(value)) return value;
+    const step = edges.findIndex((edge) => value < edge);
+    return middles[step < 0 ? COARSE_STEPS - 1 : step] as number;
+  });
 }
 
 /** Rows spread evenly over all of them. */

@@ -28,6 +28,8 @@ const SCHEMES: readonly Scheme[] = [
   { rowsBelow: 100_000, parts: 3, repeats: 1 },
 ];
 const HOLDOUT_RATIO = 0.2;
+/** Where the earlier rows end and the later ones that judge them begin, as shares of all rows in order of time. */
+const FORWARD_ENDS = [0.55, 0.7, 0.85, 1] as const;
 
 /**
  * Divides rows for choosing a model; classes keep their shares, and a class of two rows or more is never missing from
@@ -49,6 +51,24 @@ export function planFolds(target: Float64Array, isClasses: boolean, seed: number
     for (let part = 0; part < scheme.parts; part += 1) folds.push(foldOf(parts, part));
   }
   return { strategy: 'cross-validation', folds };
+}
+
+/**
+ * Folds for rows that will be judged by later ones: each trains on the earlier rows and holds out those that follow, so
+ * that what only helps between neighbours in time does not look good. One such fold for a large table.
+ */
+export function planForwardFolds(time: Float64Array): FoldPlan {
+  const rows = Int32Array.from(time, (_, row) => row);
+  // Rows without a time count as the earliest.
+  const at = (row: number) => (Number.isNaN(time[row]) ? Number.NEGATIVE_INFINITY : (time[row] as number));
+  rows.sort((left, right) => (at(left) === at(right) ? left - right : at(left) < at(right) ? -1 : 1));
+  const isLarge = SCHEMES.every((each) => time.length >= each.rowsBelow);
+  const ends = isLarge ? [1 - HOLDOUT_RATIO, 1] : FORWARD_ENDS;
+  const folds = ends.slice(1).map((end, index): Fold => {
+    const from = Math.floor((ends[index] as number) * rows.length);
+    return { train: rows.slice(0, from).toSorted(), test: rows.slice(from, Math.floor(end * rows.length)).toSorted() };
+  });
+  return { strategy: isLarge ? 'holdout' : 'cross-validation', folds };
 }
 
 /** The part of each row: shuffled, dealt out in turn, class by class when stratified. */

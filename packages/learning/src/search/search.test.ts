@@ -6,7 +6,7 @@ import { firstGroups, type Group, HISTORY_LIMIT, waveGroups } from './candidates
 import { Budget, refitRounds } from './budget.ts';
 import { chooseCandidate, Patience } from './choose.ts';
 import type { Evaluation } from './compare.ts';
-import { planFolds } from './folds.ts';
+import { planFolds, planForwardFolds } from './folds.ts';
 import { planRungs } from './rungs.ts';
 
 function evaluation(id: string, complexity: number, rowLosses: readonly number[]): Evaluation {
@@ -156,6 +156,27 @@ describe('folds', () => {
     assert.deepEqual(planFolds(target, true, 7).folds[0], plan.folds[0]);
     assert.notDeepEqual(planFolds(target, true, 8).folds[0], plan.folds[0]);
   });
+});
+
+describe('folds of rows in order of time', () => {
+  test.each([
+    [200, 3, 'cross-validation'],
+    [120_000, 1, 'holdout'],
+  ])(
+    '%i rows: each of %i folds holds out rows later than all that it trains on, rows without a time are the earliest',
+    (rows, count, strategy) => {
+      const random = createRandom(3);
+      const time = Float64Array.from({ length: rows }, (_, row) => (row % 50 === 0 ? Number.NaN : random.int(1_000_000)));
+      const plan = planForwardFolds(time);
+      assert.deepEqual([plan.folds.length, plan.strategy], [count, strategy]);
+      for (const { train, test: held } of plan.folds) {
+        const latest = train.reduce((most, row) => Math.max(most, time[row] || 0), 0);
+        assert.ok(held.length > 0 && train.length > held.length);
+        assert.ok(held.every((row) => (time[row] as number) >= latest));
+      }
+      assert.equal(plan.folds.at(-1)?.test.length, rows - (plan.folds.at(-1)?.train.length ?? 0));
+    },
+  );
 });
 
 describe('candidates', () => {

@@ -66,6 +66,8 @@ const LARGE_PATIENCE_WAVES = 2;
 const HOPELESS_ERRORS = 3;
 /** Candidates that may become members of an ensemble. */
 const FINALIST_LIMIT = 10;
+/** How much longer a forest of a wave takes than the first one, before any has been seen: its steps are smaller. */
+const WAVE_COST_RATIO = 2.5;
 /** Time kept for the refit, as a multiple of the best candidate's: an ensemble may cost more. */
 const REFIT_COUNT_ONE_THREAD = 2;
 const REFIT_COUNT = 1.6;
@@ -99,6 +101,9 @@ export class Search {
   readonly #budget: Budget;
   readonly #racers: Racer[] = [];
   #longestMs = 0;
+  /** What folds of forests took, the first ones and those of waves. */
+  readonly #first = { count: 0, totalMs: 0 };
+  readonly #later = { count: 0, totalMs: 0 };
   #isOver = false;
 
   constructor(threads: readonly TrainingThread[], options: SearchOptions) {
@@ -114,7 +119,7 @@ export class Search {
     const patience = new Patience(rowCount < LARGE_ROW_COUNT ? PATIENCE_WAVES : LARGE_PATIENCE_WAVES, weights);
     for (let wave = 0; patience.continuesAfter(bestOf(this.#complete())) && !this.#isOver; wave += 1) {
       const tried = this.#racers.reduce((sum, racer) => sum + racer.group.length, 0);
-      const groups = waveGroups(wave, this.#options, this.#bestTree()).slice(0, CANDIDATE_LIMIT - tried);
+      const groups = this.#affordable(waveGroups(wave, this.#options, this.#bestTree()).slice(0, CANDIDATE_LIMIT - tried));
       if (groups.length === 0) break;
       await this.#race(groups);
     }
@@ -164,6 +169,30 @@ export class Search {
     }
   }
 
+  /** As many groups as can reach the last rung in the time that is left, so that none is begun for nothing. */
+  #affordable(groups: readonly Group[]): Group[] {
+    const { rungs } = this.#options;
+    let share = 1;
+    let foldsEach = 0;
+    for (const { folds, rowRatio, keepRatio } of rungs) {
+      foldsEach += share * folds.length * rowRatio;
+      share *= keepRatio;
+    }
+    const trees = groups.filter((group) => group[0]?.trainer === 'gbdt');
+    const count = Math.floor(this.#foldsLeft() / foldsEach);
+    return groups.filter((group) => group[0]?.trainer === 'linear' || trees.indexOf(group) < count);
+  }
+
+  /** Folds of forests that fit into the time that is left. */
+  #foldsLeft(): number {
+    const nowMs = Date.now();
+    const { count, totalMs } = this.#later.count > 0 ? this.#later : this.#first;
+    if (count === 0) return Number.POSITIVE_INFINITY;
+    const eachMs = (totalMs / count) * (this.#later.count > 0 ? 1 : WAVE_COST_RATIO);
+    const leftMs = this.#budget.deadlineMs(nowMs, bestOf(this.#complete())) - nowMs;
+    return (Math.max(0, leftMs) * this.#threads.length) / eachMs;
+  }
+
   /** Those that finished the rung, are not hopeless, and are among the better ones. */
   #promote(racing: readonly Racer[], { rowRatio, keepRatio, folds: last }: Rung): Racer[] {
     const { weights } = this.#options;
@@ -176,7 +205,9 @@ export class Search {
       return [{ racer, own }];
     });
     judged.sort((left, right) => byLoss(left.own, right.own));
-    const limit = Math.ceil(racing.length * keepRatio);
+    const foldsEach = this.#options.tests.length - folds.length;
+    const affordable = foldsEach > 0 ? Math.max(1, Math.floor(this.#foldsLeft() / foldsEach)) : racing.length;
+    const limit = Math.min(Math.ceil(racing.length * keepRatio), affordable);
     // Linear paths cost next to nothing and err differently: they go on unless hopeless.
     return judged.filter(({ racer }, at) => at < limit || racer.group[0]?.trainer === 'linear').map(({ racer }) => racer);
   }
@@ -269,7 +300,13 @@ export class Search {
     const report = (ratio: number) => this.#report(racer.group[0]?.id ?? '', ratio);
     const request = { kind: 'evaluate', candidates: racer.group, fold, rowRatio, deadlineMs, mustFinish } as const;
     const { results } = await thread.ask<'evaluate'>(request, report);
-    if (rowRatio === 1 && !job.endsMs) this.#longestMs = Math.max(this.#longestMs, Date.now() - startedMs);
+    const tookMs = Date.now() - startedMs;
+    if (rowRatio === 1 && racer.group[0]?.trainer === 'gbdt') {
+      const tally = job.endsMs ? this.#first : this.#later;
+      tally.count += 1;
+      tally.totalMs += tookMs;
+      if (!job.endsMs) this.#longestMs = Math.max(this.#longestMs, tookMs);
+    }
     this.#note(job, results);
     // What the clock cut short is no result of the configuration.
     if (Date.now() < deadlineMs && results.length > 0) await checkpoint?.save(key, encodeResults(results));
