@@ -124,7 +124,9 @@ describe('a served forecaster', () => {
     const moved = (later as { output: ForecastAnswer }).output;
     assert.equal(moved.forecast[0]?.time, at(601));
     assert.equal(moved.forecast.length, 3);
-    assert.ok((moved.forecast[0]?.high ?? 0) - (moved.forecast[0]?.low ?? 0) < (answer.forecast[1]?.high ?? 0) - (answer.forecast[1]?.low ?? 0));
+    assert.ok(
+      (moved.forecast[0]?.high ?? 0) - (moved.forecast[0]?.low ?? 0) < (answer.forecast[1]?.high ?? 0) - (answer.forecast[1]?.low ?? 0),
+    );
     assert.equal(unknown?.status === 'error' && unknown.error.code, 'learning/forecast-input');
     await servable.dispose?.();
   });

@@ -32,7 +32,10 @@ test('a day that daylight saving moves by an hour stays on its step', () => {
   const frequency = inferFrequency([days]);
   assert.ok(frequency);
   const steps = Array.from(days, (time) => stepIndex(frequency, time));
-  assert.deepEqual(steps, [0, 1, 2, 3, 4].map((step) => (steps[0] ?? 0) + step));
+  assert.deepEqual(
+    steps,
+    [0, 1, 2, 3, 4].map((step) => (steps[0] ?? 0) + step),
+  );
 });
 
 test('what is no frequency is none', () => {

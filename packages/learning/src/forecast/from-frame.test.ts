@@ -10,7 +10,10 @@ const number = (values: number[]): Column => ({ kind: 'number', values: Float64A
 
 function frameOf(columns: Record<string, Column>): Frame {
   const first = Object.values(columns)[0];
-  return { rowCount: first?.kind === 'number' ? first.values.length : (first?.codes.length ?? 0), columns: new Map(Object.entries(columns)) };
+  return {
+    rowCount: first?.kind === 'number' ? first.values.length : (first?.codes.length ?? 0),
+    columns: new Map(Object.entries(columns)),
+  };
 }
 
 const names = { target: 'y', time: 't', covariates: [] };
@@ -49,7 +52,10 @@ describe('series of a table', () => {
     ['a single time', { t: number([START]), y: number([1]) }, /no step/],
     ['no value', { t: number([START, START + HOUR]), y: number([Number.NaN, Number.NaN]) }, /no value/],
   ])('%s is refused by name', (_, columns, message) => {
-    assert.throws(() => seriesFromFrame(frameOf(columns), names), (error) => error instanceof ForecastInputError && message.test(error.message));
+    assert.throws(
+      () => seriesFromFrame(frameOf(columns), names),
+      (error) => error instanceof ForecastInputError && message.test(error.message),
+    );
   });
 
   test('months, quarters and years are times', () => {
