@@ -27,6 +27,9 @@ const PART_DISTANCE_FACTOR = 8;
  */
 const AFTERWARDS_SCORE_MIN = 0.75;
 const AFTERWARDS_FACTOR_MIN = 2;
+/** Or alone it does better than all the others together, and much is gained with it. */
+const ALONE_SCORE_MIN = 0.85;
+const ALONE_FACTOR_MIN = 1.5;
 const AFTERWARDS_WITHOUT_MAX = 0.95;
 /** In tables of fewer columns than these one column is the strongest by a distance as a matter of course. */
 const AFTERWARDS_COLUMNS_MIN = 6;
@@ -151,7 +154,9 @@ function afterwards({ scores, task, target, seed, rowCount }: SuspiciousRequest)
       labels,
       seed,
     );
-    if (!(without <= AFTERWARDS_WITHOUT_MAX) || !(1 - without >= AFTERWARDS_FACTOR_MIN * (1 - all))) return [];
+    const nearer = (1 - without) / Math.max(1e-9, 1 - all);
+    const beatsAll = score >= ALONE_SCORE_MIN && score >= without && nearer >= ALONE_FACTOR_MIN;
+    if (!(without <= AFTERWARDS_WITHOUT_MAX) || !(nearer >= AFTERWARDS_FACTOR_MIN || beatsAll)) return [];
     const reason = `all columns together reach ROC AUC ${show(all)}, without this one ${show(without)}; alone it reaches ${show(score)}. Columns recorded during or after the outcome look like this: is it known before?`;
     return [leak(column, 'suspicious', reason, { score, together: all, without })];
   });
