@@ -7,6 +7,8 @@ export interface EncodedFeature {
   readonly kind: 'numeric' | 'categorical';
   /** Categorical: number of codes, with 0 = missing and 1 = other (rare or unseen). Numeric: 0. */
   readonly codeCount: number;
+  /** The output whose margin this feature already is, such as a text's score of a class. */
+  readonly output?: number;
 }
 
 /** What the trainers see: column-major float32, exactly the numbers the graph computes. NaN is missing (numeric only). */

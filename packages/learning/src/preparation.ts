@@ -306,11 +306,13 @@ function withUniqueNames(plans: readonly FeaturePlan[]): FeaturePlan[] {
 
 /** What the trainers are told about each feature. */
 function describeFeatures(preparation: Preparation): EncodedFeature[] {
-  return preparation.features.map((plan) =>
-    plan.kind === 'category'
-      ? { name: plan.name, field: plan.field, kind: 'categorical', codeCount: FIRST_LEVEL_CODE + plan.levels.length }
-      : { name: plan.name, field: plan.field, kind: 'numeric', codeCount: 0 },
-  );
+  const outputs = new Map(preparation.texts?.map((encoder) => [encoder.field, encoder.outputCount]));
+  return preparation.features.map((plan): EncodedFeature => {
+    const { name, field } = plan;
+    if (plan.kind === 'category') return { name, field, kind: 'categorical', codeCount: FIRST_LEVEL_CODE + plan.levels.length };
+    const isClassScore = plan.kind === 'textScore' && (outputs.get(field) ?? 1) > 1;
+    return { name, field, kind: 'numeric', codeCount: 0, ...(isClassScore ? { output: plan.output } : {}) };
+  });
 }
 
 /** Fields whose columns the model reads, in the order of the contract. */

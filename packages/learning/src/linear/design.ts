@@ -38,6 +38,16 @@ export interface Design {
   readonly hotCount: number;
   /** [rowCount × hotCount] column positions in denseWidth..width-1. */
   readonly hot: Int32Array;
+  /** Dense columns that already are margins of an output; softmax regression starts from them and is shrunk to them. */
+  readonly given?: readonly GivenMargin[];
+}
+
+/** A dense column that, times `weight` and plus `intercept`, is a share of an output's margin. */
+export interface GivenMargin {
+  readonly column: number;
+  readonly output: number;
+  readonly weight: number;
+  readonly intercept: number;
 }
 
 /** Fits medians, means and deviations on the given rows of the matrix. */
@@ -94,5 +104,15 @@ export function buildDesign(plan: DesignPlan, matrix: EncodedMatrix): Design {
     for (let row = 0; row < matrix.rowCount; row += 1) hot[row * hotCount + at] = start + (column[row] as number);
     start += term.codeCount;
   });
-  return { rowCount: matrix.rowCount, width: plan.width, denseWidth, dense, hotCount, hot };
+  return { rowCount: matrix.rowCount, width: plan.width, denseWidth, dense, hotCount, hot, given: givenMargins(plan, matrix) };
+}
+
+function givenMargins(plan: DesignPlan, matrix: EncodedMatrix): GivenMargin[] {
+  const features = plan.numeric.map((term) => matrix.features[term.feature]);
+  // Several columns that are margins of the same output share it.
+  const fields = new Set(features.flatMap((feature) => (feature?.output === undefined ? [] : [feature.field])));
+  return plan.numeric.flatMap(({ deviation, mean }, column) => {
+    const output = features[column]?.output;
+    return output === undefined ? [] : [{ column, output, weight: deviation / fields.size, intercept: mean / fields.size }];
+  });
 }

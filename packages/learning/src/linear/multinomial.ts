@@ -7,7 +7,7 @@ export interface MultinomialRequest {
   readonly outputCount: number;
   readonly design: Design;
   readonly targets: Targets;
-  /** Ridge: strength/2·|w|² on top of the mean loss. */
+  /** Ridge: strength/2·|w - g|² on top of the mean loss, where g passes given margins on and is zero otherwise. */
   readonly strength: number;
   readonly start: readonly Float64Array[];
   readonly shouldStop?: (() => boolean) | undefined;
@@ -16,6 +16,9 @@ export interface MultinomialRequest {
 const ITERATION_LIMIT = 500;
 const VALUE_TOLERANCE = 1e-13;
 const GRADIENT_TOLERANCE = 1e-8;
+/** With more weights than this, what finer steps would change is far below what the rows can tell. */
+const LARGE_WEIGHT_COUNT = 2_000;
+const LARGE_VALUE_TOLERANCE = 1e-5;
 /** Added to the intercept's diagonal, which no penalty keeps away from zero. */
 const JITTER = 1e-9;
 /** Slopes of a row below this are not followed: with many classes most are out of the question. */
@@ -28,13 +31,14 @@ const SLOPE_FLOOR = 1e-9;
  */
 export function fitMultinomial(request: MultinomialRequest): Float64Array[] {
   const problem = new MultinomialProblem(request);
-  const point = minimise(problem, problem.whiten(request.start), {
+  const weightCount = request.design.width * request.outputCount;
+  const point = minimise(problem, problem.startFrom(request.start), {
     iterationLimit: ITERATION_LIMIT,
-    valueTolerance: VALUE_TOLERANCE,
+    valueTolerance: weightCount > LARGE_WEIGHT_COUNT ? LARGE_VALUE_TOLERANCE : VALUE_TOLERANCE,
     gradientTolerance: GRADIENT_TOLERANCE,
     shouldStop: request.shouldStop,
   });
-  return problem.weightsAt(point);
+  return problem.weightsAt(point).map((weights, output) => weights.map((value, at) => value + (problem.given[output]?.[at] ?? 0)));
 }
 
 class MultinomialProblem implements SmoothProblem {
@@ -43,6 +47,8 @@ class MultinomialProblem implements SmoothProblem {
   readonly #total: number;
   /** Lower triangle of the bound; a point z means the weights w with L'w = z. */
   readonly #factor: Float64Array;
+  /** Weights and intercepts that pass given margins on, by output. */
+  readonly given: readonly Float64Array[];
 
   constructor(request: MultinomialRequest) {
     this.#request = request;
@@ -55,6 +61,20 @@ class MultinomialProblem implements SmoothProblem {
     for (let a = 0; a < this.#size; a += 1) gram[a * this.#size + a] = (gram[a * this.#size + a] as number) + Math.max(strength, JITTER);
     choleskyInPlace(gram, this.#size, JITTER);
     this.#factor = gram;
+    this.given = Array.from({ length: request.outputCount }, () => new Float64Array(this.#size));
+    for (const { column, output, weight, intercept } of design.given ?? []) {
+      const own = this.given[output] as Float64Array;
+      own[column] = weight;
+      own[design.width] = (own[design.width] as number) + intercept;
+    }
+  }
+
+  /** The point of weights; of weights that are all zero, what passes given margins on. */
+  startFrom(weights: readonly Float64Array[]): Float64Array {
+    const { design, outputCount } = this.#request;
+    const isFresh = weights.every((each) => each.subarray(0, design.width).every((value) => value === 0));
+    if (isFresh && (design.given?.length ?? 0) > 0) return new Float64Array(this.#size * outputCount);
+    return this.whiten(weights.map((each, output) => each.map((value, at) => value - (this.given[output]?.[at] ?? 0))));
   }
 
   /** z = L'w for each output. */
@@ -105,17 +125,22 @@ class MultinomialProblem implements SmoothProblem {
     const weights = this.weightsAt(point);
     // One design column's weights of all outputs lie together, since a row needs them together.
     const table = new Float64Array(size * outputCount);
-    weights.forEach((each, output) => each.forEach((value, column) => (table[column * outputCount + output] = value)));
+    weights.forEach((each, output) => {
+      const given = this.given[output] as Float64Array;
+      for (let column = 0; column < size; column += 1) {
+        table[column * outputCount + output] = (each[column] as number) + (given[column] as number);
+      }
+    });
     const slopes = new Float64Array(size * outputCount);
     let value = this.#addRows(table, slopes);
-    for (let at = 0; at < (size - 1) * outputCount; at += 1) {
-      const weight = table[at] as number;
-      value += (strength / 2) * weight * weight;
-      slopes[at] = (slopes[at] as number) + strength * weight;
-    }
     for (let output = 0; output < outputCount; output += 1) {
       const own = gradient.subarray(output * size, (output + 1) * size);
-      for (let column = 0; column < size; column += 1) own[column] = slopes[column * outputCount + output] as number;
+      const each = weights[output] as Float64Array;
+      for (let column = 0; column < size; column += 1) {
+        const weight = column < size - 1 ? (each[column] as number) : 0;
+        value += (strength / 2) * weight * weight;
+        own[column] = (slopes[column * outputCount + output] as number) + strength * weight;
+      }
       this.#solve(own);
     }
     return value;
