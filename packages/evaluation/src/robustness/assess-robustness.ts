@@ -27,7 +27,7 @@ export const ROBUSTNESS_FIELD_LIMIT = 60;
 /** Row predictions in all. */
 export const ROBUSTNESS_PREDICTION_LIMIT = 150_000;
 const TESTS_PER_FIELD = 6;
-/** A predicted number counts as changed when it moves by more than this share of the truth's standard deviation. */
+/** A predicted number counts as changed when it moves by more than the model is off anyway (RMSE), at least by this share of the truth's deviation. */
 export const CHANGE_DEVIATION_RATIO = 0.1;
 
 export interface RobustnessRequest extends TaskData {
@@ -105,7 +105,8 @@ function answersOf(data: TaskData, threshold = 0.5): Answers {
   if ('values' in data.predictions) {
     const scores = Float64Array.from(data.predictions.values);
     const deviation = data.truth.length < 2 ? 0 : Math.sqrt(variance(Float64Array.from(data.truth)));
-    return { data, decisions: scores, scores, width: 1, distance: CHANGE_DEVIATION_RATIO * deviation };
+    const rmse = Math.sqrt(scores.reduce((sum, value, row) => sum + (value - (data.truth[row] as number)) ** 2, 0) / scores.length);
+    return { data, decisions: scores, scores, width: 1, distance: Math.max(rmse, CHANGE_DEVIATION_RATIO * deviation) };
   }
   const scores = Float64Array.from(data.predictions.probabilities);
   const width = data.classes?.length ?? 1;
@@ -247,5 +248,5 @@ export function warningOf({ test, worst, field, tolerance }: RobustnessSummary):
   if (test === 'label_noise') {
     return `label_noise: with ${100 * LABEL_NOISE_RATIO} % wrong training labels the metric falls by ${worst === null ? '-' : Number(worst.toPrecision(3))}, more than ${tolerance}.`;
   }
-  return `${test}${field === null ? '' : ` of ${field}`}: ${shown} % of the decisions change unnoticed, more than ${Number((100 * tolerance).toPrecision(3))} %.`;
+  return `${test}${field === null ? '' : ` of ${field}`}: ${shown} % of the answers change unnoticed, more than ${Number((100 * tolerance).toPrecision(3))} %.`;
 }

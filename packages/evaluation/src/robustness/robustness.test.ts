@@ -111,7 +111,7 @@ describe('robustness', () => {
     await expect(assessRobustness({ ...one, signal: controller.signal })).rejects.toThrow('cancelled');
   });
 
-  it('moves numbers by a tenth of the target’s deviation before they count as changed', async () => {
+  it('takes a number as changed when it moves by more than the model is off anyway', async () => {
     const frame = frameOf(300);
     const income = frame.columns.get('income');
     const truth = income?.kind === 'number' ? income.values : new Float64Array(0);
