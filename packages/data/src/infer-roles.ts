@@ -2,13 +2,15 @@ import { type FieldRole, type FieldType, nearestName } from '@slipway/kernel';
 import type { ColumnProfile, Note, Profile } from './contract.ts';
 import { RoleError, UnknownColumnError } from './errors.ts';
 
-/** Texts with more distinct values than this, and repeating little, are not categories. */
+/** Texts of several words with more distinct values than this are not categories. */
 export const CATEGORY_LIMIT = 1_000;
 /** Texts that differ in more than this share of rows do not repeat enough to be categories. */
 export const UNIQUE_RATIO_TEXT = 0.5;
 /** Texts longer than this on average, or of more words, are text. */
 export const TEXT_LENGTH_MEAN = 50;
 export const TEXT_WORDS_MEAN = 5;
+/** Repeating texts of at most this many words on average are categories. */
+export const CATEGORY_WORDS_MEAN = 2;
 /** Distinct in at least this share of rows is nearly unique. */
 export const UNIQUE_RATIO_IDENTIFIER = 0.98;
 /** Fewer rows say nothing about uniqueness. */
@@ -150,5 +152,7 @@ function isFreeText(column: ColumnProfile, present: number): boolean {
   if (column.distinct <= 50 && ratio <= UNIQUE_RATIO_TEXT) return length > 200;
   if (length > TEXT_LENGTH_MEAN || words > TEXT_WORDS_MEAN) return true;
   if (present < ROWS_FOR_UNIQUENESS) return false;
-  return ratio > UNIQUE_RATIO_TEXT || column.distinct > CATEGORY_LIMIT;
+  if (ratio > UNIQUE_RATIO_TEXT) return true;
+  // Names of one or two words that come again and again are categories, however many there are: cities, articles, codes.
+  return column.distinct > CATEGORY_LIMIT && words > CATEGORY_WORDS_MEAN;
 }
