@@ -5,6 +5,7 @@ import { LaunchRequest, type LaunchResult } from './contract.ts';
 import { evaluateStep } from './evaluate-step.ts';
 import { launchConduct } from './evidence/launch-conduct.ts';
 import { launchWorth } from './evidence/launch-worth.ts';
+import { withLossOfCosts } from './loss-of-costs.ts';
 import { exampleRow } from './example-row.ts';
 import { launchForecast } from './forecast/launch-forecast.ts';
 import { getJson } from './json-object.ts';
@@ -33,7 +34,8 @@ export function launchWorkflow(deps: LaunchDeps): WorkflowDefinition {
 
 const asJson = (value: unknown): Json => JSON.parse(canonicalJson(value)) as Json;
 
-async function launch(deps: LaunchDeps, context: WorkflowContext, request: LaunchRequest): Promise<LaunchResult> {
+async function launch(deps: LaunchDeps, context: WorkflowContext, asked: LaunchRequest): Promise<LaunchResult> {
+  const request = { ...asked, definition: withLossOfCosts(asked.definition) };
   if (request.definition.forecast) return launchForecast(deps, context, request, releaseStep);
   const startedMs = deps.clock.monotonicMs();
   const { definition } = request;

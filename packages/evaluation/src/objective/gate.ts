@@ -17,7 +17,7 @@ export function decideObjective(found: ObjectiveResult | null): GateResult {
   const failures = [...failedAlternatives(found), ...failedConstraint(found)];
   const passed = value !== null && failures.length === 0;
   const gain = nearest ? `${show(nearest.advantage.value)} ${unitOf(found)} per 1,000 better than ${labelOf(nearest.name)}` : '';
-  return { name, passed, value, threshold: 0, message: passed ? `The model is ${gain}.` : failures.join(' ') };
+  return { name, passed, value, threshold: 0, message: passed ? `The model is ${gain}.` : [...failures, ...found.notes].join(' ') };
 }
 
 function failedAlternatives({ alternatives, ...found }: ObjectiveResult): string[] {
