@@ -173,7 +173,8 @@ describe('LE11 a model that later rows will judge', () => {
     const rowCount = 2_000;
     const day = Float64Array.from({ length: rowCount }, (_, row) => Math.floor(row / 20));
     // Every day has a level of its own that says nothing about the next one; from day 50 on all are higher.
-    const levels = Array.from({ length: 100 }, (_, index) => 3 * random.normal() + (index >= 50 ? 20 : 0));
+    // The last one is an odd day.
+    const levels = Array.from({ length: 100 }, (_, index) => (index === 99 ? 32 : 3 * random.normal() + (index >= 50 ? 20 : 0)));
     const x = Float64Array.from({ length: rowCount }, () => random.normal());
     const target = x.map((value, row) => value + (levels[day[row] as number] as number));
     const columns = new Map([
@@ -211,7 +212,7 @@ describe('LE11 a model that later rows will judge', () => {
       );
     };
     const coarse = await errorOf({ timeField: 'when' });
-    assert.ok(coarse < 3, String(coarse));
-    assert.ok(coarse < (await errorOf({})));
+    assert.ok(coarse < 5, String(coarse));
+    assert.ok((await errorOf({})) > 2 * coarse);
   });
 });
