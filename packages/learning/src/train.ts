@@ -143,7 +143,7 @@ async function trainOn(threads: readonly TrainingThread[], request: TrainRequest
     matrix,
     target,
     scale,
-    startedMs,
+    startedMs: searchStartMs(request, startedMs, preparedMs),
     ...timeOf(request, preparation),
   });
   const searchedMs = Date.now();
@@ -270,6 +270,13 @@ async function choose(
   });
   const found = await search.run();
   return { ...found, selection: { candidate: found.chosen, strategy, folds: tests.length } };
+}
+
+/** Encoding long texts for many classes may take all of the seconds; most of them are the search's all the same. */
+const PREPARE_RATIO = 0.25;
+
+function searchStartMs({ seconds = SECONDS_DEFAULT }: TrainRequest, startedMs: number, preparedMs: number): number {
+  return Math.max(startedMs, preparedMs - PREPARE_RATIO * seconds * 1_000);
 }
 
 /** What target-aware encodings are fitted to. */

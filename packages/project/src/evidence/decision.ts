@@ -12,7 +12,7 @@ import { outOfFold } from './out-of-fold.ts';
 /** A positive class with a smaller share than this is rare: half is then seldom the right threshold. */
 const RARE_RATIO = 0.2;
 /** What advice nobody asked for may cost. */
-const ADVICE_ROW_LIMIT = 20_000;
+const ADVICE_ROW_LIMIT = 10_000;
 const ADVICE_SECONDS = 20;
 
 const DEFAULT: DecisionRule = { threshold: 0.5, source: 'default', rows: 0, advice: null };
@@ -43,7 +43,7 @@ export async function decisionOf(deps: LaunchDeps, context: WorkflowContext, req
   const positives = prepared.train.target.reduce((sum, code) => sum + (code === 1 ? 1 : 0), 0);
   if (positives >= RARE_RATIO * prepared.train.target.length) return DEFAULT;
   await context.progress({ phase: 'threshold', message: 'the positive class is rare: looking for its best threshold' });
-  const limit = AbortSignal.timeout(Math.min(ADVICE_SECONDS, 2 + 4 * request.trained.seconds.refit) * 1_000);
+  const limit = AbortSignal.timeout(ADVICE_SECONDS * 1_000);
   const seen = await unseenPredictions(deps, context, request, { rowLimit: ADVICE_ROW_LIMIT, limit });
   if (!seen) return DEFAULT;
   return { ...DEFAULT, rows: seen.labels.length, advice: { metric: 'f1', ...bestF1Threshold(seen.probabilities, seen.labels) } };
