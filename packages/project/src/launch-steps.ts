@@ -11,6 +11,7 @@ import { trainedOn } from './evidence/champion.ts';
 import { decisionOf } from './evidence/decision.ts';
 import { groupThresholdsOf } from './evidence/group-thresholds.ts';
 import { findAllLeaks } from './evidence/find-all-leaks.ts';
+import { requireMitigable } from './evidence/require-mitigable.ts';
 import { makeExplainer } from './evidence/explanations.ts';
 import { putJson } from './json-object.ts';
 import { trainingWishes } from './learning-definition.ts';
@@ -83,6 +84,8 @@ export async function planStep(
 ): Promise<PlanStep> {
   const startedMs = deps.clock.monotonicMs();
   const { definition } = request;
+  // Said before a new table is stored, too; a known one is not looked at again.
+  requireMitigable(definition, prepared.task);
   await context.progress({ phase: 'leaks', message: 'looking for columns that know the answer' });
   const { project } = context;
   const { task, classes, train: rows } = prepared;

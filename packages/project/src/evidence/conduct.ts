@@ -119,6 +119,9 @@ async function fairnessOf(request: ConductRequest, data: Parameters<typeof asses
   await request.context.progress({ phase: 'fairness', message: `by ${request.definition.sensitive.join(', ')}` });
   const applied = appliedThresholds(request, data);
   const section = await assessFairness({ ...data, ...(applied ? { decisions: applied.after } : {}) });
+  if (data.task !== 'binary' && request.definition.mitigate === 'reweighing') {
+    return { ...section, notes: [...section.notes, 'The price of reweighing is measured for two classes only.'] };
+  }
   if (data.task !== 'binary' || data.sensitive.length < request.definition.sensitive.length) return section;
   if (applied) return { ...section, ...thresholdsApplied(request, applied, section) };
   const reweighing = await reweighingOf(request);
