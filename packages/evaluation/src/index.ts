@@ -88,3 +88,8 @@ export {
   type ExplainModelRequest,
 } from './explanations/explain-model.ts';
 export { type ForecastAssessment, type ForecastFacts, type JudgedForecast, assessForecast } from './forecast/assess-forecast.ts';
+export { renderHtml } from './page/render-html.ts';
+export { renderPageMarkdown } from './page/render-page-markdown.ts';
+export { reportPage, type CandidateFacts, type PageFacts, type ReferenceField } from './page/report-page.ts';
+export type { PageDocument, PageSection } from './page/document.ts';
+export { datasetCard, modelCard, type DatasetFacts, type ModelCardFacts } from './page/cards.ts';

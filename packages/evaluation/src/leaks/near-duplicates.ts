@@ -13,6 +13,7 @@ const TEST_ROW_LIMIT = 4_000;
 const TRAIN_ROW_LIMIT = 60_000;
 /** Numbers this near, in robust standard deviations, may be the same with some noise. */
 const NOISE_DEVIATIONS = 0.05;
+const NOISE_DEVIATIONS_FEW_NUMBERS = 0.02;
 /** A copy is this many times nearer than the next row; neighbours in a dense place are all about as near. */
 const NEARER_FACTOR = 5;
 const NEARER_FACTOR_FEW_NUMBERS = 10;
@@ -130,18 +131,20 @@ function nearFinder(fields: readonly ComparedField[], known: Int32Array, neededB
   const texts = fields.filter((field) => field.freeText).map((field) => ({ field, near: indexTexts(field, codesAt(field, 0, known)) }));
   const byText = texts[0] ? textCandidates(texts[0], known) : undefined;
   const byNumbers = numberCandidates(scaled, known);
-  const factor = isLowDimensional(fields) ? NEARER_FACTOR_FEW_NUMBERS : NEARER_FACTOR;
+  const few = isLowDimensional(fields);
+  const factor = few ? NEARER_FACTOR_FEW_NUMBERS : NEARER_FACTOR;
+  const noise = few ? NOISE_DEVIATIONS_FEW_NUMBERS : NOISE_DEVIATIONS;
   return (row: number): number | undefined => {
     let nearest: { twin: number; apart: number; bits: number } | undefined;
     let looked = 0;
     const visit = (twin: number) => {
       looked += 1;
       const { bits, apart } = agreement(ordered, texts, row, twin);
-      if (apart <= (nearest?.apart ?? NOISE_DEVIATIONS)) nearest = { twin, apart, bits };
+      if (apart <= (nearest?.apart ?? noise)) nearest = { twin, apart, bits };
       return looked >= CANDIDATE_LIMIT;
     };
-    byText?.(row, NOISE_DEVIATIONS, visit);
-    if (nearest === undefined) byNumbers(row, NOISE_DEVIATIONS, visit);
+    byText?.(row, noise, visit);
+    if (nearest === undefined) byNumbers(row, noise, visit);
     if (nearest === undefined || nearest.bits < neededBits) return undefined;
     const { twin, apart } = nearest;
     const radius = factor * Math.max(apart, SAME_DEVIATIONS);
