@@ -44,6 +44,8 @@ export const FieldContribution = z.strictObject({
   contribution: z.number(),
   /** The parts, when the field gives several encoded features. */
   features: z.array(z.strictObject({ feature: z.string(), contribution: z.number() })).optional(),
+  /** Free text: how much less the raw output is without a word, strongest first. These need not add up to the contribution. */
+  words: z.array(z.strictObject({ word: z.string(), effect: z.number() })).optional(),
 });
 export type FieldContribution = z.infer<typeof FieldContribution>;
 

@@ -117,6 +117,11 @@ export function showExplanation(explanation: Explanation): string {
     '',
     `why (${method}, ${UNITS[space]}${towards}):`,
     table(rows, ['column', 'value', 'contribution']),
+    ...contributions.flatMap(({ field, words }) =>
+      words && words.length > 0
+        ? ['', `words of ${field}: ${words.map(({ word, effect }) => `${word} ${signed(effect)}`).join('  ')}`]
+        : [],
+    ),
     ...(counterfactuals && counterfactuals.length > 0
       ? ['', 'what would have changed it:', ...counterfactuals.map(counterfactualLine)]
       : []),

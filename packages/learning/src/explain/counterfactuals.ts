@@ -74,8 +74,8 @@ function expand(state: State, ranges: readonly FieldRange[]): Omit<State, 'score
     );
 }
 
-/** A column may be called "__proto__"; a plain assignment would then change the prototype. */
-function withValue(row: PlainRow, field: string, value: Value): PlainRow {
+/** A row with another value. A column may be called "__proto__"; a plain assignment would then change the prototype. */
+export function withValue(row: PlainRow, field: string, value: Value): PlainRow {
   const copy = { ...row };
   Object.defineProperty(copy, field, { value, enumerable: true, configurable: true, writable: true });
   return copy;

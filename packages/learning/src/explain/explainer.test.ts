@@ -283,3 +283,35 @@ describe('a served version', () => {
     await assert.rejects(async () => served.explain?.([{ input: table.rows[0], context }], options()), /cannot be read/);
   });
 });
+
+test('of a free text the words that decide are named', async () => {
+  const random = createRandom('words');
+  const words = ['please', 'call', 'meeting', 'tomorrow', 'thanks', 'report', 'lunch', 'friend'];
+  const texts = Array.from({ length: 400 }, (_, row) => {
+    const chosen = Array.from({ length: 6 }, () => words[random.int(words.length)] as string);
+    return [...chosen, row % 2 === 0 ? 'winner prize' : 'agenda'].join(' ');
+  });
+  const target = Float64Array.from(texts, (_, row) => (row % 2 === 0 ? 1 : 0));
+  const textContract = Contract.parse({
+    format: 'slipway.contract/1',
+    fields: [{ name: 'message', type: 'string', role: 'text', nullable: true }],
+  });
+  const frame: Frame = { rowCount: texts.length, columns: new Map([['message', textColumn(texts)]]) };
+  const model = await train({
+    frame,
+    contract: textContract,
+    task: 'binary',
+    target,
+    classes: ['ham', 'spam'],
+    seed: 1,
+    fixed: { trainer: 'linear', params: {} },
+  });
+  const rows = Int32Array.from(texts, (_, row) => row);
+  const explainer = new Explainer(
+    buildExplainer({ fitted: model.fitted, contract: model.contract, frame, rows, target, immutable: [], hasSubject: false, seed: 1 }),
+  );
+  const [draft] = explainer.explain([{ message: 'please call the winner of the prize' }], options(), even);
+  const named = draft?.explanation.contributions[0]?.words?.slice(0, 2).map((each) => each.word);
+  assert.deepEqual(named?.toSorted(), ['prize', 'winner']);
+  assert.ok((draft?.explanation.contributions[0]?.words?.[0]?.effect ?? 0) > 0);
+});

@@ -12,13 +12,20 @@ import { ExplainRequestError } from '../errors.ts';
 import { predictFitted, predictMargins, type Predictor } from '../fitted-model.ts';
 import { encodeFrame } from '../preparation.ts';
 import { additivityErrorOf, rowsOf } from './build-explainer.ts';
-import { findCounterfactuals, type FoundChange, type PlainRow } from './counterfactuals.ts';
+import { findCounterfactuals, type FoundChange, type PlainRow, withValue } from './counterfactuals.ts';
 import type { ExplainerData } from './explainer-data.ts';
 import { nearestExamples } from './neighbours.ts';
 import { meanInteractions, PredictorExplainer } from './predictor-explainer.ts';
 
 /** Explanations that do not add up to the margin within this share of it are a defect, and are not given out. */
 export const ADDITIVITY_ERROR_MAX = 1e-6;
+
+/** Words of a free text that are tried, and the strongest that are named. */
+const WORDS_TRIED = 64;
+const WORDS_NAMED = 10;
+const WORD_LENGTH_NAMED = 64;
+/** Units of a free text whose words are looked at. */
+const TEXT_LENGTH_EXPLAINED = 4_000;
 
 /** An explanation before its counterfactuals were tried on the served version. */
 export interface DraftExplanation {
@@ -51,11 +58,14 @@ export class Explainer {
   /** Per encoded feature: its position among the fields. */
   readonly #fieldOf: Int32Array;
   readonly #fields: readonly string[];
+  /** Fields of free text. */
+  readonly #texts: ReadonlySet<string>;
 
   constructor(data: ExplainerData) {
     this.data = data;
     const { features } = data.fitted.preparation;
     this.#fields = [...new Set(features.map((plan) => plan.field))];
+    this.#texts = new Set(data.contract.fields.filter((field) => field.role === 'text').map((field) => field.name));
     this.#fieldOf = Int32Array.from(features, (plan) => this.#fields.indexOf(plan.field));
   }
 
@@ -79,6 +89,7 @@ export class Explainer {
         margin: margins[at * method.outputCount + output] as number,
         contributions: contributions.subarray(from, from + features.width),
       });
+      const named = this.#withWords(row, explanation.contributions, output);
       const neighbours = nearestExamples(
         this.data,
         features.values.subarray(at * features.width, (at + 1) * features.width),
@@ -90,6 +101,7 @@ export class Explainer {
       return {
         explanation: {
           ...explanation,
+          contributions: named,
           ...(options.neighbours > 0 ? { neighbours } : {}),
           ...(notes.length > 0 ? { notes } : {}),
         },
@@ -171,6 +183,27 @@ export class Explainer {
         details: { field: 'explain.class', classes: classes.slice(0, 100) },
       });
     return output;
+  }
+
+  /** Adds to the contributions of free text what each of its words does: the margin with it less the margin without it. */
+  #withWords(row: Row, contributions: FieldContribution[], output: number): FieldContribution[] {
+    return contributions.map((each) => {
+      const text = each.value;
+      if (typeof text !== 'string' || !this.#texts.has(each.field)) return each;
+      const variants = variantsOf(text);
+      const margins = this.#marginsOf([row, ...variants.map(({ without }) => withValue(row, each.field, without))]);
+      const outputCount = margins.length / (variants.length + 1);
+      const words = variants.map(({ word }, at) => ({
+        word,
+        effect: this.#scale() * ((margins[output] as number) - (margins[(at + 1) * outputCount + output] as number)),
+      }));
+      return { ...each, words: words.toSorted((left, right) => Math.abs(right.effect) - Math.abs(left.effect)).slice(0, WORDS_NAMED) };
+    });
+  }
+
+  #marginsOf(rows: readonly Row[]): Float64Array {
+    const { fitted, contract } = this.data;
+    return predictMargins(fitted.predictor, encodeFrame(fitted.preparation, frameFromRows(contract, rows)));
   }
 
   /** Regression without a logarithm is told in the target's own unit. */
@@ -266,6 +299,18 @@ export class Explainer {
       return Float64Array.from(rows, (_, at) => leadOf(all.subarray(at * width, (at + 1) * width), decided, target));
     };
   }
+}
+
+/** The text without each of its first words in turn; a word that occurs again is taken out everywhere. */
+function variantsOf(text: string): { word: string; without: string }[] {
+  const words = [...new Set(text.slice(0, TEXT_LENGTH_EXPLAINED).match(/[^\s]+/gu))].slice(0, WORDS_TRIED);
+  return words.map((word) => ({
+    word: word.slice(0, WORD_LENGTH_NAMED),
+    without: text
+      .split(/(\s+)/u)
+      .filter((part) => part !== word)
+      .join(''),
+  }));
 }
 
 /** How much likelier the wanted class is than any other, or without one any class than the one decided for, in log-odds. */
