@@ -1,9 +1,10 @@
-import type { Frame } from '@slipway/kernel';
+import { type Frame, takeRows } from '@slipway/kernel';
 import { argmaxRows, createRandom, quantile } from '@slipway/statistics';
 import { computeInSlices } from '../breathe.ts';
 import { EvaluationInputError } from '../errors.ts';
 import { type TaskData, checkTaskData, clippedProbabilities } from '../inputs.ts';
 import { isPositive, rowFacts } from '../slices/row-losses.ts';
+import { takeData } from '../slices/slice-candidate.ts';
 import { type Attribute, type SensitiveField, attributesOf } from './attributes.ts';
 import {
   type Disparity,
@@ -20,6 +21,8 @@ import { thresholdMitigations } from './thresholds.ts';
 
 /** Resamples behind the interval of a disparity; fewer when there are many rows. */
 export const FAIRNESS_RESAMPLES = 300;
+/** Rows judged, a seeded sample of larger test sets. */
+export const FAIRNESS_ROW_LIMIT = 200_000;
 const DRAW_LIMIT = 10_000_000;
 const RESAMPLES_MIN = 100;
 
@@ -32,6 +35,8 @@ export interface FairnessRequest extends TaskData {
   readonly threshold?: number | undefined;
   /** Decisions (0 or 1) that were not made by that threshold alone; binary models only. */
   readonly decisions?: Uint8Array | undefined;
+  /** FAIRNESS_ROW_LIMIT when left out. */
+  readonly rowLimit?: number;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -40,8 +45,9 @@ export interface FairnessRequest extends TaskData {
  * with Fairlearn's definitions, calibration by group, and for a binary model what thresholds of its own for each group
  * would change and cost. @throws {EvaluationInputError} {CancelledError}
  */
-export async function assessFairness(request: FairnessRequest): Promise<FairnessSection> {
-  checkTaskData(request);
+export async function assessFairness(whole: FairnessRequest): Promise<FairnessSection> {
+  checkTaskData(whole);
+  const request = sampled(whole);
   const { frame, sensitive, seed, signal, threshold = 0.5 } = request;
   if (frame.rowCount !== request.truth.length)
     throw new EvaluationInputError(`The frame has ${frame.rowCount} rows and the truth ${request.truth.length}.`);
@@ -61,6 +67,7 @@ export async function assessFairness(request: FairnessRequest): Promise<Fairness
   const found = attributesOf(frame, sensitive);
   const attributes: FairnessAttribute[] = [];
   const notes: string[] = [];
+  if (request !== whole) notes.push(`Fairness was judged on a sample of ${request.truth.length} of ${whole.truth.length} rows.`);
   for (const attribute of found) {
     attributes.push(
       await assess(attribute, { ...base, codes: attribute.codes, groupCount: attribute.groups.length }, { seed, signal, notes }),
@@ -79,6 +86,15 @@ export async function assessFairness(request: FairnessRequest): Promise<Fairness
     warnings: warningsOf(attributes),
     notes,
   };
+}
+
+function sampled(request: FairnessRequest): FairnessRequest {
+  const count = request.truth.length;
+  const { rowLimit = FAIRNESS_ROW_LIMIT, frame, decisions } = request;
+  if (count <= rowLimit || frame.rowCount !== count) return request;
+  const rows = createRandom(`fairness-rows:${request.seed}`).sampleWithoutReplacement(count, rowLimit).toSorted();
+  const taken = decisions ? { decisions: Uint8Array.from(rows, (row) => decisions[row] as number) } : {};
+  return { ...request, ...takeData(request, rows), frame: takeRows(frame, rows), ...taken };
 }
 
 interface Options {

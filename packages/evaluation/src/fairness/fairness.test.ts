@@ -138,6 +138,14 @@ describe('fairness', () => {
     expect(decideFairness(gate, even)).toMatchObject({ passed: true });
   });
 
+  it('judges large tables by a sample that the seed chooses', async () => {
+    const one = { ...biased(0.2), rowLimit: 1_500 };
+    const section = await assessFairness(one);
+    expect(section.notes[0]).toContain('1500 of 2000');
+    expect(only(section.attributes).groups.reduce((sum, group) => sum + group.rows, 0)).toBe(1_500);
+    expect(await assessFairness(one)).toEqual(section);
+  });
+
   it('fails a gate about a column that was not measured', () => {
     expect(decideFairness({ kind: 'fairness', column: 'age', measure: 'demographic_parity_ratio', atLeast: 0.8 }, null)).toMatchObject({
       passed: false,
