@@ -97,7 +97,15 @@ async function judge(deps: LaunchDeps, context: WorkflowContext, request: Launch
     const predictions = await predictionsOf(model, prepared.test.frame);
     const threshold = metadata.decision?.threshold;
     const evaluation = await evaluateModel(context, definition, prepared, { predictions, threshold });
-    const worth = await worthOf(deps, context, { ...state, definition, prepared, version: version.version, predictions, threshold });
+    const worth = await worthOf(deps, context, {
+      ...state,
+      definition,
+      prepared,
+      version: version.version,
+      predictions,
+      threshold,
+      decision: meta.decision ?? null,
+    });
     await context.progress({ phase: 'importance', ratio: 0 });
     const importances = await importancesOf(context, model, prepared, definition);
     const conduct = await gatherConduct({

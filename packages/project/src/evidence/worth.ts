@@ -1,4 +1,5 @@
 import {
+  type DecisionRule,
   type EvaluationReport,
   type ModelPredictions,
   type ObjectiveResult,
@@ -8,6 +9,7 @@ import {
   judgeNumbers,
 } from '@slipway/evaluation';
 import type { WorkflowContext } from '@slipway/kernel';
+import { f1 } from '@slipway/statistics';
 import type { LaunchDefinition } from '../contract.ts';
 import type { LaunchDeps } from '../launch-deps.ts';
 import type { DatasetStep, PlanStep } from '../launch-state.ts';
@@ -23,6 +25,7 @@ export interface WorthRequest {
   readonly prepared: PreparedData;
   readonly predictions: ModelPredictions;
   readonly threshold: number | undefined;
+  readonly decision: DecisionRule | null;
 }
 
 export interface Worth {
@@ -56,7 +59,23 @@ export async function worthOf(deps: LaunchDeps, context: WorkflowContext, reques
       signal,
     }));
   const objective = await objectiveOf(request, champion, { seed, signal });
-  return { comparison, objective, notes: note === null ? [] : [note] };
+  return { comparison, objective, notes: [...(note === null ? [] : [note]), ...adviceNotes(request)] };
+}
+
+/** What following the advice would have done on the test rows, which it was not chosen by. */
+function adviceNotes({ decision, predictions, prepared }: WorthRequest): string[] {
+  const advice = decision?.advice;
+  if (!advice || !('probabilities' in predictions)) return [];
+  const said = positives(predictions.probabilities);
+  const at = (threshold: number) =>
+    f1(
+      said.map((probability) => (probability >= threshold ? 1 : 0)),
+      prepared.test.target,
+    );
+  const show = (value: number) => String(Number(value.toPrecision(4)));
+  return [
+    `From a probability of ${show(advice.threshold)} on, the best for F1 on training rows the fit had not seen, F1 on the test rows is ${show(at(advice.threshold))}; from 0.5 on it is ${show(at(0.5))}.`,
+  ];
 }
 
 function truthOf({ classes, test }: PreparedData): Truth {
