@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { createRandom } from '@slipway/statistics';
 import { describe, test } from 'vitest';
-import { explainCase, largestDifference, offDiagonal, rowsOf, type ShapCase } from '../testing/tree-shap-cases.ts';
+import { explainCase, largestDifference, offDiagonal, type ShapCase } from '../testing/tree-shap-cases.ts';
 import type { Tree } from '../trees/tree.ts';
 import { compileTree } from './compile-tree.ts';
 import { goesLeftAt } from './decide.ts';
