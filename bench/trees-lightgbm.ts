@@ -17,6 +17,7 @@ import { ndcgAtK, rocAuc } from '@slipway/statistics';
 import type { EncodedMatrix } from '../packages/learning/src/matrix.ts';
 import { applyBins, fitBins } from '../packages/learning/src/trees/binning.ts';
 import { boost } from '../packages/learning/src/trees/boost.ts';
+import { type ModelConstraints, planConstraints } from '../packages/learning/src/trees/constraints.ts';
 import type { Loss } from '../packages/learning/src/trees/loss.ts';
 import { meanLoss, type Objective } from '../packages/learning/src/trees/objective.ts';
 import { TREE_DEFAULTS } from '../packages/learning/src/trees/parameters.ts';
@@ -146,7 +147,12 @@ function compareSpeed(): void {
 }
 
 /** Each loss with LightGBM's name for it, and the table it is tried on. */
-const LOSSES: readonly { readonly table: string; readonly loss: Loss; readonly params: Readonly<Record<string, unknown>> }[] = [
+const LOSSES: readonly {
+  readonly table: string;
+  readonly loss: Loss;
+  readonly params: Readonly<Record<string, unknown>>;
+  readonly constraints?: ModelConstraints;
+}[] = [
   { table: 'number', loss: { kind: 'squared' }, params: { objective: 'regression' } },
   { table: 'number', loss: { kind: 'absolute' }, params: { objective: 'regression_l1' } },
   { table: 'number', loss: { kind: 'quantile', level: 0.9 }, params: { objective: 'quantile', alpha: 0.9 } },
@@ -154,11 +160,23 @@ const LOSSES: readonly { readonly table: string; readonly loss: Loss; readonly p
   { table: 'count', loss: { kind: 'poisson' }, params: { objective: 'poisson' } },
   { table: 'amount', loss: { kind: 'tweedie', power: 1.5 }, params: { objective: 'tweedie', tweedie_variance_power: 1.5 } },
   { table: 'grade', loss: { kind: 'lambdarank' }, params: { objective: 'lambdarank' } },
+  {
+    table: 'number',
+    loss: { kind: 'squared' },
+    params: { objective: 'regression', monotone_constraints: [1, -1, 0, 1, 0, 0, 0, 0] },
+    constraints: { monotone: { f0: 'increasing', f1: 'decreasing', f3: 'increasing' } },
+  },
+  {
+    table: 'count',
+    loss: { kind: 'poisson' },
+    params: { objective: 'poisson', interaction_constraints: [[0], [1, 2], [3, 4, 5, 6, 7]] },
+    constraints: { interactions: [['f0'], ['f1', 'f2'], ['f3', 'f4', 'f5', 'f6', 'f7']] },
+  },
 ];
 
 function compareLosses(): void {
   const queries = new Int32Array(readBytes('query.i32'));
-  for (const { table, loss, params } of LOSSES) {
+  for (const { table, loss, params, constraints } of LOSSES) {
     const { rows } = tableOf(table);
     const [matrix, unseen] = [matrixOf(table, 'train'), matrixOf(table, 'test')];
     const isRanking = loss.kind === 'lambdarank';
@@ -175,6 +193,7 @@ function compareLosses(): void {
       data,
       targets: part('train'),
       parameters: TREE_DEFAULTS,
+      constraints: planConstraints(constraints, matrix.features),
       roundLimit: Number(options.trees),
       seed: 1,
     };
@@ -187,7 +206,7 @@ function compareLosses(): void {
     const lossOf = (margins: Float64Array) =>
       isRanking ? 1 - meanNdcg(margins, truth.target, queries.slice(rows)) : meanLoss(objective, truth, [margins]);
     const [a, b] = [lossOf(own), lossOf(other)];
-    const name = `${loss.kind}${loss.level === undefined ? '' : ` ${loss.level}`}${loss.power === undefined ? '' : ` ${loss.power}`}`;
+    const name = `${loss.kind}${loss.level === undefined ? '' : ` ${loss.level}`}${loss.power === undefined ? '' : ` ${loss.power}`}${constraints ? `, ${Object.keys(constraints).join()}` : ''}`;
     print(
       `${name} on ${table}: loss ${a.toFixed(5)} against ${b.toFixed(5)}, ratio ${(a / b).toFixed(4)} ${verdict(a / b <= TARGETS.lossRatio)}`,
     );

@@ -50,7 +50,8 @@ export function planConstraints(
   const directions = new Int8Array(features.length);
   for (const [field, direction] of Object.entries(monotone)) {
     const own = featuresOf(field).filter((feature) => !INDICATOR.test(feature.name));
-    if (own.length !== 1 || own[0]?.kind !== 'numeric') throw notANumber(field);
+    // One feature that is the number itself: parts of a time and means of a category have no order of their own.
+    if (own.length !== 1 || own[0]?.kind !== 'numeric' || own[0].name !== field) throw notANumber(field);
     directions[own[0].index] = direction === 'increasing' ? 1 : -1;
   }
   const lists = interactions.map((fields) => new Set(fields.flatMap((field) => featuresOf(field).map((feature) => feature.index))));
