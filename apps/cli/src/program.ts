@@ -8,6 +8,7 @@ import { addKeep } from './commands/keep.ts';
 import { addLaunch } from './commands/launch.ts';
 import { addLists } from './commands/lists.ts';
 import { addOperate } from './commands/operate.ts';
+import { addReport } from './commands/report.ts';
 import { addServe } from './commands/serve.ts';
 import { INTERRUPTED_EXIT_CODE, createOutput, reportError } from './output.ts';
 
@@ -28,6 +29,7 @@ export function createProgram(): Command {
   addApply(program);
   addOperate(program);
   addExplain(program);
+  addReport(program);
   addLists(program);
   addDatasets(program);
   addKeep(program);

@@ -166,6 +166,14 @@ function careMethods(transport: Transport) {
       verify: () => call('GET', '/v1/audit/verify', AuditVerificationReply),
       events: (query: Query = {}) => call('GET', '/v1/audit/events', AuditEventsReply, { query }),
     },
+    reports: {
+      /** A report by its id, its version or its name, as text: `json`, `markdown` or `html` (one page that opens offline). */
+      text: async (report: string, format: 'json' | 'markdown' | 'html' = 'json') =>
+        (await transport.raw('GET', `/v1/reports/${segment(report)}`, { query: { format } })).text(),
+      /** The card of a model or dataset version. */
+      card: async (version: string, format: 'json' | 'markdown' | 'html' = 'markdown') =>
+        (await transport.raw('GET', `/v1/versions/${segment(version)}/card`, { query: { format } })).text(),
+    },
     erasures: {
       create: (subject: string) => call('POST', '/v1/erasures', ErasureReceipt, { body: { subject } }),
       get: (id: string) => call('GET', `/v1/erasures/${segment(id)}`, ErasureReceipt),

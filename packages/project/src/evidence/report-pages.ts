@@ -1,0 +1,176 @@
+import type { Version } from '@slipway/catalog';
+import { metaOf } from '@slipway/data';
+import {
+  type EvaluationReport as Report,
+  type PageDocument,
+  type PageFacts,
+  type ReferenceField,
+  datasetCard,
+  modelCard,
+  reportPage,
+} from '@slipway/evaluation';
+import { EvaluationReport } from '@slipway/evaluation/contract';
+import { NotFoundError } from '@slipway/kernel';
+import { ModelMetadata } from '@slipway/models';
+import { FieldSketch, type FieldSketchJson } from '@slipway/statistics';
+import { z } from 'zod';
+import { getJson } from '../json-object.ts';
+import type { LaunchDeps } from '../launch-deps.ts';
+import { LaunchedModelMeta, ReportMeta } from '../launch-state.ts';
+
+/** Fields of the drift reference that a page shows, bars of a number, and values of a text. */
+const REFERENCE_FIELD_LIMIT = 24;
+const PART_COUNT = 24;
+const VALUE_LIMIT = 12;
+
+const Candidates = z.array(
+  z.looseObject({
+    id: z.string(),
+    trainer: z.string(),
+    scores: z.record(z.string(), z.number()),
+    seconds: z.number().default(0),
+    latencyUs: z.number().optional(),
+    chosen: z.boolean().default(false),
+  }),
+);
+const Sketches = z.looseObject({ fields: z.record(z.string(), z.custom<FieldSketchJson>()) });
+
+export interface FoundReport {
+  readonly version: Version;
+  readonly meta: ReportMeta;
+}
+
+/** A report by its own id, by the id of the version it judged, or by name (the newest). @throws {NotFoundError} */
+export async function findReport(deps: LaunchDeps, project: string, reference: string): Promise<FoundReport> {
+  const version = await referred(deps, project, reference);
+  const meta = ReportMeta.safeParse(version?.meta);
+  if (version?.kind !== 'report' || !meta.success) {
+    throw new NotFoundError(`There is no report "${reference}".`, {
+      help: 'Give the id of a report or of a model version, or the name of a launch.',
+    });
+  }
+  return { version, meta: meta.data };
+}
+
+async function referred(deps: LaunchDeps, project: string, reference: string): Promise<Version | undefined> {
+  const found = await deps.catalog.get(project, reference).catch((error: unknown) => {
+    if (error instanceof NotFoundError) return undefined;
+    throw error;
+  });
+  if (found?.kind === 'report') return found;
+  if (found) {
+    const { nodes } = await deps.catalog.lineage(project, found.id, 'down', { depthLimit: 1 });
+    return nodes.filter((node) => node.kind === 'report').toSorted((a, b) => b.createdAtMs - a.createdAtMs)[0];
+  }
+  return (await deps.catalog.list(project, { kind: 'report', name: reference, limit: 1 })).items[0];
+}
+
+export function loadReport(deps: LaunchDeps, project: string, { meta }: FoundReport): Promise<Report> {
+  return getJson(deps.objects, project, meta.report, EvaluationReport);
+}
+
+/** The report with everything that is known of its version. */
+export async function reportDocument(deps: LaunchDeps, project: string, found: FoundReport): Promise<PageDocument> {
+  return reportPage(await loadReport(deps, project, found), await factsOf(deps, project, found.meta.version));
+}
+
+async function factsOf(deps: LaunchDeps, project: string, id: string): Promise<PageFacts> {
+  const version = await deps.catalog.get(project, id);
+  const meta = LaunchedModelMeta.safeParse(version.meta).data;
+  const { name, number, createdAtMs } = version;
+  const common = { name, number, version: id, createdAtMs };
+  if (!meta) return common;
+  return {
+    ...common,
+    trainer: meta.trainer,
+    leaderboard: await optional(getJson(deps.objects, project, meta.leaderboard, Candidates)),
+    reference: meta.referenceSketches === undefined ? undefined : await optional(referenceOf(deps, project, meta.referenceSketches)),
+  };
+}
+
+/** Parts that older versions lack, or that were erased, are left out of a page rather than failing it. */
+function optional<T>(promise: Promise<T>): Promise<T | undefined> {
+  return promise.catch(() => undefined);
+}
+
+async function referenceOf(deps: LaunchDeps, project: string, sha256: string): Promise<ReferenceField[]> {
+  const { fields } = await getJson(deps.objects, project, sha256, Sketches);
+  return Object.entries(fields)
+    .slice(0, REFERENCE_FIELD_LIMIT)
+    .map(([field, json]) => {
+      const sketch = FieldSketch.fromJson(json);
+      return {
+        field,
+        count: sketch.count,
+        missing: sketch.missing,
+        parts: sketch.kind === 'number' ? partsOf(sketch) : [],
+        values: sketch.kind === 'number' ? [] : valuesOf(sketch),
+      };
+    });
+}
+
+/** Shares between equally wide edges; what lies beyond the outer hundredths is counted in the outer parts. */
+function partsOf(sketch: FieldSketch): ReferenceField['parts'] {
+  if (sketch.present === 0) return [];
+  const [low, high] = [sketch.quantile(0.01), sketch.quantile(0.99)];
+  if (!(high > low)) return [];
+  const edge = (index: number) => low + (index * (high - low)) / PART_COUNT;
+  const below = (index: number) => (index === 0 ? 0 : index === PART_COUNT ? 1 : sketch.cdf(edge(index)));
+  return Array.from({ length: PART_COUNT }, (_, index) => ({
+    from: edge(index),
+    to: edge(index + 1),
+    share: Math.max(0, below(index + 1) - below(index)),
+  }));
+}
+
+function valuesOf(sketch: FieldSketch): ReferenceField['values'] {
+  return sketch.topValues(VALUE_LIMIT).map(({ value, count }) => ({ value: value ?? '(rare)', share: count / Math.max(1, sketch.count) }));
+}
+
+/** The card of a model or dataset version, from recorded facts. @throws {NotFoundError} for what has no card. */
+export async function cardDocument(deps: LaunchDeps, project: string, reference: string): Promise<PageDocument> {
+  const version = await deps.catalog.get(project, reference);
+  if (version.kind === 'dataset') return datasetDocument(deps, project, version);
+  const meta = LaunchedModelMeta.safeParse(version.meta).data;
+  if (!meta) throw new NotFoundError(`The version "${reference}" has no card.`, { help: 'Models made by a launch and datasets have one.' });
+  const found = await findReport(deps, project, version.id);
+  const metadata = await getJson(deps.objects, project, meta.metadata, ModelMetadata);
+  const { nodes } = await deps.catalog.lineage(project, version.id, 'up', { depthLimit: 1 });
+  const data = nodes.find((node) => node.kind === 'dataset');
+  return modelCard(await loadReport(deps, project, found), {
+    ...(await factsOf(deps, project, version.id)),
+    principal: version.principal,
+    params: meta.params,
+    seed: meta.seed,
+    dataset: data && `${data.name} version ${data.number} (${data.id})`,
+    inputs: metadata.contract.fields.map(({ name, type, role }) => ({ name, type, role })),
+  });
+}
+
+async function datasetDocument(deps: LaunchDeps, project: string, version: Version): Promise<PageDocument> {
+  const meta = metaOf(version);
+  if (!meta) throw new NotFoundError(`The dataset version "${version.id}" was retired.`);
+  const profile = await deps.data.loadProfile(project, meta);
+  const roles = new Map(meta.columns.map((column) => [column.name, column.role]));
+  return datasetCard({
+    name: version.name,
+    version: version.id,
+    number: version.number,
+    rows: meta.rows,
+    duplicateRows: profile.duplicateRows,
+    source: null,
+    rowsHash: meta.rowsHash,
+    createdAtMs: version.createdAtMs,
+    principal: version.principal,
+    columns: profile.columns.map((column) => ({
+      name: column.name,
+      type: column.type,
+      role: roles.get(column.name) ?? 'ignored',
+      missing: column.missing,
+      distinct: column.distinct,
+      minimum: column.type === 'timestamp' ? null : column.numbers?.minimum,
+      maximum: column.numbers?.maximum,
+    })),
+    notes: meta.notes.map(({ column, note }) => (column ? `${column}: ${note}` : note)),
+  });
+}
