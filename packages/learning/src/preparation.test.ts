@@ -113,7 +113,7 @@ describe('times', () => {
     const preparation = fitPreparation(contract, frame);
     assert.deepEqual(
       preparation.features.map((plan) => plan.name),
-      ['t', 't.dayTime', 't.weekTime', 't.yearTime'],
+      ['t', 't.dayTime', 't.weekTime', 't.yearTime', 't.weekday', 't.month'],
     );
     const monday = table([timeField], { t: numbers([Date.UTC(2024, 0, 1, 12), Date.UTC(1969, 11, 29), Number.NaN]) });
     const { columns } = encodeFrame(preparation, monday.frame);
@@ -129,7 +129,7 @@ describe('times', () => {
     });
     assert.deepEqual(
       fitPreparation(contract, frame).features.map((plan) => plan.name),
-      ['t', 't.weekTime_', 't.weekTime'],
+      ['t', 't.weekTime_', 't.weekday', 't.weekTime'],
     );
   });
 

@@ -1,6 +1,7 @@
 import { type Column, columnKind, type Contract, type Field, type Frame, INPUT_ROLES, invariant } from '@slipway/kernel';
 import { NoFeatureError } from './errors.ts';
 import type { EncodedFeature, EncodedMatrix } from './matrix.ts';
+import { calendarCode, type CalendarPart, CALENDAR_SIZES } from './calendar.ts';
 import type { Supervision } from './supervision.ts';
 import { fitStatistic, STATISTIC_CLASS_LIMIT, STATISTIC_LEVELS_MIN, type TargetStatistic } from './target-statistics.ts';
 import { COUNTED_PARTS, type CountedPart } from './text/tokens.ts';
@@ -68,7 +69,15 @@ export interface TextCountPlan {
   readonly part: CountedPart;
 }
 
-export type FeaturePlan = NumberPlan | TimePlan | CategoryPlan | StatisticPlan | TextScorePlan | TextCountPlan;
+/** Code of a calendar part: FIRST_LEVEL_CODE + hour (0..23), weekday (0 = Monday) or month (0 = January); MISSING_CODE. */
+export interface CalendarPlan {
+  readonly kind: 'calendar';
+  readonly name: string;
+  readonly field: string;
+  readonly part: CalendarPart;
+}
+
+export type FeaturePlan = NumberPlan | TimePlan | CalendarPlan | CategoryPlan | StatisticPlan | TextScorePlan | TextCountPlan;
 
 /** Why a field of the contract feeds no feature. */
 export interface ExcludedField {
@@ -242,7 +251,19 @@ function planTime(name: string, values: Float64Array): FeaturePlan[] {
     referenceMs: part.referenceMs,
     periodMs: part.periodMs,
   }));
-  return [elapsed, ...parts];
+  const calendar = (Object.keys(CALENDAR_SIZES) as CalendarPart[])
+    .filter((part) => variesBy(values, part))
+    .map((part): CalendarPlan => ({ kind: 'calendar', name: `${name}.${part}`, field: name, part }));
+  return [elapsed, ...parts, ...calendar];
+}
+
+/** Whether a calendar part was seen at every second of its values or more, and the times reach beyond one round of it. */
+function variesBy(values: Float64Array, part: CalendarPart): boolean {
+  const seen = new Set<number>();
+  for (const value of values) if (value === value) seen.add(calendarCode(part, value));
+  const first = smallest(values);
+  const span = values.reduce((most, value) => (value - first > most ? value - first : most), 0);
+  return seen.size > 1 && span >= CALENDAR_SIZES[part].roundMs && 2 * seen.size >= CALENDAR_SIZES[part].count;
 }
 
 /** Whether the times span the period several times over and lie at different moments within it. */
@@ -310,6 +331,8 @@ function describeFeatures(preparation: Preparation): EncodedFeature[] {
   return preparation.features.map((plan): EncodedFeature => {
     const { name, field } = plan;
     if (plan.kind === 'category') return { name, field, kind: 'categorical', codeCount: FIRST_LEVEL_CODE + plan.levels.length };
+    if (plan.kind === 'calendar')
+      return { name, field, kind: 'categorical', codeCount: FIRST_LEVEL_CODE + CALENDAR_SIZES[plan.part].count };
     const isClassScore = plan.kind === 'textScore' && (outputs.get(field) ?? 1) > 1;
     return { name, field, kind: 'numeric', codeCount: 0, ...(isClassScore ? { output: plan.output } : {}) };
   });
@@ -353,6 +376,7 @@ function encodeWith(
     else if (plan.kind === 'category' || plan.kind === 'statistic') encodeCategory(plan, column, encoded);
     else if (plan.kind === 'textScore') encodeScore(plan, preparation, { column, scores }, encoded);
     else if (plan.kind === 'textCount') encodeLevels(column, encoded, (levels) => countTexts(plan.part, levels), 0);
+    else if (plan.kind === 'calendar') encodeCalendar(plan, column, encoded);
     else encodeNumber(plan, column, encoded);
     return encoded;
   });
@@ -371,6 +395,13 @@ function encodeNumber(plan: NumberPlan | TimePlan, column: Column, encoded: Floa
     const sinceMs = (values[row] as number) - plan.referenceMs + 0;
     encoded[row] = (plan.periodMs === 0 ? sinceMs : modulo(sinceMs, plan.periodMs)) / DAY_MS;
   }
+}
+
+function encodeCalendar(plan: CalendarPlan, column: Column, encoded: Float32Array): void {
+  invariant(column.kind === 'number', `column ${plan.field} holds times, as in training`);
+  column.values.forEach((value, row) => {
+    encoded[row] = value === value ? FIRST_LEVEL_CODE + calendarCode(plan.part, value) : MISSING_CODE;
+  });
 }
 
 function encodeCategory(plan: CategoryPlan | StatisticPlan, column: Column, encoded: Float32Array): void {

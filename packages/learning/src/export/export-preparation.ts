@@ -1,6 +1,7 @@
 import { type GraphBuilder, ML_DOMAIN } from '@slipway/models';
 import { TrainRequestError } from '../errors.ts';
 import {
+  type CalendarPlan,
   type CategoryPlan,
   DAY_MS,
   FIRST_LEVEL_CODE,
@@ -13,6 +14,7 @@ import {
   type TimePlan,
   usedFields,
 } from '../preparation.ts';
+import { CALENDAR_STEPS } from '../calendar.ts';
 import { TextExporter } from './export-text.ts';
 
 /** ONNX element types used in Cast. */
@@ -52,7 +54,7 @@ export function exportPreparation(graph: GraphBuilder, preparation: Preparation)
 
 function inputType(plan: FeaturePlan): 'double' | 'int64' | 'string' {
   if (plan.kind === 'number') return 'double';
-  return plan.kind === 'time' ? 'int64' : 'string';
+  return plan.kind === 'time' || plan.kind === 'calendar' ? 'int64' : 'string';
 }
 
 interface Exporters {
@@ -62,6 +64,7 @@ interface Exporters {
 
 function exportFeature({ graph, texts }: Exporters, plan: FeaturePlan, input: string): string {
   if (plan.kind === 'category') return exportCategory(graph, plan, input);
+  if (plan.kind === 'calendar') return exportCalendar(graph, plan, input);
   if (plan.kind === 'statistic') return exportStatistic(graph, plan, input);
   if (plan.kind === 'textScore') return texts.score(plan, input);
   if (plan.kind === 'textCount') return texts.count(plan, input);
@@ -83,6 +86,30 @@ function exportTime(graph: GraphBuilder, plan: TimePlan, input: string): string 
   const days = graph.op('Div', [graph.op('Cast', [moment], { to: DOUBLE }), doubleOf(graph, DAY_MS)]);
   const isMissing = graph.op('Equal', [input, graph.constant(BigInt64Array.of(MISSING_TIME), [1])]);
   return graph.op('Cast', [graph.op('Where', [isMissing, doubleOf(graph, Number.NaN), days])], { to: FLOAT });
+}
+
+/** Whole numbers throughout, as `calendarCode`. */
+function exportCalendar(graph: GraphBuilder, plan: CalendarPlan, input: string): string {
+  const whole = (value: number) => graph.constant(BigInt64Array.of(BigInt(value)), [1]);
+  const step = (op: string, value: string, other: number) => graph.op(op, [value, whole(other)]);
+  const { unitMs, shift, period } = CALENDAR_STEPS[plan.part];
+  // ONNX divides towards zero; without the remainder the division is exact.
+  const units = step('Div', graph.op('Sub', [input, step('Mod', input, unitMs)]), unitMs);
+  const rest = step('Mod', step('Add', units, shift), period);
+  const code = plan.part === 'month' ? exportMonth(graph, rest, step) : rest;
+  const isMissing = graph.op('Equal', [input, graph.constant(BigInt64Array.of(MISSING_TIME), [1])]);
+  const coded = graph.op('Where', [isMissing, whole(MISSING_CODE), step('Add', code, FIRST_LEVEL_CODE)]);
+  return graph.op('Cast', [coded], { to: FLOAT });
+}
+
+function exportMonth(graph: GraphBuilder, day: string, step: (op: string, value: string, other: number) => string): string {
+  const cycles = graph.op('Sub', [day, step('Div', day, 1_460)]);
+  const leaps = graph.op('Sub', [graph.op('Add', [cycles, step('Div', day, 36_524)]), step('Div', day, 146_096)]);
+  const year = step('Div', leaps, 365);
+  const yearDays = graph.op('Sub', [graph.op('Add', [step('Mul', year, 365), step('Div', year, 4)]), step('Div', year, 100)]);
+  const dayOfYear = graph.op('Sub', [day, yearDays]);
+  const fromMarch = step('Div', step('Add', step('Mul', dayOfYear, 5), 2), 153);
+  return step('Mod', step('Add', fromMarch, 2), 12);
 }
 
 function exportCategory(graph: GraphBuilder, plan: CategoryPlan, input: string): string {
