@@ -8,6 +8,8 @@ export const SHIFT_DEVIATIONS = 1;
 /** Quartiles of a normal distribution are this many standard deviations apart. */
 const QUARTILE_DISTANCE = 1.3489795003921634;
 const UNSEEN = 'never-seen-before';
+/** From so many words on a text is long, and has a mistake in one word of so many. */
+const LONG_TEXT_WORDS = 10;
 const MINUTE_MS = 60_000;
 
 /** A frame with one thing wrong, and which rows that could concern. */
@@ -32,7 +34,7 @@ const NUMBER_TESTS: Readonly<Partial<Record<RobustnessTest, (value: number, devi
 };
 
 const TEXT_TESTS: Readonly<Partial<Record<RobustnessTest, (text: string, random: Random) => string>>> = {
-  typo: (text, random) => withTypo(text, random),
+  typo: (text, random) => withTypos(text, random),
   case: (text) => (text === text.toUpperCase() ? text.toLowerCase() : text.toUpperCase()),
   whitespace: (text) => `${text} `,
 };
@@ -127,7 +129,14 @@ function unseenOf(levels: readonly string[]): string {
   return text;
 }
 
-/** Two neighbouring letters swapped or one left out, somewhere in every longer word of a text. */
+/** One typing mistake in a short text, in about every tenth word of a long one. */
+function withTypos(text: string, random: Random): string {
+  const words = text.split(' ');
+  if (words.length < LONG_TEXT_WORDS) return withTypo(text, random);
+  return words.map((word) => (word.length > 1 && random.int(LONG_TEXT_WORDS) === 0 ? withTypo(word, random) : word)).join(' ');
+}
+
+/** Two neighbouring letters swapped, or one left out. */
 function withTypo(text: string, random: Random): string {
   const letters = [...text];
   if (letters.length === 0) return text;

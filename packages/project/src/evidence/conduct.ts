@@ -35,6 +35,7 @@ const LABEL_NOISE_BUDGET_MS = 8_000;
 const LABEL_NOISE_ROWS = 2_000;
 const REWEIGHING_BUDGET_MS = 10_000;
 const REWEIGHING_ROWS = 10_000;
+const LABEL_NOISE_UNMEASURED = 'What wrong training labels would do could not be measured in the time set aside for it.';
 /** Test rows that small models are asked about. */
 const REFIT_TEST_ROWS = 5_000;
 /** Sensitive columns whose intersection is reweighed. */
@@ -93,7 +94,8 @@ export async function gatherConduct(request: ConductRequest): Promise<Conduct | 
     labelNoiseOf(request),
     assessRobustness({ ...data, fields, predict: request.predict }),
   ]);
-  const robustness = labelNoise === null ? measured : withLabelNoise(measured, labelNoise);
+  const robustness =
+    labelNoise === null ? { ...measured, notes: [...measured.notes, LABEL_NOISE_UNMEASURED] } : withLabelNoise(measured, labelNoise);
   return { slices, fairness, robustness };
 }
 
