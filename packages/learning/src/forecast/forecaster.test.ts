@@ -75,12 +75,12 @@ describe('a forecaster', () => {
     assert.ok(inside / count > 0.8 && inside / count < 0.99, String(inside / count));
   });
 
-  test('its graph says what its trees say', () => {
+  test('LF2 its graph says what its trees say', () => {
     assert.ok(run.maxError < 1e-9, String(run.maxError));
     assert.ok(run.parity.margins.length > 100);
   });
 
-  test('features see nothing that comes after the origin, except what is known', () => {
+  test('LF1 features see nothing that comes after the origin, except what is known', () => {
     const [first] = series;
     assert.ok(first);
     const parameters = run.forecaster.smoothing.common;
@@ -91,7 +91,7 @@ describe('a forecaster', () => {
     assert.notDeepEqual(rowsOf(layout, situationsOf(warmer, [300], shape, parameters)).matrix.columns, before.columns);
   });
 
-  test('the same seed gives the same forecaster and the same graph', async () => {
+  test('LF2 the same seed gives the same forecaster and the same graph', async () => {
     const again = await runForecast({ layout, series, origins, level: 0.9, seed: 3 });
     assert.deepEqual(again.bytes, run.bytes);
     assert.deepEqual(again.forecaster.weights, run.forecaster.weights);
@@ -131,7 +131,7 @@ describe('a served forecaster', () => {
     await servable.dispose?.();
   });
 
-  test('what serving says is what was judged: the last judged forecast, asked for as a call', async () => {
+  test('LF3 what serving says is what was judged: the last judged forecast, asked for as a call', async () => {
     const cut = series.map((each, index) => ({ ...each, values: each.values.subarray(0, origins[index]?.at(-1)) }));
     const metadata = forecastMetadata(run.forecaster, { target: 'y', time: 't', series: 's', frequency, level: 0.9, seed: 3 });
     const version = { id: 'mv_1', kind: 'model', name: 'm', recipe: 'r', content: 'c' } as const;

@@ -51,7 +51,7 @@ describe('series of a table', () => {
     ['a time that is none', { t: textColumn(['2024-01-01', 'soon']), y: number([1, 2]) }, /"soon"/],
     ['a single time', { t: number([START]), y: number([1]) }, /no step/],
     ['no value', { t: number([START, START + HOUR]), y: number([Number.NaN, Number.NaN]) }, /no value/],
-  ])('%s is refused by name', (_, columns, message) => {
+  ])('LF4 %s is refused by name', (_, columns, message) => {
     assert.throws(
       () => seriesFromFrame(frameOf(columns), names),
       (error) => error instanceof ForecastInputError && message.test(error.message),

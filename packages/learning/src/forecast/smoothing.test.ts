@@ -16,7 +16,7 @@ describe('exponential smoothing', () => {
     assert.ok(originError(values, [216], forecasts) < 0.8, String(originError(values, [216], forecasts)));
   });
 
-  test('forecasts know nothing of what comes after their origin', () => {
+  test('LF1 forecasts know nothing of what comes after their origin', () => {
     const values = wave(200, 3);
     const { parameters } = fitSmoothing(values, { seasons: [12], horizon: 12, seed: 1 });
     const before = smoothingForecasts(parameters, values, [100, 150], 12);
