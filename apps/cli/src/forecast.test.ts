@@ -3,10 +3,12 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { LaunchResult } from '@slipway/project/contract';
-import type { PredictReply } from '@slipway/releases/contract';
+import type { Client } from '@slipway/client';
 import { type RunningServer, startServer } from '@slipway/server';
 import { afterAll, beforeAll, describe, test } from 'vitest';
 import { objectOf, runCommand } from './testing/run-command.ts';
+
+type PredictReply = Awaited<ReturnType<Client['predict']>>;
 
 const KEY = 'cli-test-key-0123456789-0123456789-0123';
 const DAYS = 160;
@@ -50,14 +52,23 @@ describe('a forecast over a running server', () => {
     const result = objectOf<LaunchResult>(await launch('--known', 'promotion', '--json'));
     assert.equal(result.task, 'forecast');
     assert.equal(result.release?.revision, 1);
-    assert.deepEqual([result.forecast?.series, result.forecast?.horizon, result.forecast?.frequency, result.forecast?.seasons], [3, 7, '1d', [7]]);
+    assert.deepEqual(
+      [result.forecast?.series, result.forecast?.horizon, result.forecast?.frequency, result.forecast?.seasons],
+      [3, 7, '1d', [7]],
+    );
     assert.ok((result.metrics['mase']?.value ?? 9) < (result.baseline['mase'] ?? 0));
-    assert.ok(result.gates.every((gate) => gate.passed), JSON.stringify(result.gates));
+    assert.ok(
+      result.gates.every((gate) => gate.passed),
+      JSON.stringify(result.gates),
+    );
     const future = Array.from({ length: 7 }, (_, step) => ({
       day: new Date(Date.UTC(2024, 0, 1 + DAYS + step)).toISOString().slice(0, 10),
       promotion: step === 3,
     }));
-    const call = JSON.stringify([{ series: 'west', future }, { series: 'west', future: future.map((row) => ({ ...row, promotion: false })) }]);
+    const call = JSON.stringify([
+      { series: 'west', future },
+      { series: 'west', future: future.map((row) => ({ ...row, promotion: false })) },
+    ]);
     const reply = objectOf<PredictReply>(await slipway('predict', 'sales', call, '--json'));
     const [promoted, plain] = reply.predictions;
     assert.equal(promoted?.forecast?.length, 7);

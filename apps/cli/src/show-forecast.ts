@@ -1,6 +1,8 @@
 import type { LaunchResult } from '@slipway/project/contract';
-import type { PredictReply } from '@slipway/releases/contract';
+import type { Client } from '@slipway/client';
 import { short, table } from './output.ts';
+
+type PredictReply = Awaited<ReturnType<Client['predict']>>;
 
 /** The first lines of a forecast's launch; undefined for other launches. */
 export function forecastHeading(result: LaunchResult): string | undefined {
