@@ -14,6 +14,9 @@ const RARE_RATIO = 0.2;
 /** What advice nobody asked for may cost. */
 const ADVICE_ROW_LIMIT = 10_000;
 const ADVICE_SECONDS = 20;
+const ADVICE_FOLDS = 2;
+/** A model that takes longer to prepare and fit gets no advice. */
+const ADVICE_FIT_SECONDS = 8;
 
 const DEFAULT: DecisionRule = { threshold: 0.5, source: 'default', rows: 0, advice: null };
 
@@ -42,9 +45,11 @@ export async function decisionOf(deps: LaunchDeps, context: WorkflowContext, req
   }
   const positives = prepared.train.target.reduce((sum, code) => sum + (code === 1 ? 1 : 0), 0);
   if (positives >= RARE_RATIO * prepared.train.target.length) return DEFAULT;
+  const { prepare, refit } = request.trained.seconds;
+  if (prepare + refit > ADVICE_FIT_SECONDS) return DEFAULT;
   await context.progress({ phase: 'threshold', message: 'the positive class is rare: looking for its best threshold' });
   const limit = AbortSignal.timeout(ADVICE_SECONDS * 1_000);
-  const seen = await unseenPredictions(deps, context, request, { rowLimit: ADVICE_ROW_LIMIT, limit });
+  const seen = await unseenPredictions(deps, context, request, { rowLimit: ADVICE_ROW_LIMIT, foldLimit: ADVICE_FOLDS, limit });
   if (!seen) return DEFAULT;
   return { ...DEFAULT, rows: seen.labels.length, advice: { metric: 'f1', ...bestF1Threshold(seen.probabilities, seen.labels) } };
 }
@@ -54,7 +59,7 @@ async function unseenPredictions(
   deps: LaunchDeps,
   context: WorkflowContext,
   { definition, plan, prepared, trained }: DecisionRequest,
-  { rowLimit, limit }: { readonly rowLimit?: number; readonly limit?: AbortSignal },
+  { rowLimit, foldLimit, limit }: { readonly rowLimit?: number; readonly foldLimit?: number; readonly limit?: AbortSignal },
 ): Promise<{ probabilities: Float64Array; labels: Uint8Array } | null> {
   const { signal } = context;
   try {
@@ -69,6 +74,7 @@ async function unseenPredictions(
       threads: deps.trainingThreads,
       signal: limit ? AbortSignal.any([signal, limit]) : signal,
       ...(rowLimit === undefined ? {} : { rowLimit }),
+      ...(foldLimit === undefined ? {} : { foldLimit }),
     });
     return {
       probabilities: Float64Array.from({ length: rows.length }, (_, at) => outputs[at * width + width - 1] as number),

@@ -24,6 +24,8 @@ export interface OutOfFoldRequest {
   readonly extra?: Partial<TrainRequest>;
   readonly threads: number;
   readonly rowLimit?: number;
+  /** Parts that are predicted at most, all by default: fewer give fewer rows in less time. */
+  readonly foldLimit?: number;
   readonly signal: AbortSignal;
 }
 
@@ -45,13 +47,23 @@ export async function outOfFold(request: OutOfFoldRequest): Promise<OutOfFold> {
   const parts = partsOf(request, rows, foldCount);
   const width = trained.classes?.length ?? 1;
   const outputs = new Float64Array(rows.length * width);
-  const waiting = Array.from({ length: foldCount }, (_, fold) => fold);
+  const predicted = Math.min(foldCount, request.foldLimit ?? foldCount);
+  const waiting = Array.from({ length: predicted }, (_, fold) => fold);
   const work = async () => {
     for (let fold = waiting.shift(); fold !== undefined; fold = waiting.shift())
       await predictFold(request, { rows, parts, fold, width, outputs });
   };
-  await Promise.all(Array.from({ length: Math.max(1, Math.min(request.threads, foldCount)) }, work));
-  return { rows, outputs, width };
+  await Promise.all(Array.from({ length: Math.max(1, Math.min(request.threads, predicted)) }, work));
+  if (predicted === foldCount) return { rows, outputs, width };
+  const kept = Array.from(rows.keys()).filter((at) => (parts[at] as number) < predicted);
+  return {
+    rows: Int32Array.from(kept, (at) => rows[at] as number),
+    outputs: Float64Array.from(
+      { length: kept.length * width },
+      (_, at) => outputs[(kept[Math.floor(at / width)] as number) * width + (at % width)] as number,
+    ),
+    width,
+  };
 }
 
 function sampled(count: number, limit: number, seed: number): Int32Array {
