@@ -34,7 +34,7 @@ describe('explanations over a running server', () => {
   let folder: string;
   let server: RunningServer;
   const row = JSON.stringify({ income: 40, age: 30, plan: 'basic' });
-  const run = (...args: string[]) => runCommand([...args, '--json'], { SLIPWAY_URL: server.url, SLIPWAY_KEY: KEY });
+  const run = (...args: string[]) => runCommand([...args, '--json'], { SLIPWAY_URL: server.url ?? '', SLIPWAY_KEY: KEY });
   let invocation: string;
 
   beforeAll(async () => {
@@ -81,7 +81,7 @@ describe('explanations over a running server', () => {
   });
 
   test('a person reads why', async () => {
-    const { stdout, code } = await runCommand(['explain', invocation], { SLIPWAY_URL: server.url, SLIPWAY_KEY: KEY });
+    const { stdout, code } = await runCommand(['explain', invocation], { SLIPWAY_URL: server.url ?? '', SLIPWAY_KEY: KEY });
     assert.equal(code, 0);
     assert.match(stdout, /log-odds towards yes/);
     assert.match(stdout, /what would have changed it:\n\s+income 40 →/);

@@ -94,7 +94,8 @@ async function judge(deps: LaunchDeps, context: WorkflowContext, request: Launch
   const model = await openModel({ path: await deps.objects.localPath(project, meta.onnx), metadata });
   try {
     await context.progress({ phase: 'evaluate', message: `judging by ${prepared.test.frame.rowCount} rows` });
-    const predictions = await predictionsOf(model, prepared.test.frame);
+    const predict = (frame: Frame) => predictionsOf(model, frame);
+    const predictions = await predict(prepared.test.frame);
     const threshold = metadata.decision?.threshold;
     const evaluation = await evaluateModel(context, definition, prepared, { predictions, threshold });
     const worth = await worthOf(deps, context, {
@@ -118,16 +119,10 @@ async function judge(deps: LaunchDeps, context: WorkflowContext, request: Launch
       leftOut: plan.leftOut,
       predictions,
       threshold,
-      predict: (frame) => predictionsOf(model, frame),
+      predict,
       importances,
     });
-    const explanations = await explanationsOf(deps, context, {
-      definition,
-      prepared,
-      meta,
-      contract: metadata.contract,
-      predict: (frame) => predictionsOf(model, frame),
-    });
+    const explanations = await explanationsOf(deps, context, { definition, prepared, meta, contract: metadata.contract, predict });
     const rows = rowsOf(metadata.contract, takeRows(prepared.test.frame, firstRows(prepared.test.frame, LATENCY_ROWS)));
     const latency = await measureLatency(model, rows, { repeats: LATENCY_CALLS });
     const gates = gatesOf(definition, plan.task);

@@ -5,7 +5,7 @@ export const CHANGE_LIMIT = 4;
 /** Partial changes carried on from each size to the next, and how many of them may change the same fields. */
 const BEAM_WIDTH = 10;
 const BEAM_SAME_FIELDS = 2;
-/** Rows predicted for one search. */
+/** Rows predicted for one search at most. */
 export const PREDICTION_LIMIT = 20_000;
 const BISECTIONS = 14;
 /** A found change is drawn back towards the row by steps of this share of the field's spread. */
@@ -25,6 +25,8 @@ export interface SearchRequest {
   readonly ranges: readonly FieldRange[];
   readonly immutable: ReadonlySet<string>;
   readonly count: number;
+  /** Rows that may be predicted; large models get fewer than PREDICTION_LIMIT. */
+  readonly predictions: number;
   /** How far rows are over the wanted decision; above zero it is reached. */
   readonly score: (rows: readonly PlainRow[]) => Float64Array;
 }
@@ -44,7 +46,7 @@ export function findCounterfactuals(request: SearchRequest): FoundChange[] {
   const ranges = request.ranges.filter((range) => !request.immutable.has(range.field) && range.values.length > 0);
   let beam: State[] = [{ row: request.row, changed: [], score: request.score([request.row])[0] ?? Number.NEGATIVE_INFINITY }];
   const found = new Map<string, State>();
-  let budget = PREDICTION_LIMIT;
+  let budget = Math.min(PREDICTION_LIMIT, request.predictions);
   for (let size = 1; size <= CHANGE_LIMIT && found.size < request.count && budget > 0; size += 1) {
     const rows = beam.flatMap((state) => expand(state, ranges)).slice(0, budget);
     budget -= rows.length;

@@ -15,11 +15,14 @@ import { additivityErrorOf, rowsOf } from './build-explainer.ts';
 import { findCounterfactuals, type FoundChange, type PlainRow, withValue } from './counterfactuals.ts';
 import type { ExplainerData } from './explainer-data.ts';
 import { nearestExamples } from './neighbours.ts';
-import { meanInteractions, PredictorExplainer } from './predictor-explainer.ts';
+import { meanInteractions, membersOf, PredictorExplainer } from './predictor-explainer.ts';
 
 /** Explanations that do not add up to the margin within this share of it are a defect, and are not given out. */
 export const ADDITIVITY_ERROR_MAX = 1e-6;
 
+/** Trees walked in one search for counterfactuals, and the rows that are predicted however many trees there are. */
+const SEARCH_WORK_LIMIT = 20_000_000;
+const PREDICTIONS_MIN = 500;
 /** Words of a free text that are tried, and the strongest that are named. */
 const WORDS_TRIED = 64;
 const WORDS_NAMED = 10;
@@ -257,6 +260,7 @@ export class Explainer {
       ranges: this.data.ranges,
       immutable: new Set([...this.data.immutable, ...options.immutable]),
       count: options.counterfactuals,
+      predictions: Math.max(PREDICTIONS_MIN, Math.floor(SEARCH_WORK_LIMIT / Math.max(1, treeCountOf(this.data.fitted.predictor)))),
       score: (rows) => gapOf(rows),
     });
     return { found, notes: [] };
@@ -335,6 +339,13 @@ export function methodName(predictor: Predictor, method: ExplanationMethod): str
   if (predictor.kind === 'trees') return `tree-shap/${method}`;
   const kinds = new Set(predictor.members.map((member) => (member.predictor.kind === 'trees' ? `tree-shap/${method}` : 'linear')));
   return `ensemble of ${[...kinds].join(' and ')}`;
+}
+
+function treeCountOf(predictor: Predictor): number {
+  return membersOf(predictor).reduce(
+    (sum, member) => sum + (member.predictor.kind === 'trees' ? member.predictor.forest.trees.length : 0),
+    0,
+  );
 }
 
 /** Unit of a model's margins. */
