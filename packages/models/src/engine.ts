@@ -34,8 +34,12 @@ export async function openEngine(source: string | Uint8Array, plan: InputPlan, {
   return {
     async run(rows, outputs) {
       if (isClosed) throw new ModelClosedError('The model was closed.');
-      const result = await runSession(session, feed(rows), outputs);
-      return outputs.map((name) => numbersIn(result[name], name));
+      const parts: Numbers[][] = [];
+      for (const part of piecesOf(rows, plan.texts.length)) {
+        const result = await runSession(session, feed(part), outputs);
+        parts.push(outputs.map((name) => numbersIn(result[name], name)));
+      }
+      return outputs.map((_, at) => joined(parts.map((part) => part[at] as Numbers)));
     },
     async close() {
       if (isClosed) return;
@@ -43,6 +47,52 @@ export async function openEngine(source: string | Uint8Array, plan: InputPlan, {
       await session.release();
     },
   };
+}
+
+/**
+ * Rows times characters of the longest text that one run may have: text operators pad every row to the longest, so one
+ * long text among many rows would cost the memory of many long ones.
+ */
+const TEXT_CELL_LIMIT = 4_000_000;
+
+/** The rows in pieces that keep to TEXT_CELL_LIMIT, one row at least each; all of them when they do. */
+function piecesOf(rows: EncodedRows, textWidth: number): EncodedRows[] {
+  if (textWidth === 0 || rows.rowCount <= 1) return [rows];
+  const starts = [0];
+  let longest = 0;
+  for (let row = 0; row < rows.rowCount; row += 1) {
+    let own = 1;
+    for (let at = row * textWidth; at < (row + 1) * textWidth; at += 1) own = Math.max(own, (rows.texts[at] as string).length);
+    longest = Math.max(longest, own);
+    const first = starts.at(-1) ?? 0;
+    if (row === first || longest * (row + 1 - first) <= TEXT_CELL_LIMIT) continue;
+    starts.push(row);
+    longest = own;
+  }
+  if (starts.length === 1) return [rows];
+  const width = rows.numbers.length / rows.rowCount;
+  return starts.map((start, index) => {
+    const end = starts[index + 1] ?? rows.rowCount;
+    return {
+      rowCount: end - start,
+      numbers: rows.numbers.slice(start * width, end * width),
+      texts: rows.texts.slice(start * textWidth, end * textWidth),
+    };
+  });
+}
+
+function joined(parts: readonly Numbers[]): Numbers {
+  const [first] = parts;
+  if (first === undefined) throw new InferenceError('The model was run without rows.');
+  if (parts.length === 1) return first;
+  const length = parts.reduce((sum, part) => sum + part.length, 0);
+  const all = first instanceof Float32Array ? new Float32Array(length) : new Float64Array(length);
+  let at = 0;
+  for (const part of parts) {
+    all.set(part, at);
+    at += part.length;
+  }
+  return all;
 }
 
 async function createSession(ort: typeof Ort, source: string | Uint8Array, threads: number): Promise<Ort.InferenceSession> {

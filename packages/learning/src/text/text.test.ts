@@ -96,6 +96,13 @@ describe('text in the graph', () => {
     }
   });
 
+  test('LE10 one huge text among many rows does not make every row huge: they are run apart', async () => {
+    const rows = Array.from({ length: 600 }, (_, row) => (row === 300 ? 'money '.repeat(160_000) : (texts[row % 300] as string)));
+    const { features, trainer } = await compareWithGraph(model, contract, frameOf(rows));
+    assert.deepEqual([...features], [...trainer.features]);
+    assert.ok(process.memoryUsage.rss() < 3e9, 'in one run the padding alone would take 600 x 160,000 strings');
+  });
+
   test('LE3 the comparison sees a difference: other words give other scores', () => {
     const [left, right] = [frameOf(['refund my money']), frameOf(['my parcel is late'])].map(
       (frame) => predictFitted(model, frame).features,
