@@ -35,7 +35,7 @@ export function reportRoutes(deps: LaunchDeps): Route[] {
         const page = await cardDocument(deps, project, params.version);
         // Plots are for eyes; the JSON of a card is its texts and tables.
         if (query.format === 'json')
-          return JSON.parse(JSON.stringify({ ...page, sections: page.sections.map(({ plots: _, ...rest }) => rest) }));
+          return JSON.parse(JSON.stringify({ ...page, sections: page.sections.map((section) => ({ ...section, plots: undefined })) }));
         return textReply(page, query.format);
       },
     }),
