@@ -100,10 +100,8 @@ describe('a forecast over a running server', () => {
       .map((line, at) => (line === '' ? line : at === 0 ? `${line},copy` : `${line},${line.split(',')[2]}`))
       .join('\n');
     await writeFile(join(folder, 'copy.csv'), text);
-    const ended = await slipway(
-      ...['launch', join(folder, 'copy.csv'), '--target', 'sold', '--time', 'day', '--series', 'shop', '--horizon', '7'],
-      ...['--known', 'copy', '--json'],
-    );
+    const file = join(folder, 'copy.csv');
+    const ended = await slipway('launch', file, '--target', 'sold', '--time', 'day', '--series', 'shop', '--known', 'copy', '--json');
     assert.equal(ended.code, 3, ended.stderr);
     const { gates, release } = JSON.parse(ended.stdout) as LaunchResult;
     assert.equal(release, null);

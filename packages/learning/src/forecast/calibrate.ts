@@ -1,7 +1,7 @@
 import { METHOD_COUNT } from './baselines.ts';
 import type { Situation } from './features.ts';
 import { type ColdStart, INTERVAL_LEVELS, type IntervalWidths, MEMBERS, expectedError, mixForecast } from './forecaster.ts';
-import { type SeriesData, meanAbsolute, meanBetween } from './series.ts';
+import { type SeriesData, meanBetween } from './series.ts';
 
 /** Steps of the greedy choice; each adds a share of 1 / this to one member. */
 const MIX_STEPS = 20;
@@ -170,11 +170,4 @@ function coldScores(series: readonly SeriesData[], profile: readonly number[], c
     }
   }
   return { short, empty };
-}
-
-/** Mean absolute difference between values a season apart: the unit of MASE. Zero or NaN when it cannot be said. */
-export function naiveError(values: Float64Array, season: number): number {
-  const differences = new Float64Array(Math.max(0, values.length - season));
-  for (let at = season; at < values.length; at += 1) differences[at - season] = (values[at] as number) - (values[at - season] as number);
-  return meanAbsolute(differences, 0, differences.length);
 }

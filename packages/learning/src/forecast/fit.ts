@@ -3,7 +3,7 @@ import type { EncodedMatrix } from '../matrix.ts';
 import { applyBins, fitBins } from '../trees/binning.ts';
 import { boost } from '../trees/boost.ts';
 import { TREE_DEFAULTS } from '../trees/parameters.ts';
-import { type Forest, predictForest } from '../trees/tree.ts';
+import type { Forest } from '../trees/tree.ts';
 import { type FeatureLayout, type Situation, baseOf, featureNames, writeRows } from './features.ts';
 
 /** Rows the trees learn from; more series or longer ones give fewer origins each. */
@@ -91,17 +91,6 @@ export function fitTrees(layout: FeatureLayout, situations: readonly Situation[]
     seed: options.seed,
   });
   return { forest, rows: matrix.rowCount };
-}
-
-/** What the trees forecast for each situation: base plus correction. */
-export function treeForecasts(layout: FeatureLayout, forest: Forest, situations: readonly Situation[]): Float64Array[] {
-  const { horizon } = layout.shape;
-  const { matrix } = rowsOf(layout, situations);
-  const margins = predictForest(forest, matrix);
-  return situations.map((situation, index) => {
-    const base = baseOf(situation);
-    return base.map((value, step) => value + situation.size * (margins[index * horizon + step] as number));
-  });
 }
 
 /** Origins spread over [from, to], jittered by the seed so that they do not all fall on one phase; ascending, no two equal. */

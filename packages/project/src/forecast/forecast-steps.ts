@@ -97,7 +97,7 @@ export async function forecastPlanStep(
     seed,
     gatesHash: hashGates(gates),
     leaks: copiesOf(plan),
-    notes: [...plan.table.notes, ...unusedNotes(meta.columns ?? [], definition)],
+    notes: [...plan.table.notes, ...unusedNotes(definition)],
     existing: found?.id ?? null,
     recipe,
     rows: rowsOf(plan),
@@ -105,7 +105,7 @@ export async function forecastPlanStep(
   });
 }
 
-function unusedNotes(_columns: readonly unknown[], definition: LaunchDefinition): string[] {
+function unusedNotes(definition: LaunchDefinition): string[] {
   return definition.forecast?.known.length === 0
     ? ['only the target and its times are used; name columns whose future is known (weather, holidays) with --known']
     : [];
