@@ -167,12 +167,21 @@ describe('designs', () => {
     }
   });
 
-  test('a value far outside the training range is taken as the edge of a range three times as wide', () => {
+  test('an outlier among the training values does not set the scale; usual values are not clipped', () => {
+    const [term] = planDesign(matrix).numeric;
+    assert.deepEqual([term?.low, term?.high], [-998, 35]);
+    assert.ok((term?.deviation ?? 0) < 15, `${term?.deviation}`);
+    const usual = { ...matrix, columns: [Float32Array.of(1, 2, 3, 4, 5, 9), matrix.columns[1] as Float32Array] };
+    assert.deepEqual([planDesign(usual).numeric[0]?.low, planDesign(usual).numeric[0]?.high], [-7, 17]);
+    const rare = { ...matrix, columns: [Float32Array.of(0, 0, 0, 0, 0, 9_000), matrix.columns[1] as Float32Array] };
+    assert.deepEqual([planDesign(rare).numeric[0]?.low, planDesign(rare).numeric[0]?.high], [-9_000, 18_000]);
+  });
+
+  test('no value can make a margin infinite: beyond the limits it is taken as the limit', () => {
     const plan = planDesign(matrix);
-    assert.deepEqual([plan.numeric[0]?.low, plan.numeric[0]?.high], [-998, 1_999]);
     const model = foldLinear(plan, [Float64Array.of(1, 0, 0, 0, 0, 0, 0)]);
     const at = (value: number) =>
       predictLinear(model, { ...matrix, rowCount: 1, columns: [Float32Array.of(value), Float32Array.of(1)] })[0];
-    assert.equal(at(Number.POSITIVE_INFINITY), at(1_999));
+    assert.equal(at(Number.POSITIVE_INFINITY), at(35));
   });
 });
