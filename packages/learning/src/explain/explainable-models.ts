@@ -106,7 +106,7 @@ async function verified(servable: Servable, call: Call<unknown>, draft: DraftExp
     counterfactuals.push({ changes: [...each.changes], ...answer, distance: each.distance });
   });
   const notes = [...(draft.explanation.notes ?? [])];
-  if (counterfactuals.length === 0 && notes.length === 0)
+  if (counterfactuals.length === 0 && draft.searched)
     notes.push('No change of a few columns within what the training data holds leads to another decision.');
   return { ...draft.explanation, counterfactuals, ...(notes.length > 0 ? { notes } : {}) };
 }

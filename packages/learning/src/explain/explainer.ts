@@ -34,6 +34,8 @@ const TEXT_LENGTH_EXPLAINED = 4_000;
 export interface DraftExplanation {
   readonly explanation: Explanation;
   readonly found: readonly FoundChange[];
+  /** Whether there was another decision to look for. */
+  readonly searched: boolean;
 }
 
 /** How the served version decides, when it is not the likeliest class. */
@@ -98,7 +100,7 @@ export class Explainer {
         features.values.subarray(at * features.width, (at + 1) * features.width),
         options.neighbours,
       );
-      const { found, notes } = this.#counterfactuals(row, options, decision.byRow?.[at] ?? decision.threshold);
+      const { found, searched, notes } = this.#counterfactuals(row, options, decision.byRow?.[at] ?? decision.threshold);
       if (options.neighbours > 0 && neighbours.length === 0)
         notes.push('No training examples are kept: the data says whose rows they are.');
       return {
@@ -109,6 +111,7 @@ export class Explainer {
           ...(notes.length > 0 ? { notes } : {}),
         },
         found,
+        searched,
       };
     });
   }
@@ -200,7 +203,8 @@ export class Explainer {
         word,
         effect: this.#scale() * ((margins[output] as number) - (margins[(at + 1) * outputCount + output] as number)),
       }));
-      return { ...each, words: words.toSorted((left, right) => Math.abs(right.effect) - Math.abs(left.effect)).slice(0, WORDS_NAMED) };
+      const telling = words.filter(({ effect }) => effect !== 0).toSorted((left, right) => Math.abs(right.effect) - Math.abs(left.effect));
+      return { ...each, words: telling.slice(0, WORDS_NAMED) };
     });
   }
 
@@ -251,10 +255,10 @@ export class Explainer {
     };
   }
 
-  #counterfactuals(row: Row, options: ExplainOptions, threshold: number): { found: FoundChange[]; notes: string[] } {
-    if (options.counterfactuals === 0) return { found: [], notes: [] };
+  #counterfactuals(row: Row, options: ExplainOptions, threshold: number): { found: FoundChange[]; searched: boolean; notes: string[] } {
+    if (options.counterfactuals === 0) return { found: [], searched: false, notes: [] };
     const gapOf = this.#gapTo(row, options, threshold);
-    if (typeof gapOf === 'string') return { found: [], notes: [gapOf] };
+    if (typeof gapOf === 'string') return { found: [], searched: false, notes: [gapOf] };
     const found = findCounterfactuals({
       row,
       ranges: this.data.ranges,
@@ -263,7 +267,7 @@ export class Explainer {
       predictions: Math.max(PREDICTIONS_MIN, Math.floor(SEARCH_WORK_LIMIT / Math.max(1, treeCountOf(this.data.fitted.predictor)))),
       score: (rows) => gapOf(rows),
     });
-    return { found, notes: [] };
+    return { found, searched: true, notes: [] };
   }
 
   /** How far rows are over the wanted decision; or why there is none to want. */
