@@ -3,7 +3,7 @@ import { weightedQuantile } from '../baseline.ts';
 import { computeInSlices } from '../breathe.ts';
 import { EvaluationInputError } from '../errors.ts';
 import { affordableResamples, toValue } from '../resampling.ts';
-import { costOf, cutAt, decisionMetric, rowCost } from './choose-threshold.ts';
+import { costOf, decisionMetric, rowCost } from './choose-threshold.ts';
 import { type DecisionCosts, OBJECTIVE_CURVE_POINT_LIMIT, type Objective, type ObjectiveResult, type UnitErrorCosts } from './contract.ts';
 
 /** Values are given per this many rows. */
@@ -185,10 +185,28 @@ function valuePlan(own: Float64Array, others: readonly Choice[], decided: Decide
 }
 
 function valueCurve(probabilities: Float64Array, labels: Uint8Array, costs: DecisionCosts): ObjectiveResult['curve'] {
-  return Array.from({ length: OBJECTIVE_CURVE_POINT_LIMIT }, (_, index) => {
-    const threshold = index / (OBJECTIVE_CURVE_POINT_LIMIT - 1);
-    return { threshold, value: 0 - (PER * costOf(cutAt(probabilities, labels, threshold), costs)) / labels.length };
-  });
+  const last = OBJECTIVE_CURVE_POINT_LIMIT - 1;
+  // Of each label, the rows whose probability reaches a threshold but not the next one.
+  const reach = [new Float64Array(last + 1), new Float64Array(last + 1)] as const;
+  for (let row = 0; row < labels.length; row += 1) {
+    const probability = probabilities[row] as number;
+    let highest = Math.min(last, Math.floor(probability * last));
+    if (highest < last && (highest + 1) / last <= probability) highest += 1;
+    if (highest / last > probability) highest -= 1;
+    const counts = labels[row] === 1 ? reach[1] : reach[0];
+    counts[highest] = (counts[highest] as number) + 1;
+  }
+  const [negatives, positives] = reach.map((counts) => counts.reduce((sum, count) => sum + count, 0)) as [number, number];
+  let truePositive = 0;
+  let falsePositive = 0;
+  const values = new Float64Array(last + 1);
+  for (let at = last; at >= 0; at -= 1) {
+    truePositive += reach[1][at] as number;
+    falsePositive += reach[0][at] as number;
+    const counts = { truePositive, falsePositive, falseNegative: positives - truePositive, trueNegative: negatives - falsePositive };
+    values[at] = 0 - (PER * costOf(counts, costs)) / labels.length;
+  }
+  return Array.from(values, (value, index) => ({ threshold: index / last, value }));
 }
 
 const VERDICTS: Readonly<Record<AlternativeName, ObjectiveResult['verdict']>> = {

@@ -102,6 +102,8 @@ describe('the worth of decisions', () => {
     const positives = rows.labels.reduce((sum, label) => sum + label, 0);
     expect(none?.value.value).toBeCloseTo((-9_000 * positives) / 3_000, 9);
     expect(all?.advantage.value).toBeCloseTo((result.model.value ?? 0) - (all?.value.value ?? 0), 9);
+    for (const { threshold, value } of result.curve)
+      expect(value).toBeCloseTo((-1_000 * costOf(cutAt(rows.probabilities, rows.labels, threshold), COSTS)) / 3_000, 9);
     expect(result.verdict).toBe('use-model');
     expect(decideGates([{ kind: 'objective' }], { ...NO_FACTS, objective: result })[0]).toMatchObject({ passed: true });
   });
