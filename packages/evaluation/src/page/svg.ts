@@ -7,8 +7,10 @@ const TOP = 12;
 const BOTTOM = 40;
 const TICKS = 5;
 const BAR_HEIGHT = 20;
-const LABEL_WIDTH = 150;
-const LABEL_CHARACTERS = 22;
+const BAR_PLOT_WIDTH = 520;
+const LABEL_WIDTH = 220;
+const HEAT_LABEL_WIDTH = 112;
+const LABEL_CHARACTERS = 36;
 
 export function escapeXml(text: string): string {
   return text.replace(/[&<>"']/g, (mark) => `&#${mark.charCodeAt(0)};`);
@@ -70,7 +72,7 @@ export function barPlot(title: string, bars: readonly Bar[], line?: number): str
   const ends = bars.flatMap((bar) => [bar.value, bar.low ?? bar.value, bar.high ?? bar.value]).concat(line ?? 0, 0);
   const [low, high] = [Math.min(...ends), Math.max(...ends)];
   const VALUE_WIDTH = 62;
-  const px = (value: number) => LABEL_WIDTH + ((value - low) / (high - low || 1)) * (WIDTH - LABEL_WIDTH - VALUE_WIDTH);
+  const px = (value: number) => LABEL_WIDTH + ((value - low) / (high - low || 1)) * (BAR_PLOT_WIDTH - LABEL_WIDTH - VALUE_WIDTH);
   const height = bars.length * BAR_HEIGHT + 12;
   const drawn = bars.map((bar, index) => {
     const y = 6 + index * BAR_HEIGHT;
@@ -79,16 +81,16 @@ export function barPlot(title: string, bars: readonly Bar[], line?: number): str
       bar.low === null || bar.low === undefined || bar.high === null || bar.high === undefined
         ? ''
         : `<line class="whisker" x1="${at(px(bar.low))}" x2="${at(px(bar.high))}" y1="${y + 9}" y2="${y + 9}"/>`;
-    return `<text x="${LABEL_WIDTH - 6}" y="${y + 13}" text-anchor="end">${escapeXml(short(bar.label))}<title>${escapeXml(bar.label)}</title></text><rect class="${bar.mark ? 'bar marked' : 'bar'}" x="${at(from)}" y="${y + 2}" width="${at(Math.max(0.5, to - from))}" height="${BAR_HEIGHT - 6}"/>${whisker}<text x="${WIDTH - 2}" y="${y + 13}" text-anchor="end">${label(bar.value)}</text>`;
+    return `<text x="${LABEL_WIDTH - 6}" y="${y + 13}" text-anchor="end">${escapeXml(short(bar.label))}<title>${escapeXml(bar.label)}</title></text><rect class="${bar.mark ? 'bar marked' : 'bar'}" x="${at(from)}" y="${y + 2}" width="${at(Math.max(0.5, to - from))}" height="${BAR_HEIGHT - 6}"/>${whisker}<text x="${BAR_PLOT_WIDTH - 2}" y="${y + 13}" text-anchor="end">${label(bar.value)}</text>`;
   });
   const reference = line === undefined ? '' : `<line class="reference" x1="${at(px(line))}" x2="${at(px(line))}" y1="0" y2="${height}"/>`;
-  return frame(title, WIDTH, height, drawn.join('') + reference);
+  return frame(title, BAR_PLOT_WIDTH, height, drawn.join('') + reference);
 }
 
 /** Counts as a grid, darker = more of its row. */
 export function heatPlot(title: string, names: readonly string[], cells: readonly (readonly number[])[]): string {
   const size = Math.min(64, Math.max(18, 320 / names.length));
-  const left = LABEL_WIDTH * 0.75;
+  const left = HEAT_LABEL_WIDTH;
   const width = left + names.length * size + 10;
   const height = 26 + names.length * size + 22;
   const drawn = cells.flatMap((row, truth) => {
