@@ -4,7 +4,7 @@ import type { Supervision } from './supervision.ts';
 /** A category needs this many levels before its mean targets are worth a feature; below, trainers see every level. */
 export const STATISTIC_LEVELS_MIN = 30;
 /** Levels whose means are kept, the most frequent. */
-export const STATISTIC_LEVEL_LIMIT = 20_000;
+const STATISTIC_LEVEL_LIMIT = 20_000;
 /** Classes that get a mean each; beyond, only the categories' codes are learnt from. */
 export const STATISTIC_CLASS_LIMIT = 10;
 const FOLD_COUNT = 5;

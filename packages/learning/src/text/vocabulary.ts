@@ -1,9 +1,9 @@
 import { foldCase, spellingsOf, tokensOf } from './tokens.ts';
 
 /** Word pairs of the corpus that are counted at the same time; beyond it those seen once are forgotten. */
-export const PAIR_LIMIT = 1_000_000;
+const PAIR_LIMIT = 1_000_000;
 /** Words (folded) that are counted at the same time, likewise. */
-export const WORD_LIMIT = 500_000;
+const WORD_LIMIT = 500_000;
 /** Words and pairs a vocabulary keeps, the most frequent. */
 export const GRAM_LIMIT = 20_000;
 /** A word or pair must occur in this many training rows. */
