@@ -126,11 +126,11 @@ export function additivityErrorOf(
   return worst;
 }
 
-/** Half of what lies between the 16th and the 84th percentile, which is a normal variable's deviation; 1 for categories. */
+/** Half of what lies between the 16th and the 84th percentile, which is a normal variable's deviation; 0 for categories. */
 function spreadsOf(matrix: EncodedMatrix): Float64Array {
   return Float64Array.from(matrix.features, (feature, index) =>
     feature.kind === 'categorical'
-      ? 1
+      ? 0
       : spreadOf((matrix.columns[index] as Float32Array).filter((value) => Number.isFinite(value)).toSorted()),
   );
 }

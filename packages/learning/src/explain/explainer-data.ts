@@ -42,7 +42,7 @@ export interface ExplainerData {
   readonly background: FeatureRows;
   /** Mean absolute contribution of each encoded feature. */
   readonly importance: Float64Array;
-  /** Typical difference of each encoded feature. */
+  /** Typical difference of each encoded feature; 0 for codes, which are equal or not. */
   readonly spreads: Float64Array;
   readonly examples: Examples | null;
   readonly ranges: readonly FieldRange[];

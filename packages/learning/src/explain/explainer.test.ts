@@ -315,3 +315,45 @@ test('of a free text the words that decide are named', async () => {
   assert.deepEqual(named?.toSorted(), ['prize', 'winner']);
   assert.ok((draft?.explanation.contributions[0]?.words?.[0]?.effect ?? 0) > 0);
 });
+
+test('texts of several classes are explained exactly, by a linear model and by trees', async () => {
+  const random = createRandom('classes');
+  const topics = ['card', 'transfer', 'rate'];
+  const fill = ['the', 'my', 'please', 'today', 'again', 'about'];
+  const texts = Array.from({ length: 300 }, (_, row) =>
+    [topics[row % 3], ...Array.from({ length: 5 }, () => fill[random.int(fill.length)])].join(' '),
+  );
+  const target = Float64Array.from(texts, (_, row) => row % 3);
+  const frame: Frame = { rowCount: texts.length, columns: new Map([['message', textColumn(texts)]]) };
+  const messages = Contract.parse({
+    format: 'slipway.contract/1',
+    fields: [{ name: 'message', type: 'string', role: 'text', nullable: true }],
+  });
+  for (const trainer of ['linear', 'gbdt'] as const) {
+    const params = trainer === 'gbdt' ? { rounds: 10 } : {};
+    const model = await train({
+      frame,
+      contract: messages,
+      task: 'multiclass',
+      target,
+      classes: topics,
+      seed: 1,
+      fixed: { trainer, params },
+    });
+    const rows = Int32Array.from(texts, (_, row) => row);
+    const data = buildExplainer({
+      fitted: model.fitted,
+      contract: model.contract,
+      frame,
+      rows,
+      target,
+      immutable: [],
+      hasSubject: false,
+      seed: 1,
+    });
+    assert.ok(data.additivityError < 1e-9, `${trainer}: ${data.additivityError}`);
+    const [draft] = new Explainer(data).explain([{ message: 'about my transfer' }], options({ neighbours: 1 }), even);
+    assert.equal(draft?.explanation.output, 'transfer');
+    assert.equal(draft.explanation.neighbours?.[0]?.target, 'transfer');
+  }
+}, 60_000);

@@ -9,22 +9,15 @@ const DIFFERENCE_LIMIT = 3;
  * weighted by its share of the mean absolute contribution, so that near means near to the model.
  */
 export function nearestExamples(data: ExplainerData, row: Float32Array, count: number): Neighbour[] {
-  const { examples, importance, spreads, fitted } = data;
+  const { examples, importance, spreads } = data;
   if (!examples || count === 0) return [];
   const total = importance.reduce((sum, value) => sum + value, 0);
-  const isCategory = fitted.preparation.features.map((plan) => plan.kind === 'category');
   const distances = Array.from({ length: examples.encoded.rowCount }, (_, example) => {
     let sum = 0;
     row.forEach((value, feature) => {
       const weight = total > 0 ? (importance[feature] as number) / total : 1 / row.length;
       if (weight > 0)
-        sum +=
-          weight *
-          differenceOf(
-            value,
-            examples.encoded.values[example * row.length + feature] as number,
-            isCategory[feature] === true ? 0 : (spreads[feature] as number),
-          );
+        sum += weight * differenceOf(value, examples.encoded.values[example * row.length + feature] as number, spreads[feature] as number);
     });
     return { example, distance: sum };
   });
