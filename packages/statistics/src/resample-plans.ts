@@ -63,26 +63,8 @@ export function binaryPlan(input: {
   readonly predicted?: Numbers;
   readonly weights?: Numbers | undefined;
 }): ResamplePlan {
-  const { probabilities, labels, predicted, weights } = input;
-  const rowCount = requireSameLength({ probabilities, labels, predicted, weights });
-  const { order, labels: sortedLabels, ends } = rankScores(probabilities, labels);
-  const losses = new Float64Array(rowCount);
-  const squares = new Float64Array(rowCount);
-  const bins = new Uint8Array(rowCount);
-  const gaps = new Float64Array(rowCount);
-  const guesses = new Uint8Array(rowCount);
-  const rowWeights = new Float64Array(rowCount).fill(1);
-  for (let rank = 0; rank < rowCount; rank += 1) {
-    const row = order[rank] as number;
-    const probability = probabilities[row] as number;
-    if (!(probability >= 0 && probability <= 1)) throw new RangeOfValueError(`Probability ${row} is ${probability}; it must lie in 0..1.`);
-    losses[rank] = binaryRowLogLoss(probability, sortedLabels[rank] as number);
-    gaps[rank] = probability - (sortedLabels[rank] as number);
-    squares[rank] = (gaps[rank] as number) ** 2;
-    bins[rank] = calibrationBinOf(probability);
-    guesses[rank] = predicted ? (predicted[row] as number) : probability > 0.5 ? 1 : 0;
-    if (weights) rowWeights[rank] = weights[row] as number;
-  }
+  const rowCount = requireSameLength({ ...input });
+  const { order, sortedLabels, ends, losses, squares, bins, gaps, guesses, rowWeights } = rankedRows(input);
   const differences = new Float64Array(CALIBRATION_BIN_COUNT);
   // By run of equal scores; filled anew by each resample.
   const above = { truePositive: new Float64Array(rowCount), falsePositive: new Float64Array(rowCount) };
@@ -143,6 +125,30 @@ export function binaryPlan(input: {
       out[13] = (out[12] as number) / (positives / total);
     },
   };
+}
+
+/** What of each row does not change from resample to resample, by rank of its probability. */
+function rankedRows({ probabilities, labels, predicted, weights }: Parameters<typeof binaryPlan>[0]) {
+  const rowCount = labels.length;
+  const { order, labels: sortedLabels, ends } = rankScores(probabilities, labels);
+  const losses = new Float64Array(rowCount);
+  const squares = new Float64Array(rowCount);
+  const bins = new Uint8Array(rowCount);
+  const gaps = new Float64Array(rowCount);
+  const guesses = new Uint8Array(rowCount);
+  const rowWeights = new Float64Array(rowCount).fill(1);
+  for (let rank = 0; rank < rowCount; rank += 1) {
+    const row = order[rank] as number;
+    const probability = probabilities[row] as number;
+    if (!(probability >= 0 && probability <= 1)) throw new RangeOfValueError(`Probability ${row} is ${probability}; it must lie in 0..1.`);
+    losses[rank] = binaryRowLogLoss(probability, sortedLabels[rank] as number);
+    gaps[rank] = probability - (sortedLabels[rank] as number);
+    squares[rank] = (gaps[rank] as number) ** 2;
+    bins[rank] = calibrationBinOf(probability);
+    guesses[rank] = predicted ? (predicted[row] as number) : probability > 0.5 ? 1 : 0;
+    if (weights) rowWeights[rank] = weights[row] as number;
+  }
+  return { order, sortedLabels, ends, losses, squares, bins, gaps, guesses, rowWeights };
 }
 
 function writeConfusionMetrics(cells: Confusion, out: Float64Array): void {
@@ -244,19 +250,7 @@ export function regressionPlan(input: {
     centred[row] = (truth[row] as number) - centre;
     if (Number.isNaN(errors[row])) throw new RangeOfValueError(`Row ${row} has no number as truth or prediction.`);
   }
-  const bySize = orderDescending(errors.map(Math.abs));
-  const middle = (counts: Uint16Array, half: number): number => {
-    let passed = 0;
-    let upper = Number.NaN;
-    for (let rank = 0; rank < rowCount; rank += 1) {
-      const row = bySize[rank] as number;
-      passed += (counts[row] as number) * (weights ? (weights[row] as number) : 1);
-      const size = Math.abs(errors[row] as number);
-      if (Number.isNaN(upper) && passed >= half) upper = size;
-      if (passed > half) return (upper + size) / 2;
-    }
-    return upper;
-  };
+  const middle = medianSize(errors, weights);
   return {
     rowCount,
     names: quantile === undefined ? REGRESSION_METRICS : [...REGRESSION_METRICS, ...QUANTILE_METRICS],
@@ -302,5 +296,21 @@ export function regressionPlan(input: {
       out[5] = pinball / total;
       out[6] = covered / total;
     },
+  };
+}
+
+/** The middle size of the errors for any counts of rows, which are sorted once. */
+function medianSize(errors: Float64Array, weights: Numbers | undefined): (counts: Uint16Array, half: number) => number {
+  const bySize = orderDescending(errors.map(Math.abs));
+  return (counts, half) => {
+    let passed = 0;
+    let upper = Number.NaN;
+    for (const row of bySize) {
+      passed += (counts[row] as number) * (weights ? (weights[row] as number) : 1);
+      const size = Math.abs(errors[row] as number);
+      if (Number.isNaN(upper) && passed >= half) upper = size;
+      if (passed > half) return (upper + size) / 2;
+    }
+    return upper;
   };
 }
