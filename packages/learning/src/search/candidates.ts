@@ -39,8 +39,11 @@ const linear = (strength: number, l1Ratio: number, id?: string): LinearCandidate
   complexity: 0,
 });
 
-/** The ridge path: what every other candidate must beat, since nothing is simpler. */
-export const RIDGE_PATH: Group = STRENGTHS.map((strength) => linear(strength, 0));
+/** The ridge path: what every other candidate must beat, since nothing is simpler. Shorter where each fit takes long. */
+const RIDGE_PATH: Group = STRENGTHS.map((strength) => linear(strength, 0));
+const SHORT_RIDGE_PATH: Group = [0.003, 0.001, 3e-4].map((strength) => linear(strength, 0));
+/** Outputs of a model from which on its linear path is short. */
+const MANY_OUTPUTS = 10;
 const NET_PATH: Group = STRENGTHS.slice(1, 6).map((strength) => linear(strength, 0.5));
 
 type Choice = Pick<TreeParameters, 'learningRate' | 'leafLimit' | 'leafRowsMin' | 'l2' | 'featureRatio' | 'rowRatio'>;
@@ -77,6 +80,8 @@ const PAST_MEMBER_LIMIT = 8;
 export interface PlanOptions {
   readonly trainers: readonly TrainerName[];
   readonly rowCount: number;
+  /** Margins a row: 1, or the number of classes when there are more than two. */
+  readonly outputCount: number;
   readonly seed: number | string;
   readonly history?: readonly PastConfiguration[] | undefined;
 }
@@ -90,9 +95,9 @@ const WAVE_SIZE = 6;
 const NEIGHBOUR_COUNT = 3;
 
 /** What is evaluated on all folds before anything is compared: the simplest of each trainer. */
-export function firstGroups({ trainers, rowCount }: PlanOptions): Group[] {
+export function firstGroups({ trainers, rowCount, outputCount }: PlanOptions): Group[] {
   const groups: Group[] = [];
-  if (trainers.includes('linear')) groups.push(RIDGE_PATH);
+  if (trainers.includes('linear')) groups.push(outputCount > MANY_OUTPUTS ? SHORT_RIDGE_PATH : RIDGE_PATH);
   if (trainers.includes('gbdt')) groups.push([treeCandidate('gbdt-1', FIRST, rowCount)]);
   return groups;
 }
@@ -102,10 +107,10 @@ export function firstGroups({ trainers, rowCount }: PlanOptions): Group[] {
  * past; later ones: neighbours of the best forest so far, and random ones. Depends on its arguments only.
  */
 export function waveGroups(wave: number, options: PlanOptions, best: TreeCandidate | undefined): Group[] {
-  const { trainers, rowCount, seed, history = [] } = options;
+  const { trainers, rowCount, outputCount, seed, history = [] } = options;
   const hasTrees = trainers.includes('gbdt');
   if (wave === 0) {
-    const net = trainers.includes('linear') ? [NET_PATH] : [];
+    const net = trainers.includes('linear') && outputCount <= MANY_OUTPUTS ? [NET_PATH] : [];
     const planned = rowCount < LARGE_ROW_COUNT ? BY_SIZE : BY_SIZE.toReversed();
     const trees = hasTrees ? planned.map((choice, index): Group => [treeCandidate(`gbdt-${index + 2}`, choice, rowCount)]) : [];
     return distinctGroups([...pastGroups(history, trainers), ...net, ...trees], firstGroups(options));

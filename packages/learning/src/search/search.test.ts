@@ -180,7 +180,7 @@ describe('folds of rows in order of time', () => {
 });
 
 describe('candidates', () => {
-  const options = { trainers: ['linear', 'gbdt'] as const, rowCount: 5_000, seed: 3 };
+  const options = { trainers: ['linear', 'gbdt'] as const, rowCount: 5_000, outputCount: 1, seed: 3 };
   const [, firstTrees] = firstGroups(options);
   const best = firstTrees?.[0];
   assert.equal(best?.trainer, 'gbdt');

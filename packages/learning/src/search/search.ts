@@ -57,6 +57,8 @@ export interface SearchResult {
 const START_RATIO = 0.9;
 /** Share of the time left that the first linear path may take when trees are allowed too, and the first trees after it. */
 const FIRST_RATIO = 0.4;
+/** With more trees a round than this, trees come after the linear path. */
+const MANY_OUTPUTS = 10;
 /** Waves in a row without a better candidate that end a search. */
 const PATIENCE_WAVES = 1;
 /** From this many rows on small differences are real, and the search looks longer for them. */
@@ -126,35 +128,42 @@ export class Search {
     return this.#conclude();
   }
 
-  /** Without any of them there would be nothing to choose: the time is divided among their folds, or cuts them short. */
+  /**
+   * Without any of them there would be nothing to choose: the time is divided among their folds, or cuts them short. With
+   * many classes a round of trees costs a tree for each, so the linear path comes first, and the trees only if they may win.
+   */
   async #runFirst(): Promise<void> {
-    const { trainers, tests } = this.#options;
+    const { tests, outputCount, weights } = this.#options;
     const folds = [...tests.keys()];
     const racers = firstGroups(this.#options).map((group) => this.#enter(group));
-    const jobsOf = (racer: Racer, at: readonly number[], shareRatio: number): Job[] => {
-      const isTree = racer.group[0]?.trainer === 'gbdt';
-      const mustFinish = isTree || !trainers.includes('gbdt');
-      let waiting = at.length;
-      const endsMs = () => {
-        const nowMs = Date.now();
-        const rounds = Math.ceil(waiting / this.#threads.length);
-        waiting -= 1;
-        return nowMs + (shareRatio * (this.#budget.deadlineMs(nowMs, undefined) - nowMs)) / rounds;
-      };
-      return at.map((fold) => ({ racer, fold, rowRatio: 1, endsMs, mustFinish }));
-    };
-    const both = racers.length > 1;
-    const look = both ? folds.slice(0, Math.ceil(folds.length / 5)) : folds;
-    const [simple, trees] = both ? racers : [undefined, racers[0]];
-    await this.#runJobs([
-      ...(simple ? jobsOf(simple, folds, FIRST_RATIO) : []),
-      ...(trees ? jobsOf(trees, look, both ? FIRST_RATIO : 1) : []),
-    ]);
-    if (!both || !trees) return;
+    const linear = racers.find((racer) => racer.group[0]?.trainer === 'linear');
+    const trees = racers.find((racer) => racer.group[0]?.trainer === 'gbdt');
+    if (!linear || !trees) {
+      await this.#runJobs(racers.flatMap((racer) => this.#firstJobs(racer, folds, { timeRatio: 1, mustFinish: true })));
+      return;
+    }
+    const look = folds.slice(0, Math.ceil(folds.length / 5));
+    const isMany = outputCount > MANY_OUTPUTS;
+    const path = this.#firstJobs(linear, folds, { timeRatio: FIRST_RATIO, mustFinish: isMany });
+    if (isMany) await this.#runJobs(path.splice(0));
+    const mustFinish = bestOf(this.#complete()) === undefined;
+    await this.#runJobs([...path, ...this.#firstJobs(trees, look, { timeRatio: FIRST_RATIO, mustFinish })]);
     const best = bestOf(this.#complete());
-    const isHopeless =
-      best && this.#bestIn(trees, look)?.every((each) => isWorse(each, this.#on(best, look), this.#options.weights, HOPELESS_ERRORS));
-    if (!isHopeless) await this.#runJobs(jobsOf(trees, folds.slice(look.length), best ? FIRST_RATIO : 1));
+    const seen = this.#bestIn(trees, look)?.[0];
+    if (best && (!seen || isWorse(seen, this.#on(best, look), weights, HOPELESS_ERRORS))) return;
+    await this.#runJobs(this.#firstJobs(trees, folds.slice(look.length), { timeRatio: best ? FIRST_RATIO : 1, mustFinish }));
+  }
+
+  /** Jobs that share a part of the time that is left. */
+  #firstJobs(racer: Racer, folds: readonly number[], { timeRatio, mustFinish }: { timeRatio: number; mustFinish: boolean }): Job[] {
+    let waiting = folds.length;
+    const endsMs = () => {
+      const nowMs = Date.now();
+      const turns = Math.ceil(waiting / this.#threads.length);
+      waiting -= 1;
+      return nowMs + (timeRatio * (this.#budget.deadlineMs(nowMs, undefined) - nowMs)) / turns;
+    };
+    return folds.map((fold) => ({ racer, fold, rowRatio: 1, endsMs, mustFinish }));
   }
 
   /** One wave: every group on the first rung, the better ones on the next, and so on. */
