@@ -98,27 +98,17 @@ async function judge(deps: LaunchDeps, context: WorkflowContext, request: Launch
     const predictions = await predict(prepared.test.frame);
     const threshold = metadata.decision?.threshold;
     const evaluation = await evaluateModel(context, definition, prepared, { predictions, threshold });
-    const worth = await worthOf(deps, context, {
-      ...state,
-      definition,
-      prepared,
-      version: version.version,
-      predictions,
-      threshold,
-      decision: meta.decision ?? null,
-    });
+    const judged = { definition, prepared, predictions, threshold, decision: meta.decision ?? null };
+    const { notes, ...worth } = await worthOf(deps, context, { ...state, ...judged, version: version.version });
     await context.progress({ phase: 'importance', ratio: 0 });
     const importances = await importancesOf(context, model, prepared, definition);
     const conduct = await gatherConduct({
+      ...judged,
       context,
       clock: deps.clock,
-      definition,
-      prepared,
       model,
       meta,
       leftOut: plan.leftOut,
-      predictions,
-      threshold,
       predict,
       importances,
     });
@@ -148,14 +138,12 @@ async function judge(deps: LaunchDeps, context: WorkflowContext, request: Launch
       importances,
       explanations,
       ...conduct,
-      decision: meta.decision ?? null,
-      objective: worth.objective,
-      comparison: worth.comparison,
+      ...worth,
       leakage: leaks,
       acceptedLeaks: definition.acceptLeak,
       parity: meta.parity,
       latency: { p50Ms: latency.p50Ms, p95Ms: latency.p95Ms },
-      notes: [...plan.notes.map(({ column, note }) => (column === '' ? note : `${column}: ${note}`)), ...worth.notes],
+      notes: [...plan.notes.map(({ column, note }) => (column === '' ? note : `${column}: ${note}`)), ...notes],
     });
   } finally {
     await model.close();

@@ -29,6 +29,7 @@ export interface WorthRequest {
 }
 
 export interface Worth {
+  readonly decision: DecisionRule | null;
   readonly comparison: EvaluationReport['comparison'];
   readonly objective: ObjectiveResult | null;
   readonly notes: readonly string[];
@@ -59,7 +60,7 @@ export async function worthOf(deps: LaunchDeps, context: WorkflowContext, reques
       signal,
     }));
   const objective = await objectiveOf(request, champion, { seed, signal });
-  return { comparison, objective, notes: [...(note === null ? [] : [note]), ...adviceNotes(request)] };
+  return { decision: request.decision, comparison, objective, notes: [...(note === null ? [] : [note]), ...adviceNotes(request)] };
 }
 
 /** What following the advice would have done on the test rows, which it was not chosen by. */
