@@ -30,16 +30,17 @@ export async function findAllLeaks(
   // Ranking has rows of one query on one side by construction, and its targets are relevances of pairs.
   if (task === 'ranking') return columns;
   const random = split.strategy === 'stratified' || split.strategy === 'random';
+  const times = contract.fields.filter(isTime).map((field) => field.name);
   const rows = await findSplitLeaks({
-    train: { frame: train.frame, side: 'train', positions: train.positions },
-    test: { frame: test.frame, side: 'test', positions: test.positions },
+    train: { frame: train.frame, side: 'train', positions: train.positions, times },
+    test: { frame: test.frame, side: 'test', positions: test.positions, times },
     trainTarget: train.target,
     testTarget: test.target,
     regression: classes === null,
     target: definition.target,
     fields: searched,
     groups: split.strategy === 'group' || split.strategy === 'time' ? [] : groupCandidates(contract, definition),
-    times: random ? contract.fields.filter(isTime).map((field) => field.name) : [],
+    times: random ? times : [],
     seed,
     signal,
   });
