@@ -113,7 +113,7 @@ describe('several models as one', () => {
   });
 });
 
-describe('LE10 a search that is begun again goes on where it was', () => {
+describe('LE22 a search that is begun again goes on where it was', () => {
   function memoryCheckpoint(): SearchCheckpoint & { readonly saved: Map<string, Uint8Array>; readonly repeated: string[]; loads: number } {
     const saved = new Map<string, Uint8Array>();
     const repeated: string[] = [];
@@ -158,7 +158,7 @@ describe('LE10 a search that is begun again goes on where it was', () => {
   });
 });
 
-describe('LE11 a model that later rows will judge', () => {
+describe('LE23 a model that later rows will judge', () => {
   const DAY = 86_400_000;
   const timed = Contract.parse({
     format: 'slipway.contract/1',

@@ -158,7 +158,7 @@ describe('folds', () => {
   });
 });
 
-describe('folds of rows in order of time', () => {
+describe('LE23 folds of rows in order of time', () => {
   test.each([
     [200, 3, 'cross-validation'],
     [120_000, 1, 'holdout'],
@@ -212,7 +212,7 @@ describe('candidates', () => {
     assert.ok(wavesAt(1e6) < 20);
   });
 
-  test('LE9 what was good in the past comes first, members of ensembles each by itself, and twice the same only once', () => {
+  test('LE21 what was good in the past comes first, members of ensembles each by itself, and twice the same only once', () => {
     const tree = { ...TREE_DEFAULTS, leafLimit: 17, rounds: 300 };
     const history = [
       { trainer: 'gbdt', params: tree },
