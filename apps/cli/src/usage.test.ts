@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { afterAll, describe, test } from 'vitest';
 import { objectOf, runCommand } from './testing/run-command.ts';
 
@@ -26,6 +29,16 @@ describe('the command line before it reaches a server', () => {
       assert.match(help.stdout, /--json/, command);
     }
     assert.equal((await runCommand(['--version'])).stdout, '0.1.0\n');
+  });
+
+  test('a reader that goes away before the end, such as head, is no error', async () => {
+    const main = fileURLToPath(new URL('main.ts', import.meta.url));
+    const child = spawn(process.execPath, [main, '--help'], { stdio: ['ignore', 'pipe', 'pipe'] });
+    child.stdout.destroy();
+    let told = '';
+    child.stderr.setEncoding('utf8').on('data', (text: string) => (told += text));
+    const [code] = (await once(child, 'close')) as [number];
+    assert.deepEqual([code, told], [0, '']);
   });
 
   /** What is typed wrong: the arguments, and what must be said. */
