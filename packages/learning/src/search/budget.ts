@@ -31,10 +31,10 @@ export class Budget {
   readonly #refitRatio: number;
 
   constructor(options: BudgetOptions) {
-    const { startedMs, seconds, rowCount, foldCount, foldRowCount, refitCount = 1 } = options;
+    const { startedMs, seconds, rowCount, foldCount, foldRowCount } = options;
     this.#options = options;
     this.#endMs = startedMs + seconds * 1_000 * (1 - EXPORT_RATIO);
-    this.#refitRatio = (refitCount * REFIT_SAFETY * (rowCount / foldRowCount) ** 1.5) / foldCount;
+    this.#refitRatio = (REFIT_SAFETY * (rowCount / foldRowCount) ** 1.5) / foldCount;
   }
 
   /** Takes note of time that was used before, by a search that this one continues. */

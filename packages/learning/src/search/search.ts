@@ -54,7 +54,7 @@ export interface SearchResult {
 }
 
 /** An evaluation is started when at least this share of the longest one so far is left. */
-const START_RATIO = 0.9;
+const START_RATIO = 0.6;
 /** Share of the time left that the first linear path may take when trees are allowed too, and the first trees after it. */
 const FIRST_RATIO = 0.4;
 /** With more trees a round than this, trees come after the linear path. */
@@ -71,8 +71,8 @@ const FINALIST_LIMIT = 10;
 /** How much longer a forest of a wave takes than the first one, before any has been seen: its steps are smaller. */
 const WAVE_COST_RATIO = 2.5;
 /** Time kept for the refit, as a multiple of the best candidate's: an ensemble may cost more. */
-const REFIT_COUNT_ONE_THREAD = 2;
-const REFIT_COUNT = 1.6;
+const REFIT_COUNT_ONE_THREAD = 1.5;
+const REFIT_COUNT = 1.2;
 
 /** A group of candidates and what is known of it. */
 interface Racer {
