@@ -1,4 +1,5 @@
 import type { z } from 'zod';
+import type { ErrorBody } from './errors.ts';
 import type { Json } from './json.ts';
 import type { Permission, Principal } from './principal.ts';
 import type { ServableLoader } from './servable.ts';
@@ -18,7 +19,7 @@ export interface RouteCall<Params = unknown, Query = unknown, Body = unknown> {
   readonly project: string;
   readonly params: Params;
   readonly query: Query;
-  /** Parsed JSON, or a byte stream when the route's `bodyKind` is `stream`. */
+  /** Parsed JSON, or what the route's `bodyKind` says: a byte stream for `stream`, a Uint8Array for `bytes`. */
   readonly body: Body;
   /** The JSON text that `body` was parsed from, for handlers that keep it; undefined when there was none. */
   readonly bodyText?: string | undefined;
@@ -57,14 +58,17 @@ export interface Route {
   readonly params?: z.ZodType;
   readonly query?: z.ZodType;
   readonly body?: z.ZodType;
-  readonly bodyKind?: 'json' | 'stream' | 'none';
+  /** `bytes` hands over the whole body unread, whatever its Content-Type: for protocols that mix JSON with raw numbers. */
+  readonly bodyKind?: 'json' | 'bytes' | 'stream' | 'none';
   readonly bodyLimitBytes?: number;
   readonly response: z.ZodType;
   readonly successStatus?: 200 | 201 | 202;
   /** Set on POSTs that create: an Idempotency-Key makes a repeated call return the first reply. */
   readonly idempotent?: boolean;
-  /** Answered straight from node:http, past the general router: for the prediction path. JSON in and out, not idempotent. */
+  /** Answered straight from node:http, past the general router: for the prediction path. No stream, not idempotent. */
   readonly fast?: boolean;
+  /** How failures are told where a foreign protocol prescribes it; everywhere else they are an {@link ErrorBody}. */
+  readonly errorReply?: (error: ErrorBody['error'], status: number) => { readonly status: number; readonly body: unknown };
   readonly handle: (call: RouteCall<never, never, never>) => Promise<unknown>;
 }
 

@@ -20,7 +20,7 @@ export interface CompiledRoute {
   readonly permission: Permission | undefined;
   /** Whether the project is the one named in the URL. */
   readonly inProject: boolean;
-  readonly bodyKind: 'json' | 'stream' | 'none';
+  readonly bodyKind: 'json' | 'bytes' | 'stream' | 'none';
   readonly bodyLimitBytes: number;
   /** Matches a plain path (nothing percent-encoded), one group a parameter. */
   readonly pattern: RegExp;
@@ -90,7 +90,7 @@ function compileRoute(route: Route, path: string, inProject: boolean): CompiledR
   };
 }
 
-const DEFAULT_LIMITS = { json: BODY_LIMIT_DEFAULT_BYTES, stream: STREAM_LIMIT_DEFAULT_BYTES, none: EMPTY_BODY_LIMIT_BYTES } as const;
+const DEFAULT_LIMITS = { json: BODY_LIMIT_DEFAULT_BYTES, bytes: BODY_LIMIT_DEFAULT_BYTES, stream: STREAM_LIMIT_DEFAULT_BYTES, none: EMPTY_BODY_LIMIT_BYTES } as const;
 
 function checkPermission(route: Route, name: string): void {
   // The type already says so; a route made by JavaScript or through a cast has not been told.

@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response';
-import { defineRoute, type Capability, type Clock, type Ids } from '@slipway/kernel';
+import { defineRoute, type Capability, type Clock, type Ids, type Route } from '@slipway/kernel';
 import { Hono, type Context } from 'hono';
 import { z } from 'zod';
 import { METHODS, compileRoutes, type CompiledRoute } from './compile-routes.ts';
@@ -140,7 +140,7 @@ function createHono(routes: readonly CompiledRoute[], pipeline: Pipeline, node: 
   }
   app.notFound((context) => {
     const exchange = exchangeOf(context);
-    return send(context, pipeline.refuse(exchange, unmatched(routes, exchange)));
+    return send(context, pipeline.refuse(exchange, unmatched(routes, exchange), errorReplyNear(routes, exchange.path)));
   });
   app.onError((thrown, context) => send(context, pipeline.refuse(exchangeOf(context), thrown)));
   return app;
@@ -155,6 +155,12 @@ function unmatched(routes: readonly CompiledRoute[], exchange: Exchange): Error 
   const methods = routes.filter((compiled) => compiled.pattern.test(exchange.path)).map((compiled) => compiled.method);
   const allowed = METHODS.filter((method) => methods.includes(method));
   return allowed.length > 0 ? new MethodNotAllowedError(exchange.method, exchange.path, allowed) : new RouteNotFoundError(exchange.path);
+}
+
+/** Below the paths of a foreign protocol also what is not served is said in that protocol's way. */
+function errorReplyNear(routes: readonly CompiledRoute[], path: string): Route['errorReply'] {
+  const root = path.split('/')[1];
+  return routes.find(({ route, path: served }) => route.errorReply && served.split('/')[1] === root)?.route.errorReply;
 }
 
 function sendReply(incoming: IncomingMessage, outgoing: ServerResponse, reply: Reply, node: NodeSide, log: HttpLog): void {

@@ -109,7 +109,8 @@ function requestBody(compiled: CompiledRoute): JsonSchema | undefined {
   const description = `At most ${compiled.bodyLimitBytes} bytes.`;
   if (compiled.bodyKind === 'stream') return { required: true, description, content: { 'application/octet-stream': {} } };
   const schema = compiled.route.body === undefined ? {} : toSchema(compiled.route.body, 'input');
-  return { required: true, description, content: { 'application/json': withExample(schema) } };
+  const raw = compiled.bodyKind === 'bytes' ? { 'application/octet-stream': {} } : {};
+  return { required: true, description, content: { 'application/json': withExample(schema), ...raw } };
 }
 
 /** A schema's own examples (`.meta({ examples })`) become the example of the body or reply. */

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { ERROR_KINDS, PlatformError, RawReply, toErrorBody, type Clock, type Principal, type RouteCall } from '@slipway/kernel';
+import { ERROR_KINDS, PlatformError, RawReply, toErrorBody, type Clock, type Principal, type Route, type RouteCall } from '@slipway/kernel';
 import { etagOf, namesEtag } from '@slipway/kernel/etag';
 import { decide, type Identity } from '@slipway/identity';
 import type { CompiledRoute } from './compile-routes.ts';
@@ -69,34 +69,35 @@ export class Pipeline {
     try {
       reply = await this.#answer(compiled, rawParams, exchange, requestId);
     } catch (thrown) {
-      reply = this.failure(thrown, requestId, compiled.name);
+      reply = this.failure(thrown, requestId, compiled.name, compiled.route.errorReply);
     }
     if (observe) observe({ route: compiled.name, status: reply.status, durationMs: clock.monotonicMs() - startMs });
     return reply;
   }
 
   /** Answers a request that no route matched, or that broke before one could. */
-  refuse(exchange: Exchange, thrown: Error): Reply {
+  refuse(exchange: Exchange, thrown: Error, errorReply?: Route['errorReply']): Reply {
     const requestId = this.#deps.requestId(exchange.header('x-request-id'));
     let reply: Reply;
     try {
       this.#deps.hosts.check(exchange.header('host'), exchange.header('origin'));
-      reply = this.failure(thrown, requestId, undefined);
+      reply = this.failure(thrown, requestId, undefined, errorReply);
     } catch (refused) {
-      reply = this.failure(refused, requestId, undefined);
+      reply = this.failure(refused, requestId, undefined, errorReply);
     }
     this.#deps.observe?.({ route: undefined, status: reply.status, durationMs: 0 });
     return reply;
   }
 
   /** The reply to a failure. What is not meant for callers goes to the log under the request's id. */
-  failure(thrown: unknown, requestId: string, route: string | undefined): Reply {
+  failure(thrown: unknown, requestId: string, route: string | undefined, errorReply?: Route['errorReply']): Reply {
     const known = thrown instanceof PlatformError && thrown.kind !== 'internal';
     if (!known && !(thrown instanceof ClientGoneError)) {
       this.#deps.log.error('A request failed.', { requestId, route: route ?? null, error: thrown });
     }
-    const body = toErrorBody(known ? thrown : undefined, requestId);
-    const status = thrown instanceof MethodNotAllowedError ? 405 : ERROR_KINDS[body.error.kind].httpStatus;
+    const told = toErrorBody(known ? thrown : undefined, requestId);
+    const usual = thrown instanceof MethodNotAllowedError ? 405 : ERROR_KINDS[told.error.kind].httpStatus;
+    const { status, body } = errorReply?.(told.error, usual) ?? { status: usual, body: told };
     return { status, contentType: JSON_TYPE, body: JSON.stringify(body), requestId, headers: failureHeaders(thrown, status) };
   }
 

@@ -55,7 +55,7 @@ function readQuery(search: string): Record<string, string | string[]> {
 }
 
 export interface Input {
-  /** Parsed JSON, or the stream. */
+  /** Parsed JSON, the stream, or the bytes. */
   readonly body: unknown;
   /** The JSON that was parsed. */
   readonly text: string | undefined;
@@ -75,6 +75,7 @@ export async function readInput(compiled: CompiledRoute, exchange: Exchange): Pr
     return { body: exchange.streamBody(compiled.bodyLimitBytes), text: undefined, bytes: NO_BYTES };
   }
   const bytes = await exchange.readBody(compiled.bodyLimitBytes);
+  if (compiled.bodyKind === 'bytes') return { body: bytes, text: undefined, bytes };
   if (compiled.bodyKind === 'none') {
     if (bytes.length > 0) parsePart('body', NoBody, parseText(textOf(bytes)));
     return { body: undefined, text: undefined, bytes };
