@@ -175,7 +175,12 @@ function randomLinear(random: Random, outputCount: number): LinearModel {
   };
 }
 
-const CLASSES: Readonly<Record<Task, readonly string[] | null>> = { binary: ['no', 'yes'], multiclass: ['a', '', 'ü'], regression: null };
+const CLASSES: Readonly<Record<Task, readonly string[] | null>> = {
+  binary: ['no', 'yes'],
+  multiclass: ['a', '', 'ü'],
+  regression: null,
+  ranking: null,
+};
 
 function largestError(left: ArrayLike<number>, right: ArrayLike<number>): number {
   assert.equal(left.length, right.length);
