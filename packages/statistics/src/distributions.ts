@@ -9,7 +9,7 @@ const LANCZOS = [
 ];
 
 /** Logarithm of the gamma function for positive arguments (Lanczos, g = 7; about 15 digits). */
-function logGamma(x: number): number {
+export function logGamma(x: number): number {
   if (x < 0.5) return Math.log(Math.PI / Math.sin(Math.PI * x)) - logGamma(1 - x);
   const shifted = x - 1;
   let sum = LANCZOS[0] as number;

@@ -74,3 +74,33 @@ export {
   regressionPlan,
 } from './resample-plans.ts';
 export { compareSketches, type ComparisonBin, type SketchComparison } from './compare-sketches.ts';
+export {
+  anytimeInterval,
+  anytimeRadius,
+  judgeGoal,
+  judgeGuardrail,
+  type AnytimeInterval,
+  type Verdict,
+} from './sequential/anytime-interval.ts';
+export {
+  EMPTY_SUMS,
+  addSums,
+  pairedDifference,
+  smoothedVariance,
+  stratifiedDifference,
+  sumsOf,
+  type ArmSums,
+  type Difference,
+  type Stratum,
+} from './sequential/arm-difference.ts';
+export { FORECAST_UNITS_MAX, forecastUnits, unpairedSpread, type UnitsForecast } from './sequential/forecast-units.ts';
+export {
+  BUCKET_GROWTH,
+  BUCKET_VALUE_MIN,
+  bucketOf,
+  quantileInterval,
+  quantileRatio,
+  type BucketCounts,
+  type QuantileInterval,
+} from './sequential/quantile-interval.ts';
+export { SAMPLE_RATIO_ALPHA, checkSampleRatio, type SampleRatio, type SplitCount } from './sequential/sample-ratio.ts';
