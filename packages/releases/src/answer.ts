@@ -28,6 +28,8 @@ export interface Recorder {
 export interface AnswerRequest {
   readonly project: string;
   readonly release: string;
+  /** Answers by this revision whatever the release's traffic is; recorded as a call of the arm "pinned". */
+  readonly revision?: number | undefined;
   readonly principal: Principal;
   readonly requestId: string;
   readonly inputs: readonly unknown[];
@@ -95,7 +97,11 @@ export function createAnswering(deps: AnswerDeps): Answering {
     async answer(request) {
       const startedMs = deps.clock.monotonicMs();
       checkSize(request);
-      const route = deps.routing.peek(request.project, request.release) ?? (await deps.routing.resolve(request.project, request.release));
+      const { project, release, revision } = request;
+      const route =
+        revision === undefined
+          ? (deps.routing.peek(project, release) ?? (await deps.routing.resolve(project, release)))
+          : await deps.routing.pinned(project, release, revision);
       const admitted = admit(deps, request, route, startedMs);
       const { loaded, calls } = admitted;
       if (request.explain) requireExplainable(loaded, calls.length);

@@ -12,5 +12,5 @@ export {
 } from './errors.ts';
 export type { Explained } from './explain.ts';
 export { createReleases, planRollback, type Published, type PublishRequest, type Releases } from './release-service.ts';
-export { createRouting, type LiveRoute, type LoadedRevision, type Routing } from './routing.ts';
+export { PINNED_ARM, createRouting, type LiveRoute, type LoadedRevision, type Routing } from './routing.ts';
 export { allTrafficOn, chooseArm, liveRevision, unitPoint } from './traffic.ts';

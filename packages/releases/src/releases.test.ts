@@ -8,7 +8,7 @@ import { createTestRecords, testEngines } from '@slipway/records/testing';
 import { afterAll, beforeAll, describe, test } from 'vitest';
 import { createAnswering } from './answer.ts';
 import { releasesSchema } from './capability.ts';
-import { CallInvalidError, ReleaseNotFoundError, TooManyRowsError } from './errors.ts';
+import { CallInvalidError, ReleaseNotFoundError, RevisionNotFoundError, TooManyRowsError } from './errors.ts';
 import { createReleases } from './release-service.ts';
 import { createRouting } from './routing.ts';
 import { fakeLoader, fakeModel } from './testing/index.ts';
@@ -100,6 +100,36 @@ describe.each(testEngines)('releases on %s', (engine) => {
     assert.deepEqual(release.traffic, [{ name: 'live', revision: 2, weight: 1 }]);
     const events = await house.audit.list(PROJECT, { limit: 500, type: 'releases.revision.created' });
     assert.equal(events.filter((event) => event.subject.id === 'one').length, 2);
+  });
+
+  test('RL11 a call that names a revision is answered by it and recorded as pinned; unknown ones are not found', async () => {
+    for (const version of [await makeVersion('pins'), await makeVersion('pins')]) await publish('pins', version);
+    const { revision } = await house.answering.answer({
+      project: PROJECT,
+      release: 'pins',
+      revision: 1,
+      principal,
+      requestId: 'req_1',
+      inputs: [{ x: 1 }],
+    });
+    assert.equal(revision, 1);
+    assert.equal(house.written.at(-1)?.arm, 'pinned');
+    assert.equal((await answer('pins', [{ x: 1 }])).revision, 2, 'traffic is as it was');
+    await assert.rejects(house.routing.pinned(PROJECT, 'pins', 3), RevisionNotFoundError);
+    await assert.rejects(house.routing.pinned(ids.next('project'), 'pins', 1), RevisionNotFoundError);
+  });
+
+  test('RL11 an unloaded release is loaded again by its next call', async () => {
+    await publish('unloaded', await makeVersion('unloaded'));
+    await answer('unloaded', [{ x: 1 }]);
+    const before = house.loader.loaded.length;
+    assert.equal(house.routing.unload(PROJECT, 'unloaded'), true);
+    // Retiring waits for the promise of the loaded servable, one turn.
+    await new Promise(setImmediate);
+    assert.equal(house.routing.peek(PROJECT, 'unloaded'), undefined);
+    assert.equal(house.routing.unload(PROJECT, 'unloaded'), false, 'there is nothing left to unload');
+    await answer('unloaded', [{ x: 1 }]);
+    assert.equal(house.loader.loaded.length, before + 1);
   });
 
   test('RL1 a publication that is rolled back leaves no release and no event', async () => {

@@ -20,6 +20,9 @@ const REFRESH_DELAY_MS = 20;
 /** Servables kept loaded; beyond it the one used longest ago is disposed. */
 export const LOADED_SERVABLES_LIMIT = 64;
 
+/** A servable that was taken out of memory ends this much later, so that calls which already hold it are answered. */
+const DISPOSE_GRACE_MS = 5_000;
+
 /** What the hot path needs to answer for a revision, ready in memory. */
 export interface LoadedRevision {
   readonly revision: Revision;
@@ -41,12 +44,19 @@ export interface Routing {
   resolve(project: string, name: string): Promise<LiveRoute>;
   /** One revision by number, loaded; for calls that name it and for replay. */
   load(project: string, name: string, number: number): Promise<LoadedRevision>;
+  /** A route to one revision alone, whatever the release's traffic: for calls that name it. From memory once it is loaded. */
+  pinned(project: string, name: string, number: number): Promise<LiveRoute>;
+  /** Takes a release out of this process's memory; its next call loads it again. @returns whether anything was loaded. */
+  unload(project: string, name: string): boolean;
   /** Forgets a project's routes: the next call reads them again. For the process that has just changed one. */
   invalidate(project: string): void;
   /** Reads a project's routes again soon, while the old ones go on answering. For news from elsewhere. */
   refresh(project: string): void;
   close(): Promise<void>;
 }
+
+/** The arm under which calls are recorded that named their revision; they say nothing about a release's traffic. */
+export const PINNED_ARM = 'pinned';
 
 interface Entry {
   route: LiveRoute;
@@ -67,7 +77,12 @@ export function createRouting(deps: {
   readonly describe: (project: string, version: string, contract: Contract) => Promise<void>;
 }): Routing {
   const entries = new Map<string, Entry>();
-  const servables = new ServableCache(deps);
+  const pins = new Map<string, LiveRoute>();
+  const servables = new ServableCache(deps, (gone) => {
+    const uses = (route: LiveRoute) => [...route.loaded.values()].includes(gone);
+    for (const [key, { route }] of entries) if (uses(route)) entries.delete(key);
+    for (const [key, route] of pins) if (uses(route)) pins.delete(key);
+  });
 
   async function read(project: string, name: string): Promise<LiveRoute> {
     const release = await findReleaseRow(deps.records.db, project, name);
@@ -83,6 +98,20 @@ export function createRouting(deps: {
     const revision = await findRevisionRow(deps.records.db, project, name, number);
     if (!revision) throw new RevisionNotFoundError(name, number);
     return servables.load(project, revision);
+  }
+
+  async function pin(project: string, name: string, number: number): Promise<LiveRoute> {
+    const key = `${project}/${name}@${number}`;
+    const found = pins.get(key);
+    if (found) {
+      for (const { revision } of found.loaded.values()) servables.touch(revision.id);
+      return found;
+    }
+    const loaded = await loadRevision(project, name, number);
+    const arms = [{ name: PINNED_ARM, revision: number, weight: 1 }];
+    const route = { id: loaded.revision.id, name, arms, loaded: new Map([[number, loaded]]) };
+    pins.set(key, route);
+    return route;
   }
 
   const reread = (key: string, entry: Entry, project: string, name: string) => {
@@ -107,6 +136,15 @@ export function createRouting(deps: {
       return this.peek(project, name) ?? read(project, name);
     },
     load: loadRevision,
+    pinned: pin,
+    unload(project, name) {
+      const key = `${project}/${name}`;
+      const route = entries.get(key)?.route;
+      const routes = [...pins].filter(([pinned]) => pinned.startsWith(`${key}@`)).map(([, pinnedRoute]) => pinnedRoute);
+      if (route) routes.push(route);
+      for (const each of routes) for (const { revision } of each.loaded.values()) servables.unload(revision.id);
+      return routes.length > 0;
+    },
     invalidate(project) {
       for (const key of entries.keys()) if (key.startsWith(`${project}/`)) entries.delete(key);
     },
@@ -127,15 +165,37 @@ class ServableCache {
   readonly #deps: Pick<Parameters<typeof createRouting>[0], 'catalog' | 'loaders' | 'describe'>;
   readonly #loaded = new Map<string, Promise<LoadedRevision>>();
 
-  constructor(deps: Pick<Parameters<typeof createRouting>[0], 'catalog' | 'loaders' | 'describe'>) {
+  readonly #onGone: (loaded: LoadedRevision) => void;
+  /** What is out of memory and answers its last calls. */
+  readonly #ending = new Map<NodeJS.Timeout, LoadedRevision>();
+
+  constructor(
+    deps: Pick<Parameters<typeof createRouting>[0], 'catalog' | 'loaders' | 'describe'>,
+    onGone: (loaded: LoadedRevision) => void,
+  ) {
     this.#deps = deps;
+    this.#onGone = onGone;
+  }
+
+  /** Marks a revision as just used. */
+  touch(id: string): void {
+    const found = this.#loaded.get(id);
+    if (!found) return;
+    this.#loaded.delete(id);
+    this.#loaded.set(id, found);
+  }
+
+  unload(id: string): void {
+    const found = this.#loaded.get(id);
+    if (!found) return;
+    this.#loaded.delete(id);
+    void this.#retire(found);
   }
 
   load(project: string, revision: Revision): Promise<LoadedRevision> {
     const found = this.#loaded.get(revision.id);
     if (found) {
-      this.#loaded.delete(revision.id);
-      this.#loaded.set(revision.id, found);
+      this.touch(revision.id);
       return found;
     }
     const loading = this.#load(project, revision);
@@ -146,21 +206,31 @@ class ServableCache {
   }
 
   async close(): Promise<void> {
-    for (const loading of this.#loaded.values()) await this.#dispose(loading);
+    const loaded = await Promise.all([...this.#loaded.values()].map((loading) => loading.catch(() => undefined)));
     this.#loaded.clear();
+    for (const timer of this.#ending.keys()) clearTimeout(timer);
+    for (const each of [...this.#ending.values(), ...loaded]) await each?.servable.dispose?.();
+    this.#ending.clear();
   }
 
   #evict(): void {
     for (const [id, loading] of this.#loaded) {
       if (this.#loaded.size <= LOADED_SERVABLES_LIMIT) return;
       this.#loaded.delete(id);
-      void this.#dispose(loading);
+      void this.#retire(loading);
     }
   }
 
-  async #dispose(loading: Promise<LoadedRevision>): Promise<void> {
+  /** No new call finds it any more; those under way have a moment to end. */
+  async #retire(loading: Promise<LoadedRevision>): Promise<void> {
     const loaded = await loading.catch(() => undefined);
-    await loaded?.servable.dispose?.();
+    if (!loaded) return;
+    this.#onGone(loaded);
+    const timer = setTimeout(() => {
+      this.#ending.delete(timer);
+      void loaded.servable.dispose?.();
+    }, DISPOSE_GRACE_MS).unref();
+    this.#ending.set(timer, loaded);
   }
 
   async #load(project: string, revision: Revision): Promise<LoadedRevision> {
