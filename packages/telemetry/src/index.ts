@@ -1,4 +1,14 @@
 export {
+  SHADOW_ARM,
+  TALLIED_ANSWERS_LIMIT,
+  type ArmTallies,
+  type ArmTally,
+  type ArmTallyQuery,
+  type OutcomeScore,
+  type PairTally,
+  type TallySums,
+} from './arm-tallies.ts';
+export {
   CursorInvalidError,
   InvocationNotFoundError,
   LineTooLongError,

@@ -14,6 +14,7 @@ import {
 } from '@slipway/kernel';
 import type { FieldSketch } from '@slipway/statistics';
 import { Archive } from './archive.ts';
+import { type ArmTallies, type ArmTallyQuery, SHADOW_ARM } from './arm-tallies.ts';
 import { CallMetrics } from './call-metrics.ts';
 import type { OutcomeInput, OutcomesReply } from './contract.ts';
 import { Engine } from './engine.ts';
@@ -184,6 +185,10 @@ class SegmentTelemetry implements Telemetry {
     return this.#reader.pairs(this.#state(project), query);
   }
 
+  async tallies(project: string, query: ArmTallyQuery): Promise<ArmTallies> {
+    return this.#reader.tallies(this.#state(project), query);
+  }
+
   async eraseSubject(project: string, subject: string): Promise<Erasure> {
     const state = this.#state(project);
     const { records, objects } = this.#options;
@@ -252,7 +257,7 @@ class SegmentTelemetry implements Telemetry {
     if (batch.kind !== 'invocation') return;
     const state = this.#state(batch.project);
     for (const call of batch.items) {
-      if (call === null) continue;
+      if (call === null || call.arm === SHADOW_ARM) continue;
       this.#counts.countCall(call);
       state.recorder.observe(call, state.watched.get(call.version) ?? undefined);
     }
@@ -303,6 +308,7 @@ class SegmentTelemetry implements Telemetry {
     // A damaged line is left out here and reported when the segment is stored.
     if (!isWholeLine('invocation', line)) return;
     const call = parseInvocation(line);
+    if (call.arm === SHADOW_ARM) return;
     let watched = state.watched.get(call.version);
     if (watched === undefined) {
       const fields = await findWatched(this.#options.records.db, state.id, call.version);

@@ -3,6 +3,7 @@ import { ObjectNotFoundError } from '@slipway/objects';
 import type { Records } from '@slipway/records';
 import { z } from 'zod';
 import type { Archive } from './archive.ts';
+import { ArmTallier, type ArmTallies, type ArmTallyQuery } from './arm-tallies.ts';
 import type { Engine, EngineRow, EngineValue } from './engine.ts';
 import { CursorInvalidError, InvocationNotFoundError, WindowTooLongError } from './errors.ts';
 import {
@@ -147,6 +148,24 @@ export class Reader {
     });
   }
 
+  /** Calls of a release by arm, counted by unit in DuckDB: the cost for the event loop does not grow with traffic. */
+  tallies(state: ProjectState, query: ArmTallyQuery): Promise<ArmTallies> {
+    return this.#reading(state, async () => {
+      const tallier = new ArmTallier(query);
+      const { archive, engine } = this.#deps;
+      for await (const batch of this.#batches(state, { fromMs: query.fromMs, toMs: query.toMs })) {
+        const stored = query.outcomes.length === 0 ? [] : await this.#outcomeSegments(state, batch);
+        const pending = query.outcomes.length === 0 ? [] : [...state.pending.values()];
+        await archive.withRelation('invocation', batch, (invocations) =>
+          archive.withRelation('outcome', { stored, pending }, (outcomes) =>
+            tallier.add(invocations, outcomes, (sql, values) => engine.query(sql, values)),
+          ),
+        );
+      }
+      return tallier.result();
+    });
+  }
+
   /** Ids of a subject's invocations that are Parquet, with the segments that hold them; at most `limit` ids. */
   subjectIds(state: ProjectState, subject: string, limit: number): Promise<string[]> {
     return this.#reading(state, async () => {
@@ -252,7 +271,12 @@ export class Reader {
   /** Segments in statements' worth, the latest first; what is not Parquet yet comes with the first. */
   async *#batches(
     state: ProjectState,
-    range: { fromEventMs?: number | undefined; toEventMs?: number | undefined; toMs?: number | undefined },
+    range: {
+      fromMs?: number | undefined;
+      fromEventMs?: number | undefined;
+      toEventMs?: number | undefined;
+      toMs?: number | undefined;
+    },
   ): AsyncGenerator<Batch> {
     let after: StoredSegment | undefined;
     let pending = [...state.pending.values()].filter((segment) => segment.kind === 'invocation' && segment.committedBytes > 0);

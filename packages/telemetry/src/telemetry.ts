@@ -3,6 +3,7 @@ import type { Clock, Contract, Invocation, Outcome, Page, RecordingPolicy } from
 import type { Objects } from '@slipway/objects';
 import type { Records } from '@slipway/records';
 import type { FieldSketch } from '@slipway/statistics';
+import type { ArmTallies, ArmTallyQuery } from './arm-tallies.ts';
 import type { OutcomeInput, OutcomesReply } from './contract.ts';
 import type { Erasure } from './erase-subject.ts';
 import type { MetricsRegistry } from './metrics-registry.ts';
@@ -65,6 +66,8 @@ export interface Telemetry {
   sketches(project: string, query: SketchQuery): Promise<Map<string, FieldSketch>>;
   /** Predictions with the outcome that stands for each: what quality is computed from. */
   pairs(project: string, query: PairsQuery): Promise<Pair[]>;
+  /** Calls of a release by arm, counted by unit: what the versions of a rollout are compared by. */
+  tallies(project: string, query: ArmTallyQuery): Promise<ArmTallies>;
   /**
    * Removes a subject's invocations and their outcomes. Repeating it is harmless and finishes an interrupted one.
    * Sketches stay: they hold no rare values and no link to a person.
