@@ -129,7 +129,7 @@ function valuesOf(sketch: FieldSketch): ReferenceField['values'] {
 
 /** The card of a model or dataset version, from recorded facts. @throws {NotFoundError} for what has no card. */
 export async function cardDocument(deps: LaunchDeps, project: string, reference: string): Promise<PageDocument> {
-  const version = await deps.catalog.get(project, reference);
+  const version = await versionNamed(deps, project, reference);
   if (version.kind === 'dataset') return datasetDocument(deps, project, version);
   const meta = LaunchedModelMeta.safeParse(version.meta).data;
   if (!meta) throw new NotFoundError(`The version "${reference}" has no card.`, { help: 'Models made by a launch and datasets have one.' });
@@ -145,6 +145,15 @@ export async function cardDocument(deps: LaunchDeps, project: string, reference:
     dataset: data && `${data.name} version ${data.number} (${data.id})`,
     inputs: metadata.contract.fields.map(({ name, type, role }) => ({ name, type, role })),
   });
+}
+
+/** A version by its id, or the newest model, else dataset, of that name. */
+async function versionNamed(deps: LaunchDeps, project: string, reference: string): Promise<Version> {
+  for (const kind of ['model', 'dataset'] as const) {
+    const [newest] = (await deps.catalog.list(project, { kind, name: reference, limit: 1 })).items;
+    if (newest) return newest;
+  }
+  return deps.catalog.get(project, reference);
 }
 
 async function datasetDocument(deps: LaunchDeps, project: string, version: Version): Promise<PageDocument> {
