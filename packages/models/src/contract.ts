@@ -1,9 +1,10 @@
 import { Contract, JsonShape } from '@slipway/kernel';
 import { z } from 'zod';
+import { CLASS_LIMIT } from './foreign/options.ts';
 import { GROUP_THRESHOLD_LIMIT, GroupThreshold } from './group-thresholds.ts';
 
-/** Most classes a classifier may have; each costs a number in every answer. */
-export const CLASS_LIMIT = 1_000;
+export { CLASS_LIMIT, ForeignOptions } from './foreign/options.ts';
+
 /** Most encoded features that metadata names. */
 export const FEATURE_LIMIT = 100_000;
 

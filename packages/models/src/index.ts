@@ -30,6 +30,9 @@ export type { GraphMessage, ModelMessage, NodeMessage, TensorMessage, ValueInfoM
 export { ALLOWED_DOMAINS, checkModel } from './onnx/check.ts';
 export { GROUP_THRESHOLD_LIMIT, GroupThreshold, thresholdOf } from './group-thresholds.ts';
 export { CLASS_LIMIT, FEATURE_LIMIT, ModelAnswer, ModelMetadata, ModelTask, ModelVersionMeta, answerContract } from './contract.ts';
+export { ForeignOptions } from './foreign/options.ts';
+export type { ImportedModel } from './foreign/import-model.ts';
+export { IMPORT_LIMITS, importModel, type ImportLimits, type ImportModelOptions } from './foreign/limited-process.ts';
 export { checkSignature, signatureOf, type ModelSignature, type TensorSignature } from './signature.ts';
 export { packInputs, type PackedModel } from './pack.ts';
 export {

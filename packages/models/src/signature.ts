@@ -19,11 +19,13 @@ export interface ModelSignature {
 
 /** What a graph takes and gives; initializers that old exporters also list as inputs are left out. @throws {SignatureError} */
 export function signatureOf(model: ModelMessage): ModelSignature {
+  return { inputs: inputsOf(model), outputs: model.graph.output.map((value) => tensorSignature(value, 'output')) };
+}
+
+/** What a graph takes, whatever it gives. @throws {SignatureError} */
+export function inputsOf(model: ModelMessage): TensorSignature[] {
   const constants = new Set(model.graph.initializer.map((tensor) => tensor.name));
-  return {
-    inputs: model.graph.input.filter((value) => !constants.has(value.name)).map((value) => tensorSignature(value, 'input')),
-    outputs: model.graph.output.map((value) => tensorSignature(value, 'output')),
-  };
+  return model.graph.input.filter((value) => !constants.has(value.name)).map((value) => tensorSignature(value, 'input'));
 }
 
 function tensorSignature(value: ValueInfoMessage, what: string): TensorSignature {
