@@ -1,5 +1,6 @@
 import type { LaunchResult } from '@slipway/project/contract';
 import { conductLines } from './show-conduct.ts';
+import { rulesLines } from './show-rules.ts';
 import { worthLines } from './show-worth.ts';
 import { forecastHeading, forecastLines } from './show-forecast.ts';
 import { short, table } from './output.ts';
@@ -10,6 +11,7 @@ export function showLaunch(result: LaunchResult): string {
     heading(result),
     metricsTable(result),
     worthLines(result),
+    rulesLines(result),
     forecastLines(result),
     importanceLine(result),
     conductLines(result),

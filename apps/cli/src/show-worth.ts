@@ -7,6 +7,7 @@ const NAMES: Readonly<Record<string, string>> = {
   'act-on-none': 'acting on no row',
   'act-on-all': 'acting on every row',
   constant: 'the best constant',
+  rules: 'the rules',
   champion: 'the live version',
 };
 
@@ -15,6 +16,7 @@ const VERDICTS: Readonly<Record<string, string>> = {
   'act-on-none': 'acting on no row is worth more',
   'act-on-all': 'acting on every row is worth more',
   'use-constant': 'the best constant is worth more',
+  'use-rules': 'the rules are worth more',
   'keep-champion': 'the live version is worth more',
   undecided: 'not decided by these rows',
 };

@@ -7,9 +7,10 @@ import { MetricName, MetricValue } from './metric-contract.ts';
 import { FairnessGate, FairnessMeasure, FairnessSection } from './fairness/contract.ts';
 import { ForecastSection } from './forecast/contract.ts';
 import { RobustnessGate, RobustnessSection, RobustnessTest } from './robustness/contract.ts';
+import { RulesSection } from './rules/contract.ts';
 import { SlicesSection } from './slices/contract.ts';
 
-export { Comparison, DecisionRule, FairnessMeasure, ForecastSection, MetricName, MetricValue, ObjectiveResult, RobustnessTest };
+export { Comparison, DecisionRule, FairnessMeasure, ForecastSection, MetricName, MetricValue, ObjectiveResult, RobustnessTest, RulesSection };
 export { Objective } from './objective/contract.ts';
 
 /** `ranking` orders the rows of a query; its truth are grades of relevance. */
@@ -64,6 +65,8 @@ const MetricGate = z
 export const GateDefinition = z.discriminatedUnion('kind', [
   MetricGate,
   z.strictObject({ kind: z.literal('betterThanBaseline'), metric: GateMetric }),
+  /** Better than the rules of the definition's baseline, on the same rows. */
+  z.strictObject({ kind: z.literal('betterThanRules'), metric: GateMetric }),
   z.strictObject({ kind: z.literal('parity'), maxError: z.number().positive() }),
   z.strictObject({ kind: z.literal('leakage') }),
   /** The business objective: better than acting on none or on all, not worse than the champion, constraint met. */
@@ -205,6 +208,8 @@ export const EvaluationReport = z.strictObject({
   importances: Importances.nullable(),
   /** Why the model answers as it does; null when it was not trained here. */
   explanations: Explanations.nullable().default(null),
+  /** Rules that are the model, or that it was compared with. */
+  rules: RulesSection.nullable().default(null),
   slices: SlicesSection.nullable().default(null),
   fairness: FairnessSection.nullable().default(null),
   robustness: RobustnessSection.nullable().default(null),

@@ -18,6 +18,8 @@ import type { LeakInput } from './leaks/contract.ts';
 import type { ObjectiveResult } from './objective/contract.ts';
 import { decideObjective } from './objective/gate.ts';
 import type { RobustnessSection } from './robustness/contract.ts';
+import type { RulesSection } from './rules/contract.ts';
+import { decideRules } from './rules/gate.ts';
 import { decideRobustness } from './robustness/gate.ts';
 
 /** What gates decide on. A fact that was not established is null, and the gate that needs it fails. */
@@ -32,6 +34,7 @@ export interface GateFacts {
   readonly fairness?: FairnessSection | null;
   readonly robustness?: RobustnessSection | null;
   readonly objective?: ObjectiveResult | null;
+  readonly rules?: RulesSection | null;
 }
 
 /** The gates of a model whose owner named none: better than the baseline, parity, no unaccepted leak, latency. */
@@ -70,6 +73,8 @@ export function decideGates(gates: readonly GateDefinition[], facts: GateFacts):
         return decideMetric(gate, facts.metrics[gate.metric]);
       case 'betterThanBaseline':
         return decideImprovement(gate.metric, facts.improvements[gate.metric]);
+      case 'betterThanRules':
+        return decideRules(gate.metric, facts.rules ?? null);
       case 'parity':
         return decideParity(gate.maxError, facts.parity);
       case 'leakage':

@@ -22,6 +22,7 @@ export {
   MetricValues,
   PARITY_PROBABILITY_ERROR_MAX,
   PARITY_REGRESSION_ERROR_MAX,
+  RulesSection,
   SPLIT_LEAKS,
   ReportTask,
   Task,
@@ -33,6 +34,7 @@ export { decisionsOf } from './metric-plan.ts';
 export { predictsClasses } from './inputs.ts';
 export { evaluate, type EvaluateRequest, type Evaluation } from './evaluate.ts';
 export { BOOTSTRAP_DRAW_LIMIT, RESAMPLES_MIN } from './resampling.ts';
+export { REPORT_RULE_LIMIT } from './rules/contract.ts';
 export { Comparison } from './compare/contract.ts';
 export { compareModels, type CompareRequest } from './compare/compare-models.ts';
 export { DecisionCosts, DecisionRule, Objective, ObjectiveConstraint, ObjectiveResult, UnitErrorCosts } from './objective/contract.ts';
@@ -53,7 +55,6 @@ export { findCopies } from './leaks/copies.ts';
 export { findSplitLeaks, type SplitLeakRequest } from './leaks/find-split-leaks.ts';
 export type { LeakInput } from './leaks/contract.ts';
 export { buildReport, type ReportParts } from './report.ts';
-export { renderMarkdown } from './render-markdown.ts';
 export {
   FAIRNESS_ATTRIBUTE_LIMIT,
   FAIRNESS_GROUP_LIMIT,

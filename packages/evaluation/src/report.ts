@@ -12,6 +12,7 @@ export interface ReportParts {
   readonly gateResults: readonly GateResult[];
   readonly importances?: Importances | null;
   readonly explanations?: EvaluationReport['explanations'];
+  readonly rules?: EvaluationReport['rules'];
   readonly slices?: EvaluationReport['slices'];
   readonly fairness?: EvaluationReport['fairness'];
   readonly robustness?: EvaluationReport['robustness'];
@@ -54,6 +55,7 @@ export function buildReport(parts: ReportParts): EvaluationReport {
     comparison: parts.comparison ?? null,
     importances: parts.importances ?? null,
     explanations: parts.explanations ?? null,
+    rules: parts.rules ?? null,
     slices: parts.slices ?? null,
     fairness: parts.fairness ?? null,
     robustness: parts.robustness ?? null,

@@ -1,7 +1,7 @@
 import { checkLoss } from './check-loss.ts';
 import { TargetError, TooFewRowsError, TrainRequestError } from './errors.ts';
 import type { Task } from './fitted-model.ts';
-import { planOf } from './model-plan.ts';
+import { completeParams, planOf } from './model-plan.ts';
 import { TRAINER_NAMES } from './search/candidates.ts';
 import type { TrainRequest } from './train.ts';
 
@@ -57,7 +57,8 @@ function checkFixed(request: TrainRequest): void {
   if (trainers ?? seconds) {
     throw new TrainRequestError('With given hyper-parameters nothing is searched: leave out the seconds and the trainers.');
   }
-  planOf(fixed, outputCountOf(request));
+  if (fixed.trainer === 'rules') completeParams('rules', fixed.params);
+  else planOf(fixed, outputCountOf(request));
 }
 
 function checkNumbers(target: Float64Array): void {

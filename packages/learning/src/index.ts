@@ -8,6 +8,8 @@ export { SECONDS_DEFAULT, THREAD_LIMIT, train, type TrainedModel, type TrainRequ
 export { completeLoss, type Loss, type LossKind, LOSS_KINDS } from './trees/loss.ts';
 export type { Direction, ModelConstraints } from './trees/constraints.ts';
 export { CANDIDATE_LIMIT, HISTORY_LIMIT, TRAINER_NAMES, type PastConfiguration, type TrainerName } from './search/candidates.ts';
+export { checkRules, type RuleFacts } from './rules/train-rules.ts';
+export { RuleError } from './rules/errors.ts';
 export type { SearchCheckpoint } from './search/checkpoint.ts';
 export type { SelectionStrategy } from './search/folds.ts';
 export type { LeaderboardEntry } from './search/leaderboard.ts';

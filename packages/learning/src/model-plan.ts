@@ -2,11 +2,12 @@ import type { Json } from '@slipway/kernel';
 import { type Calibration, parseCalibration } from './calibration.ts';
 import { TrainRequestError } from './errors.ts';
 import { type Choice, choiceOf, completeParams as completeSingle, paramsOf as singleParams } from './hyper-parameters.ts';
+import { completeRules } from './rules/train-rules.ts';
 import { MEMBER_LIMIT } from './search/blend.ts';
 import { TRAINER_NAMES, type TrainerName } from './search/candidates.ts';
 
-/** What a model was trained by: one trainer, or several whose margins are averaged. */
-export type ModelTrainer = TrainerName | 'ensemble';
+/** What a model was trained by: one trainer, several whose margins are averaged, or a decision table. */
+export type ModelTrainer = TrainerName | 'ensemble' | 'rules';
 
 /** What to train on all rows. */
 export interface ModelPlan {
@@ -68,6 +69,7 @@ export function planOf(
  * @throws {TrainRequestError} naming a parameter that does not exist (with the nearest name) or is out of its range.
  */
 export function completeParams(trainer: string, given: Readonly<Record<string, unknown>>): Record<string, Json> {
+  if (trainer === 'rules') return completeRules(given);
   const { calibration, ...rest } = given;
   const calibrated: Record<string, Json> =
     calibration === undefined ? {} : { calibration: plainCalibration(parseCalibration(calibration)) };

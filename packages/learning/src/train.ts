@@ -8,6 +8,7 @@ import type { EncodedMatrix } from './matrix.ts';
 import { GIVEN_CANDIDATE } from './hyper-parameters.ts';
 import { type ModelPlan, type ModelTrainer, planOf, recipeOfPlan } from './model-plan.ts';
 import { type ExcludedField, type Preparation, usedFields } from './preparation.ts';
+import { trainRules } from './rules/train-rules.ts';
 import type { PastConfiguration, TrainerName } from './search/candidates.ts';
 import type { SearchCheckpoint } from './search/checkpoint.ts';
 import type { SelectionStrategy } from './search/folds.ts';
@@ -15,7 +16,7 @@ import type { LeaderboardEntry } from './search/leaderboard.ts';
 import { Search, type SearchResult } from './search/search.ts';
 import type { Supervision } from './supervision.ts';
 import { TrainingThread } from './training-thread.ts';
-import type { ModelConstraints } from './trees/constraints.ts';
+import { constraintsWithout, type ModelConstraints } from './trees/constraints.ts';
 import { isStandardised, type Loss } from './trees/loss.ts';
 
 export const SECONDS_DEFAULT = 30;
@@ -105,7 +106,8 @@ export interface TrainedModel {
  */
 export async function train(request: TrainRequest): Promise<TrainedModel> {
   checkRequest(request);
-  const { signal } = request;
+  const { signal, fixed } = request;
+  if (fixed?.trainer === 'rules') return trainRules(request, fixed.params);
   const count =
     request.fixed && request.fixed.trainer !== 'ensemble' ? 1 : Math.max(1, Math.min(THREAD_LIMIT, Math.floor(request.threads ?? 1)));
   const threads = Array.from({ length: count }, () => new TrainingThread());
@@ -143,6 +145,7 @@ async function trainOn(threads: readonly TrainingThread[], request: TrainRequest
     matrix,
     target,
     scale,
+    excluded: new Set(preparation.excluded.map(({ field }) => field)),
     startedMs: searchStartMs(request, startedMs, preparedMs),
     ...timeOf(request, preparation),
   });
@@ -212,6 +215,8 @@ function timeOf({ frame, timeField }: TrainRequest, { features }: Preparation): 
 }
 
 interface Encoded {
+  /** Columns that feed no feature. */
+  readonly excluded: ReadonlySet<string>;
   readonly order: Float64Array | undefined;
   readonly coarse: readonly number[];
   readonly matrix: EncodedMatrix;
@@ -224,7 +229,7 @@ interface Encoded {
 async function choose(
   threads: readonly TrainingThread[],
   request: TrainRequest,
-  { matrix, target, scale, startedMs, order, coarse }: Encoded,
+  { excluded, matrix, target, scale, startedMs, order, coarse }: Encoded,
 ): Promise<SearchResult & Pick<TrainedModel, 'selection'>> {
   const { task, fixed, weights, seed, queries, constraints } = request;
   const loss = ownLoss(request);
@@ -240,7 +245,7 @@ async function choose(
     order,
     coarse,
     loss,
-    constraints,
+    constraints: constraints && constraintsWithout(constraints, excluded),
     seed,
     withFolds: !fixed,
   } as const;

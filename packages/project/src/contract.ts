@@ -1,11 +1,13 @@
 import { Contract, FieldRole, Name, RecordingPolicy } from '@slipway/kernel';
-import { DecisionRule, GateDefinition, LeakRow, Objective, ObjectiveResult } from '@slipway/evaluation/contract';
+import { DecisionRule, GateDefinition, LeakRow, Objective, ObjectiveResult, RulesSection } from '@slipway/evaluation/contract';
 import { z } from 'zod';
 import { ForecastDefinition, LaunchForecast } from './forecast/contract.ts';
 import { InteractionsDefinition, LossDefinition, MonotoneDefinition } from './learning-definition.ts';
 
 export { FORECAST_HORIZON_MAX, FORECAST_LEVELS, FORECAST_SEASON_MAX, ForecastDefinition, LaunchForecast } from './forecast/contract.ts';
 export { InteractionsDefinition, LossDefinition, MonotoneDefinition } from './learning-definition.ts';
+
+export { ModelLaunchDefinition, ModelLaunchRequest, ModelLaunchResult } from './imported/contract.ts';
 
 export { GateDefinition };
 
@@ -32,6 +34,10 @@ export const ReadOptions = z.strictObject({
 });
 export type ReadOptions = z.infer<typeof ReadOptions>;
 
+/** A reviewed decision table: `params` are its rules, the first that holds decides, and what else decides. */
+export const RulesDefinition = z.strictObject({ kind: z.literal('rules'), params: z.record(z.string(), z.unknown()) });
+export type RulesDefinition = z.infer<typeof RulesDefinition>;
+
 /** Which trainer, and how much of it is left to the search. */
 export const TrainerDefinition = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('auto'), seconds: z.number().positive().max(TRAIN_SECONDS_MAX).default(TRAIN_SECONDS_DEFAULT) }),
@@ -39,6 +45,7 @@ export const TrainerDefinition = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('linear'), params: z.record(z.string(), z.unknown()) }),
   /** Several trainers whose margins are averaged: `params.members`. */
   z.strictObject({ kind: z.literal('ensemble'), params: z.record(z.string(), z.unknown()) }),
+  RulesDefinition,
 ]);
 export type TrainerDefinition = z.infer<typeof TrainerDefinition>;
 
@@ -101,6 +108,8 @@ export const LaunchDefinition = z.strictObject({
   objective: Objective.optional(),
   /** Makes the launch a forecast of the target along `time`. */
   forecast: ForecastDefinition.optional(),
+  /** Rules that the model must be worth more than; the report compares them on the same rows. */
+  baseline: RulesDefinition.optional(),
   train: TrainerDefinition.default({ kind: 'auto', seconds: TRAIN_SECONDS_DEFAULT }),
   /** Seed of the training; when left out, the number the version will have. */
   seed: z
@@ -247,6 +256,8 @@ export const LaunchResult = z.object({
   decision: DecisionRule.nullable().default(null),
   objective: LaunchObjective.nullable().default(null),
   comparison: LaunchComparison.nullable().default(null),
+  /** The decision table that was launched, or that the model was compared with. */
+  rules: RulesSection.nullable().default(null),
   /** Rows that the model does significantly worse on, the worst first. */
   slices: z.array(LaunchSlice).default([]),
   fairness: LaunchFairness.nullable().default(null),

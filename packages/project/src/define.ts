@@ -1,8 +1,9 @@
 import type { Contract, FieldRole, RecordingPolicy } from '@slipway/kernel';
 import { InvalidError } from '@slipway/kernel';
 import type { FairnessMeasure, GateDefinition, Objective, RobustnessTest } from '@slipway/evaluation/contract';
+import { type Condition, type Literal, type RuleTable, parsePredicate, parseRules } from '@slipway/learning/rules';
 import type { z } from 'zod';
-import { type ForecastDefinition, LaunchDefinition, type ReadOptions, type TrainerDefinition } from './contract.ts';
+import { type ForecastDefinition, LaunchDefinition, type ReadOptions, type RulesDefinition, type TrainerDefinition } from './contract.ts';
 import type { InteractionsDefinition, LossDefinition, MonotoneDefinition } from './learning-definition.ts';
 
 /**
@@ -63,12 +64,42 @@ export const linear = (params: Readonly<Record<string, unknown>> = {}): TrainerD
 /** Several trainers as one, their margins averaged: `ensemble({ members: [{ trainer: 'gbdt', weight: 0.6, params: {} }, …] })`. */
 export const ensemble = (params: Readonly<Record<string, unknown>>): TrainerDefinition => ({ kind: 'ensemble', params: { ...params } });
 
+type Predicate<Row> = (row: Row) => unknown;
+
+/** A rule as it is written: its condition as a table's cells, or as a predicate over the row. */
+export interface WrittenRule<Row> {
+  readonly when: Condition | Predicate<Row>;
+  /** Label or number; without it what its training rows say. */
+  readonly then?: Literal;
+  /** Of `then`, instead of its share of the training rows. */
+  readonly probability?: number;
+  readonly name?: string;
+}
+
+/**
+ * A decision table as trainer or as `baseline`: the first rule that holds decides, else `otherwise`.
+ * `rules([{ when: { age: { atLeast: 60 }, plan: 'x' }, then: 'yes' }], { otherwise: 'no' })`, or with predicates:
+ * `rules([{ when: (row) => row.age >= 60 && row.plan === 'x', then: 'yes' }])`. A predicate's source is read into the table;
+ * it is never run. @throws {RuleError} naming a construct that no rule can hold.
+ */
+export function rules<Row = Readonly<Record<string, never>>>(
+  table: readonly WrittenRule<Row>[] | RuleTable,
+  options: { readonly otherwise?: Literal; readonly otherwiseProbability?: number } = {},
+): RulesDefinition {
+  const list = 'rules' in table ? table.rules : table;
+  const written = list.map(({ when, ...rest }) => ({ ...rest, when: typeof when === 'function' ? parsePredicate(when.toString()) : when }));
+  const { otherwise, otherwiseProbability } = { ...('rules' in table ? table : {}), ...options };
+  return { kind: 'rules', params: { ...parseRules({ rules: written, otherwise, otherwiseProbability }) } };
+}
+
 /** A gate on a metric of the test rows: `metric('roc_auc').atLeast(0.8)`, `.atMost(…)`, `.betterThan('baseline')`. */
 export function metric(name: string) {
   return {
     atLeast: (value: number): GateDefinition => ({ kind: 'metric', metric: name, atLeast: value }) as GateDefinition,
     atMost: (value: number): GateDefinition => ({ kind: 'metric', metric: name, atMost: value }) as GateDefinition,
-    betterThan: (_reference: 'baseline'): GateDefinition => ({ kind: 'betterThanBaseline', metric: name }) as GateDefinition,
+    /** Shown to be better than a model without inputs, or than the rules of `baseline`. */
+    betterThan: (reference: 'baseline' | 'rules'): GateDefinition =>
+      ({ kind: reference === 'rules' ? 'betterThanRules' : 'betterThanBaseline', metric: name }) as GateDefinition,
   };
 }
 
@@ -113,6 +144,8 @@ export interface ModelOptions {
   /** Rows to judge by, instead of a split. */
   readonly test?: SourceDefinition;
   readonly train?: TrainerDefinition;
+  /** Rules that the model must be worth more than: `baseline: rules([…])`. */
+  readonly baseline?: RulesDefinition;
   readonly seed?: number;
   readonly split?: Partial<LaunchDefinition['split']>;
   readonly gates?: readonly GateDefinition[];
@@ -216,6 +249,7 @@ export function planLaunches(project: ProjectDefinition): PlannedLaunch[] {
         objective: serve.objective,
         sensitive: serve.sensitive,
         mitigate: serve.mitigate,
+        baseline: serve.baseline,
         train: serve.train,
         seed: serve.seed,
         split: serve.split,
@@ -238,4 +272,5 @@ export function planLaunches(project: ProjectDefinition): PlannedLaunch[] {
 function withoutUndefined(values: Record<string, unknown>): Record<string, unknown> {
   return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined));
 }
+export { readRuleFile } from '@slipway/learning/rules';
 export { renderConfig } from './render-config.ts';

@@ -7,7 +7,6 @@ import {
   decideGates,
   evaluate,
   permutationImportance,
-  renderMarkdown,
 } from '@slipway/evaluation';
 import { type Contract, type Frame, INPUT_ROLES, type Row, type WorkflowContext, cell, takeRows, toRfc3339 } from '@slipway/kernel';
 import { hashJson } from '@slipway/kernel/hash';
@@ -54,6 +53,7 @@ export async function evaluateStep(
     acceptLeak: definition.acceptLeak,
     sensitive: definition.sensitive,
     objective: definition.objective,
+    baseline: definition.baseline,
   });
   const before = await deps.catalog.findByRecipe(project, 'report', definition.name, recipe);
   if (before) {
@@ -63,8 +63,7 @@ export async function evaluateStep(
   const report = await judge(deps, context, request, state);
   const passed = report.gates.every((gate) => gate.passed);
   const sha256 = await putJson(deps.objects, project, report);
-  const markdown = await deps.objects.put(project, new TextEncoder().encode(renderMarkdown(report)));
-  const meta = { report: sha256, markdown: markdown.sha256, version: version.version, gatesHash: plan.gatesHash, passed };
+  const meta = { report: sha256, version: version.version, gatesHash: plan.gatesHash, passed };
   const registered = await deps.records.transaction((tx) =>
     deps.catalog.register(tx, {
       project,
@@ -99,7 +98,7 @@ async function judge(deps: LaunchDeps, context: WorkflowContext, request: Launch
     const threshold = metadata.decision?.threshold;
     const evaluation = await evaluateModel(context, definition, prepared, { predictions, threshold });
     const judged = { definition, prepared, predictions, threshold, decision: meta.decision ?? null };
-    const { notes, ...worth } = await worthOf(deps, context, { ...state, ...judged, version: version.version });
+    const { notes, ...worth } = await worthOf(deps, context, { ...state, ...judged, metadata, version: version.version });
     await context.progress({ phase: 'importance', ratio: 0 });
     const importances = await importancesOf(context, model, prepared, definition);
     const conduct = await gatherConduct({
@@ -127,6 +126,7 @@ async function judge(deps: LaunchDeps, context: WorkflowContext, request: Launch
       fairness: conduct?.fairness ?? null,
       robustness: conduct?.robustness ?? null,
       objective: worth.objective,
+      rules: worth.rules,
     };
     return buildReport({
       evaluation,
@@ -143,7 +143,10 @@ async function judge(deps: LaunchDeps, context: WorkflowContext, request: Launch
       acceptedLeaks: definition.acceptLeak,
       parity: meta.parity,
       latency: { p50Ms: latency.p50Ms, p95Ms: latency.p95Ms },
-      notes: [...plan.notes.map(({ column, note }) => (column === '' ? note : `${column}: ${note}`)), ...notes],
+      notes: [
+        ...[...plan.notes, ...(meta.excluded ?? [])].map(({ column, note }) => (column === '' ? note : `${column}: ${note}`)),
+        ...notes,
+      ],
     });
   } finally {
     await model.close();

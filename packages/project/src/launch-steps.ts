@@ -1,6 +1,6 @@
 import type { Version } from '@slipway/catalog';
 import { type Data, metaOf } from '@slipway/data';
-import { checkGates, defaultGates, hashGates } from '@slipway/evaluation';
+import { checkGates, defaultGates, hashGates, primaryMetric } from '@slipway/evaluation';
 import { type Json, type ProgressEvent, type WorkflowContext, canonicalJson, takeRows } from '@slipway/kernel';
 import { hashJson } from '@slipway/kernel/hash';
 import { type TrainedModel, completeParams, train } from '@slipway/learning';
@@ -11,13 +11,13 @@ import { trainedOn } from './evidence/champion.ts';
 import { decisionOf } from './evidence/decision.ts';
 import { groupThresholdsOf } from './evidence/group-thresholds.ts';
 import { findAllLeaks } from './evidence/find-all-leaks.ts';
-import { requireMitigable } from './evidence/require-mitigable.ts';
 import { makeExplainer } from './evidence/explanations.ts';
+import { rulesNotes } from './evidence/rules-baseline.ts';
 import { putJson } from './json-object.ts';
 import { trainingWishes } from './learning-definition.ts';
 import { type LaunchDeps, secondsSince } from './launch-deps.ts';
 import { type DatasetStep, LaunchedModelMeta, type PlanStep, type TrainStep, type VersionStep } from './launch-state.ts';
-import { type PreparedData, requireLearnable, trainingContract } from './prepare-data.ts';
+import { type PreparedData, requireAsked, requireLearnable, trainingContract } from './prepare-data.ts';
 import { modelRecipe } from './recipe.ts';
 import { referenceSketches } from './reference-sketches.ts';
 import { pastConfigurations, searchCheckpoint } from './search-memory.ts';
@@ -84,8 +84,8 @@ export async function planStep(
 ): Promise<PlanStep> {
   const startedMs = deps.clock.monotonicMs();
   const { definition } = request;
-  // Said before a new table is stored, too; a known one is not looked at again.
-  requireMitigable(definition, prepared.task);
+  // Said before a new table is stored, too; a known one is not looked at again there.
+  requireAsked(prepared.contract, definition, prepared);
   await context.progress({ phase: 'leaks', message: 'looking for columns that know the answer' });
   const { project } = context;
   const { task, classes, train: rows } = prepared;
@@ -115,7 +115,7 @@ export async function planStep(
     split: prepared.split,
     seed,
     leaks: [...leaks],
-    notes: [...prepared.notes, ...(await datasetNotes(deps.data, project, datasets))],
+    notes: [...prepared.notes, ...(await datasetNotes(deps.data, project, datasets)), ...constraintNotes(definition, dropped)],
     leftOut: [...new Set([...asked, ...dropped])],
     gatesHash: hashGates(gates),
     existing: existing?.version ?? null,
@@ -127,8 +127,17 @@ export async function planStep(
 export function gatesOf(definition: LaunchDefinition, task: PlanStep['task']) {
   const { loss, objective, moreGates = [] } = definition;
   const gates = [...(definition.gates ?? defaultGates(task, loss)), ...moreGates];
+  if (definition.baseline && definition.gates === undefined) gates.push({ kind: 'betterThanRules', metric: primaryMetric(task, loss) });
   if (objective && !gates.some((gate) => gate.kind === 'objective')) gates.push({ kind: 'objective' });
   return checkGates(gates, task, loss);
+}
+
+/** A demand on a column that turned out to be a leak has nothing to hold. */
+function constraintNotes({ monotone = {}, interactions = [] }: LaunchDefinition, dropped: readonly string[]): PlanStep['notes'] {
+  const limited = new Set([...Object.keys(monotone), ...interactions.flat()]);
+  return dropped
+    .filter((column) => limited.has(column))
+    .map((column) => ({ column, note: 'left out as a leak, so what was demanded of it (monotone, interactions) has no effect' }));
 }
 
 async function datasetNotes(data: Data, project: string, { dataset, testDataset }: DatasetStep): Promise<PlanStep['notes']> {
@@ -223,7 +232,9 @@ export async function trainStep(
     onnx: onnx.sha256,
     metadata: await putJson(deps.objects, project, metadata),
     leaderboard: await putJson(deps.objects, project, trained.leaderboard),
-    explainer: await makeExplainer(deps, context, { definition, trained, prepared, seed: plan.seed }),
+    // Rules are their own explanation.
+    explainer:
+      trained.trainer === 'rules' ? undefined : await makeExplainer(deps, context, { definition, trained, prepared, seed: plan.seed }),
     decision,
     sizeBytes: onnx.sizeBytes,
     parity: { maxError },
@@ -250,6 +261,7 @@ function metadataOf(definition: LaunchDefinition, plan: PlanStep, trained: Train
     trainer: trained.trainer,
     params: trained.params,
     seed: plan.seed,
+    ...(rulesNotes(trained) ? { notes: rulesNotes(trained) } : {}),
     // The likelier class is what an answer names anyway.
     ...(decision && decision.source !== 'default' ? { decision: { threshold: decision.threshold } } : {}),
   });
@@ -301,6 +313,7 @@ export async function versionStep(
     seed: plan.seed,
     parity: trained.parity,
     leaderboard: trained.leaderboard,
+    excluded: trained.excluded,
     decision: trained.decision,
     trainedOn: trainedOn(request.definition, (await deps.catalog.get(project, datasets.dataset)).content, plan),
     ...(trained.explainer === undefined ? {} : { explainer: trained.explainer }),

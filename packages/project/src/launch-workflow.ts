@@ -183,7 +183,7 @@ async function describe(deps: LaunchDeps, context: WorkflowContext, request: Lau
       reason,
       action: report.acceptedLeaks.includes(column) ? 'accepted' : action,
     })),
-    notes: plan.notes,
+    notes: [...plan.notes, ...(model.excluded ?? [])],
     baseline: report.baseline.metrics,
     metrics: report.metrics,
     gates: report.gates,
@@ -194,6 +194,7 @@ async function describe(deps: LaunchDeps, context: WorkflowContext, request: Lau
       .map(({ field, importance }) => ({ column: field, importance })),
     ...launchConduct(report),
     ...launchWorth(report),
+    rules: report.rules,
     forecast: null,
     report: evaluated.report,
     example: exampleRow(

@@ -1,7 +1,7 @@
 import { type Data, type ReadTable, planSplit } from '@slipway/data';
 import { SPLIT_LEAKS, findCopies } from '@slipway/evaluation';
 import { type Column, Contract, type Field, type Frame, INPUT_ROLES, cell, nearestName, takeRows } from '@slipway/kernel';
-import { NoFeatureError, type PreparedTarget, type Task, prepareTarget, requireTrainable } from '@slipway/learning';
+import { NoFeatureError, type PreparedTarget, checkRules, type Task, prepareTarget, requireTrainable } from '@slipway/learning';
 import type { LaunchDefinition } from './contract.ts';
 import { LaunchInvalidError } from './errors.ts';
 import { requireMitigable } from './evidence/require-mitigable.ts';
@@ -70,16 +70,48 @@ export async function requireLearnable(table: ReadTable, definition: LaunchDefin
   if (definition.forecast) return requireForecastable(table, definition, hasTestFile);
   const { contract } = table;
   const field = targetField(contract, definition.target);
-  requireColumns(contract, definition);
-  requireQuery(definition);
+  requireNames(contract, definition);
   requireInputs(contract, definition);
   const deciding = [definition.target, definition.group, definition.query, definition.time].filter((name) => name !== undefined);
   const frame = await table.loadFrame([...new Set(deciding)]);
   const { target } = encodeTarget(frame, field, definition);
   const train = hasTestFile ? withQueries(labelled(frame, target), definition) : splitRows(frame, target, definition).train;
   requireTrainable({ target: train.target, classes: target.classes, task: target.task });
-  requireObjective(definition, target.task);
-  requireMitigable(definition, target.task);
+  requireFitting(contract, definition, target);
+}
+
+/**
+ * What a definition asks of columns and task, whether the table is new or known: a name that is no column would silently do
+ * nothing. @throws {LaunchInvalidError} naming the part of the definition.
+ */
+export function requireAsked(contract: Contract, definition: LaunchDefinition, found: Pick<PreparedTarget, 'task' | 'classes'>): void {
+  requireNames(contract, definition);
+  requireFitting(contract, definition, found);
+}
+
+function requireNames(contract: Contract, definition: LaunchDefinition): void {
+  requireColumns(contract, definition);
+  requireOrder(contract, definition);
+  requireQuery(definition);
+}
+
+function requireFitting(
+  contract: Contract,
+  definition: LaunchDefinition,
+  { task, classes }: Pick<PreparedTarget, 'task' | 'classes'>,
+): void {
+  requireRules(definition, contract, classes);
+  requireObjective(definition, task);
+  requireMitigable(definition, task);
+}
+
+/** Rules that name other columns or classes than the data has are refused before the data is stored. @throws {RuleError} */
+function requireRules(definition: LaunchDefinition, contract: Contract, classes: readonly string[] | null): void {
+  const { train: trainer, baseline, target, group, query, exclude } = definition;
+  const leftOut = [...exclude, ...[group, query].filter((name) => name !== undefined)];
+  for (const each of [trainer, baseline]) {
+    if (each?.kind === 'rules') checkRules(each.params, trainingContract(contract, target, leftOut), classes);
+  }
 }
 
 /** Costs of decisions need two classes, costs of errors a number. */
@@ -98,21 +130,52 @@ function requireObjective({ objective, target }: LaunchDefinition, task: Task): 
 /** The lists of columns that ingestion does not look at: a wrong name there would silently do nothing. */
 function requireColumns(
   contract: Contract,
-  { sensitive, immutable, acceptLeak, query, monotone = {}, interactions = [] }: LaunchDefinition,
+  { target, sensitive, immutable, acceptLeak, query, monotone = {}, interactions = [] }: LaunchDefinition,
 ): void {
   const names = [...contract.fields.map((field) => field.name), ...contract.ignored];
-  for (const [field, wanted] of Object.entries({
+  const judged = {
     sensitive,
-    immutable,
-    // Findings about the split are accepted by their own names.
-    acceptLeak: acceptLeak.filter((name) => !(SPLIT_LEAKS as readonly string[]).includes(name)),
     query: query === undefined ? [] : [query],
     monotone: Object.keys(monotone),
     interactions: interactions.flat(),
+  };
+  const wrong = Object.entries(judged).find(([, wanted]) => wanted.includes(target));
+  if (wrong) {
+    throw new LaunchInvalidError(`"${target}" is the target; it cannot be named as ${wrong[0]} too.`, {
+      details: { field: wrong[0], column: target },
+    });
+  }
+  for (const [field, wanted] of Object.entries({
+    ...judged,
+    immutable,
+    // Findings about the split are accepted by their own names.
+    acceptLeak: acceptLeak.filter((name) => !(SPLIT_LEAKS as readonly string[]).includes(name)),
   })) {
     const unknown = wanted.find((name) => !names.includes(name));
     if (unknown !== undefined) throw unknownColumn(unknown, field, names);
   }
+}
+
+/** Only a number that is learnt from has a direction. */
+function requireOrder(contract: Contract, { monotone = {}, interactions = [], exclude, query, group }: LaunchDefinition): void {
+  const unused = [...exclude, ...(query === undefined ? [] : [query]), ...(group === undefined ? [] : [group])];
+  for (const [field, columns] of Object.entries({ monotone: Object.keys(monotone), interactions: interactions.flat() })) {
+    const left = columns.find((name) => unused.includes(name));
+    if (left === undefined) continue;
+    throw new LaunchInvalidError(`"${left}" is named as ${field}, but the model does not learn from it.`, {
+      details: { field, column: left },
+      help: 'Leave it out of one of the two: it is also an excluded, group or query column.',
+    });
+  }
+  const unordered = contract.fields.find((field) => Object.hasOwn(monotone, field.name) && field.role !== 'numeric' && field.role !== 'boolean');
+  if (!unordered) return;
+  throw new LaunchInvalidError(
+    `The column "${unordered.name}" cannot be monotone: it is read as ${unordered.role}, and only numbers have a direction.`,
+    {
+      details: { field: 'monotone', column: unordered.name, role: unordered.role },
+      help: `Leave it out of the monotone columns, or read it as a number (--as ${unordered.name}=numeric).`,
+    },
+  );
 }
 
 function requireInputs(contract: Contract, { target, group, query, exclude }: LaunchDefinition): void {

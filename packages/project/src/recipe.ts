@@ -1,5 +1,6 @@
 import { hashJson } from '@slipway/kernel/hash';
 import type { LaunchDefinition } from './contract.ts';
+import { immutableOf } from './immutable-columns.ts';
 import { learningRecipe } from './learning-definition.ts';
 
 /** Raised when the same recipe would train to other bytes: trainer, preparation or export changed. */
@@ -53,9 +54,14 @@ export function modelRecipe({ data, contract, dropped, definition, split, traine
     ...learningRecipe(definition),
     ...mitigationRecipe(definition),
     ...decisionRecipe(definition.objective),
-    // Stored with the version, for its counterfactuals.
-    ...(definition.immutable.length > 0 ? { immutable: definition.immutable.toSorted() } : {}),
+    ...immutableRecipe(definition),
   });
+}
+
+/** Stored with the version, for its counterfactuals; the columns that fairness is measured by are among them. */
+function immutableRecipe(definition: Pick<LaunchDefinition, 'immutable' | 'sensitive'>): Record<string, unknown> {
+  const immutable = immutableOf(definition);
+  return immutable.length > 0 ? { immutable } : {};
 }
 
 /** Costs of decisions choose the threshold that is stored with the version; costs of errors only judge it. */
@@ -64,7 +70,7 @@ function decisionRecipe(objective: LaunchDefinition['objective']): Record<string
   return { objective: { costs: objective.costs, constraint: objective.constraint ?? null } };
 }
 
-/** Only what changes the version: sensitive columns that are merely measured do not. */
+/** Only what changes what is learnt or decided. */
 function mitigationRecipe({ mitigate, sensitive }: Pick<LaunchDefinition, 'mitigate' | 'sensitive'>): Record<string, unknown> {
   return mitigate === undefined || sensitive.length === 0 ? {} : { mitigate: { method: mitigate, sensitive } };
 }
@@ -77,8 +83,9 @@ export function reportRecipe(parts: {
   readonly acceptLeak: readonly string[];
   readonly sensitive?: readonly string[];
   readonly objective?: LaunchDefinition['objective'];
+  readonly baseline?: LaunchDefinition['baseline'];
 }): string {
-  const { sensitive, objective, ...rest } = parts;
-  const judgedBy = { ...(sensitive && sensitive.length > 0 ? { sensitive } : {}), ...(objective ? { objective } : {}) };
+  const { sensitive, objective, baseline, ...rest } = parts;
+  const judgedBy = { ...(sensitive && sensitive.length > 0 ? { sensitive } : {}), ...(objective ? { objective } : {}), ...(baseline ? { baseline } : {}) };
   return hashJson({ kind: 'slipway.report/1', ...rest, ...judgedBy, acceptLeak: parts.acceptLeak.toSorted() });
 }

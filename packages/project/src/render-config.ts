@@ -18,6 +18,7 @@ export function renderConfig(
     'release',
     reader,
     train.kind,
+    ...(definition.baseline ? ['rules'] : []),
     ...([...metrics, ...(definition.moreGates ?? []).map(renderGate)].some((gate) => gate.startsWith('metric(')) ? ['metric'] : []),
   ]);
   const data = fields({
@@ -41,6 +42,7 @@ export function renderConfig(
     interactions: definition.interactions,
     test: files.testPath === undefined ? undefined : raw(source(files.testPath)),
     train: raw(train.kind === 'auto' ? `auto(${literal({ seconds: train.seconds })})` : `${train.kind}(${literal(train.params)})`),
+    baseline: definition.baseline ? raw(`rules(${literal(definition.baseline.params)})`) : undefined,
     seed: definition.seed,
     split,
     gates: metrics.length > 0 ? raw(`[${metrics.join(', ')}]`) : undefined,
@@ -71,6 +73,7 @@ export default defineProject('default', [data, trained, live]);
 
 function renderGate(gate: GateDefinition): string {
   if (gate.kind === 'betterThanBaseline') return `metric(${literal(gate.metric)}).betterThan('baseline')`;
+  if (gate.kind === 'betterThanRules') return `metric(${literal(gate.metric)}).betterThan('rules')`;
   if (gate.kind === 'metric' && gate.atLeast !== undefined && gate.atMost === undefined)
     return `metric(${literal(gate.metric)}).atLeast(${gate.atLeast})`;
   if (gate.kind === 'metric' && gate.atMost !== undefined && gate.atLeast === undefined)

@@ -5,6 +5,7 @@ import { LaunchDefinition, TRAIN_SECONDS_DEFAULT, TRAIN_SECONDS_MAX } from '@sli
 import type { Command } from 'commander';
 import { withClient } from '../connect.ts';
 import { type ForecastFlags, addForecastFlags, forecastOf } from '../forecast-flags.ts';
+import { flagOf } from '../flag-names.ts';
 import { launchFiles } from '../launch-file.ts';
 import { parseInteractions, parseLoss, parseMonotone } from '../learning-flags.ts';
 import { readableSize } from '../local-file.ts';
@@ -12,10 +13,11 @@ import { type ObjectiveFlags, addObjectiveFlags, parseObjective } from '../objec
 import { globalOptions, parseList, parseNumber } from '../options.ts';
 import { createOutput, printResult } from '../output.ts';
 import { conductGates, fairColumns } from '../conduct-gates.ts';
+import { type RulesFlags, addRulesFlags, rulesOf } from '../rules-flags.ts';
 import { saveConfig } from '../save-config.ts';
 import { gateAdvice, showLaunch } from '../show-launch.ts';
 
-interface LaunchFlags extends ObjectiveFlags, ForecastFlags {
+interface LaunchFlags extends ObjectiveFlags, ForecastFlags, RulesFlags {
   readonly target?: string;
   readonly test?: string;
   readonly columns?: string;
@@ -95,10 +97,15 @@ export function addLaunch(program: Command): void {
     .option('--recording <policy>', 'full, redacted or none (default: full)')
     .option('--force', 'release although a gate failed; recorded with your name')
     .option('--save [file]', 'write what was launched as slipway.config.ts');
+  addRulesFlags(launch);
   addForecastFlags(launch).action(async (file: string, flags: LaunchFlags, command: Command) => {
     const options = globalOptions(command);
     const output = createOutput(options.json);
-    const definition = definitionOf(file, flags, flags.contract === undefined ? undefined : await readContract(flags.contract));
+    const given = {
+      contract: flags.contract === undefined ? undefined : await readContract(flags.contract),
+      ...(await rulesOf(flags, flags.target ?? '')),
+    };
+    const definition = definitionOf(file, flags, given);
     for (const path of flags.test === undefined ? [file] : [file, flags.test]) await readableSize(path);
     const result = await withClient(options, output, async (client) => {
       const launched = await launchFiles(
@@ -126,7 +133,11 @@ function collect(value: string, before: readonly string[]): readonly string[] {
 }
 
 /** The definition that the flags mean. @throws {InvalidError} naming the flag. */
-function definitionOf(file: string, flags: LaunchFlags, contract: Contract | undefined): LaunchDefinition {
+function definitionOf(
+  file: string,
+  flags: LaunchFlags,
+  { contract, train, baseline }: Awaited<ReturnType<typeof rulesOf>> & { readonly contract: Contract | undefined },
+): LaunchDefinition {
   const name =
     flags.name ??
     toName(
@@ -165,7 +176,8 @@ function definitionOf(file: string, flags: LaunchFlags, contract: Contract | und
       monotone: parseMonotone(flags.monotone ?? []),
       interactions: parseInteractions(flags.interactions ?? []),
     }),
-    train: { kind: 'auto', seconds },
+    train: train ?? { kind: 'auto', seconds },
+    ...defined({ baseline }),
     split: defined({ strategy: flags.split, testRatio, seed }),
     ...defined({ positive: flags.positive, time: flags.time, group: flags.group, subject: flags.subject, seed }),
     ...defined({ environment: flags.environment, recording: flags.recording }),
@@ -173,8 +185,7 @@ function definitionOf(file: string, flags: LaunchFlags, contract: Contract | und
   const parsed = LaunchDefinition.safeParse(given);
   if (parsed.success) return parsed.data;
   const issue = parsed.error.issues[0];
-  const field = issue?.path.join('.') ?? '';
-  throw new InvalidError(`--${field.replace(/^read\.|^split\./, '')}: ${issue?.message ?? 'is not valid'}.`, {
+  throw new InvalidError(`${flagOf(issue?.path ?? [])}: ${issue?.message ?? 'is not valid'}.`, {
     help: 'slipway launch --help',
   });
 }

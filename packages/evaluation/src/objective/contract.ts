@@ -5,8 +5,11 @@ import { MetricValue } from '../metric-contract.ts';
 export const ConstraintMetric = z.enum(['precision', 'recall', 'f1', 'accuracy', 'mcc', 'balanced_accuracy', 'selection_rate']);
 export type ConstraintMetric = z.infer<typeof ConstraintMetric>;
 
+/** All these metrics are shares, but for mcc, which may be below zero: a bound beyond could never be kept or broken. */
+const bound = z.number().min(-1, 'a bound lies between 0 and 1').max(1, 'a bound lies between 0 and 1');
+
 export const ObjectiveConstraint = z
-  .strictObject({ metric: ConstraintMetric, atLeast: z.number().optional(), atMost: z.number().optional() })
+  .strictObject({ metric: ConstraintMetric, atLeast: bound.optional(), atMost: bound.optional() })
   .refine((each) => (each.atLeast === undefined) !== (each.atMost === undefined), {
     error: 'a constraint needs either "atLeast" or "atMost"',
   });
@@ -77,7 +80,7 @@ export type DecisionRule = z.infer<typeof DecisionRule>;
 
 /** Another way to decide, and by how much the model is better (paired; above zero is better). */
 const Alternative = z.strictObject({
-  name: z.enum(['act-on-none', 'act-on-all', 'constant', 'champion']),
+  name: z.enum(['act-on-none', 'act-on-all', 'constant', 'rules', 'champion']),
   value: MetricValue,
   advantage: MetricValue,
 });
@@ -108,7 +111,7 @@ export const ObjectiveResult = z.strictObject({
   /** Value at each threshold on the test rows, for plots; the threshold was chosen on other rows. */
   curve: z.array(z.strictObject({ threshold: z.number(), value: z.number() })).max(OBJECTIVE_CURVE_POINT_LIMIT),
   /** The best choice that the test rows support: with several in sight of each other, `undecided`. */
-  verdict: z.enum(['use-model', 'act-on-none', 'act-on-all', 'use-constant', 'keep-champion', 'undecided']),
+  verdict: z.enum(['use-model', 'act-on-none', 'act-on-all', 'use-constant', 'use-rules', 'keep-champion', 'undecided']),
   notes: z.array(z.string()),
 });
 export type ObjectiveResult = z.infer<typeof ObjectiveResult>;

@@ -44,6 +44,7 @@ function failedConstraint({ constraint }: ObjectiveResult): string[] {
 
 function labelOf(name: string): string {
   if (name === 'act-on-none') return 'acting on no row';
+  if (name === 'rules') return 'deciding by the rules';
   return name === 'act-on-all' ? 'acting on every row' : 'predicting one constant';
 }
 

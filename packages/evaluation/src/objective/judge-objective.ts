@@ -25,6 +25,8 @@ export interface JudgeDecisionsRequest extends JudgeRequest {
   readonly threshold: number;
   /** What the live version would do with the same rows: 1 = act. */
   readonly champion?: Uint8Array | undefined;
+  /** What the rules of the baseline would do. */
+  readonly rules?: Uint8Array | undefined;
 }
 
 export interface JudgeNumbersRequest extends JudgeRequest {
@@ -33,6 +35,7 @@ export interface JudgeNumbersRequest extends JudgeRequest {
   /** Truth of the training rows, for the best constant. */
   readonly trainTruth: Float64Array;
   readonly champion?: Float64Array | undefined;
+  readonly rules?: Float64Array | undefined;
 }
 
 type AlternativeName = ObjectiveResult['alternatives'][number]['name'];
@@ -45,7 +48,7 @@ interface Choice {
 
 /** What a model's decisions are worth on rows it has not seen, against acting on none, on all, and the live version. */
 export async function judgeDecisions(request: JudgeDecisionsRequest): Promise<ObjectiveResult> {
-  const { objective, probabilities, labels, threshold, champion } = request;
+  const { objective, probabilities, labels, threshold, champion, rules } = request;
   const { costs, constraint } = objective;
   if (!costs) throw new EvaluationInputError('Decisions are judged by "costs".');
   const acts = Uint8Array.from(probabilities, (probability) => (probability >= threshold ? 1 : 0));
@@ -55,6 +58,7 @@ export async function judgeDecisions(request: JudgeDecisionsRequest): Promise<Ob
   const others: Choice[] = [
     { name: 'act-on-none', values: valuesOf(() => false) },
     { name: 'act-on-all', values: valuesOf(() => true) },
+    ...(rules ? [{ name: 'rules' as const, values: valuesOf((row) => rules[row] === 1) }] : []),
     ...(champion ? [{ name: 'champion' as const, values: valuesOf((row) => champion[row] === 1) }] : []),
   ];
   const decided = constraint && { metric: constraint.metric, acts, labels };
@@ -84,7 +88,7 @@ export async function judgeDecisions(request: JudgeDecisionsRequest): Promise<Ob
 
 /** What a model's numbers are worth on rows it has not seen, against the best constant and the live version. */
 export async function judgeNumbers(request: JudgeNumbersRequest): Promise<ObjectiveResult> {
-  const { objective, predicted, truth, trainTruth, champion } = request;
+  const { objective, predicted, truth, trainTruth, champion, rules } = request;
   const costs = objective.costPerUnitError;
   if (!costs) throw new EvaluationInputError('Numbers are judged by "costPerUnitError".');
   const level = costs.under / (costs.under + costs.over);
@@ -94,6 +98,7 @@ export async function judgeNumbers(request: JudgeNumbersRequest): Promise<Object
   const own = valuesOf((row) => predicted[row] as number);
   const others: Choice[] = [
     { name: 'constant', values: valuesOf(() => constant) },
+    ...(rules ? [{ name: 'rules' as const, values: valuesOf((row) => rules[row] as number) }] : []),
     ...(champion ? [{ name: 'champion' as const, values: valuesOf((row) => champion[row] as number) }] : []),
   ];
   const { model, alternatives } = await compare(request, own, others, undefined);
@@ -213,6 +218,7 @@ const VERDICTS: Readonly<Record<AlternativeName, ObjectiveResult['verdict']>> = 
   'act-on-none': 'act-on-none',
   'act-on-all': 'act-on-all',
   constant: 'use-constant',
+  rules: 'use-rules',
   champion: 'keep-champion',
 };
 

@@ -35,6 +35,8 @@ interface DecisionRequest {
 export async function decisionOf(deps: LaunchDeps, context: WorkflowContext, request: DecisionRequest): Promise<DecisionRule | null> {
   const { definition, prepared } = request;
   if (prepared.task !== 'binary') return null;
+  // Rules decide as they were reviewed.
+  if (request.trained.trainer === 'rules') return DEFAULT;
   const costs = definition.objective?.costs;
   if (costs) {
     await context.progress({ phase: 'threshold', message: 'choosing the threshold for the costs' });

@@ -9,12 +9,14 @@ import {
   judgeNumbers,
 } from '@slipway/evaluation';
 import type { WorkflowContext } from '@slipway/kernel';
+import type { ModelMetadata } from '@slipway/models';
 import { f1 } from '@slipway/statistics';
 import type { LaunchDefinition } from '../contract.ts';
 import type { LaunchDeps } from '../launch-deps.ts';
 import type { DatasetStep, PlanStep } from '../launch-state.ts';
 import type { PreparedData } from '../prepare-data.ts';
 import { type Champion, runChampion } from './champion.ts';
+import { judgeRules } from './rules-baseline.ts';
 
 export interface WorthRequest {
   readonly definition: LaunchDefinition;
@@ -26,16 +28,18 @@ export interface WorthRequest {
   readonly predictions: ModelPredictions;
   readonly threshold: number | undefined;
   readonly decision: DecisionRule | null;
+  readonly metadata: ModelMetadata;
 }
 
 export interface Worth {
   readonly decision: DecisionRule | null;
   readonly comparison: EvaluationReport['comparison'];
   readonly objective: ObjectiveResult | null;
+  readonly rules: EvaluationReport['rules'];
   readonly notes: readonly string[];
 }
 
-/** What the new version is worth: against the live one on the same rows, and in the unit of the business objective. */
+/** What the new version is worth: against the live one and the baseline's rules on the same rows, and in the unit of the business objective. */
 export async function worthOf(deps: LaunchDeps, context: WorkflowContext, request: WorthRequest): Promise<Worth> {
   const { definition, prepared, predictions, threshold } = request;
   await context.progress({ phase: 'comparison', message: 'comparing with the live version' });
@@ -59,8 +63,15 @@ export async function worthOf(deps: LaunchDeps, context: WorkflowContext, reques
       seed,
       signal,
     }));
-  const objective = await objectiveOf(request, champion, { seed, signal });
-  return { decision: request.decision, comparison, objective, notes: [...(note === null ? [] : [note]), ...adviceNotes(request)] };
+  const rules = await judgeRules(context, request);
+  const objective = await objectiveOf(request, { champion, rules: rules.predictions }, { seed, signal });
+  return {
+    decision: request.decision,
+    comparison,
+    objective,
+    rules: rules.section,
+    notes: [...(note === null ? [] : [note]), ...adviceNotes(request)],
+  };
 }
 
 /** What following the advice would have done on the test rows, which it was not chosen by. */
@@ -85,7 +96,7 @@ function truthOf({ classes, test }: PreparedData): Truth {
 
 async function objectiveOf(
   { definition, prepared, predictions, threshold = 0.5 }: WorthRequest,
-  champion: Champion | null,
+  { champion, rules }: { readonly champion: Champion | null; readonly rules: ModelPredictions | null },
   how: { readonly seed: number; readonly signal: AbortSignal },
 ): Promise<ObjectiveResult | null> {
   const { objective } = definition;
@@ -100,6 +111,9 @@ async function objectiveOf(
       labels: Uint8Array.from(prepared.test.target),
       threshold,
       ...(theirs ? { champion: Uint8Array.from(theirs, (probability) => (probability >= cut ? 1 : 0)) } : {}),
+      ...(rules && 'probabilities' in rules
+        ? { rules: Uint8Array.from(positives(rules.probabilities), (probability) => (probability > 0.5 ? 1 : 0)) }
+        : {}),
     });
   }
   if (!('values' in predictions) || !objective.costPerUnitError) return null;
@@ -111,6 +125,7 @@ async function objectiveOf(
     truth: prepared.test.target,
     trainTruth: prepared.train.target,
     ...(theirs ? { champion: theirs } : {}),
+    ...(rules && 'values' in rules ? { rules: Float64Array.from(rules.values) } : {}),
   });
 }
 
