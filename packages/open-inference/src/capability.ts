@@ -1,0 +1,205 @@
+import { type Capability, RawReply, type Route, type RouteCall, defineRoute } from '@slipway/kernel';
+import { z } from 'zod';
+import {
+  IndexBody,
+  IndexRequest,
+  InferReplyBody,
+  InferRequestBody,
+  LoadBody,
+  ModelMetadataBody,
+  ModelParams,
+  ModelReadyBody,
+  ModelsBody,
+  ServerMetadataBody,
+  StatisticsBody,
+  VersionParams,
+} from './contract.ts';
+import { type Caller, EXTENSIONS, type ModelAddress, type OpenInference, SERVER_NAME } from './open-inference.ts';
+import { JSON_LENGTH_HEADER, readJson, readRest, restError, writeRest } from './rest-codec.ts';
+
+/** Largest body of one infer request, as on /v1. */
+export const INFER_BODY_LIMIT_BYTES = 8 * 1024 * 1024;
+
+/** The REST half of the protocol. */
+export function openInferenceCapability(service: OpenInference): Capability {
+  const routes = [...serverRoutes(service), ...repositoryRoutes(service), ...modelRoutes(service)];
+  return { name: 'open-inference', routes: routes.map((route): Route => ({ ...route, errorReply: restError })) };
+}
+
+function serverRoutes(service: OpenInference): Route[] {
+  return [
+    defineRoute({
+      method: 'GET',
+      path: '/v2',
+      permission: 'public',
+      summary: 'The server and its extensions of the Open Inference Protocol.',
+      response: ServerMetadataBody,
+      handle: async () => ({ name: SERVER_NAME, version: service.version, extensions: [...EXTENSIONS] }),
+    }),
+    defineRoute({
+      method: 'GET',
+      path: '/v2/health/live',
+      permission: 'public',
+      summary: 'Whether the server runs.',
+      response: z.object({ live: z.boolean() }),
+      handle: async () => ({ live: true }),
+    }),
+    defineRoute({
+      method: 'GET',
+      path: '/v2/health/ready',
+      permission: 'public',
+      summary: 'Whether the server takes requests.',
+      response: z.object({ ready: z.boolean() }),
+      handle: async () => ({ ready: true }),
+    }),
+    defineRoute({
+      method: 'GET',
+      path: '/v2/models',
+      permission: 'predict',
+      summary: 'The names of the models: every release of the project.',
+      response: ModelsBody,
+      handle: async ({ project }) => ({ models: await service.names(project) }),
+    }),
+    defineRoute({
+      method: 'GET',
+      path: '/v2/models/stats',
+      permission: 'predict',
+      summary: 'What this process has counted of every model.',
+      response: StatisticsBody,
+      handle: async ({ project }) => statisticsBody(await service.statistics(project, {})),
+    }),
+  ];
+}
+
+function statisticsBody(model_stats: Awaited<ReturnType<OpenInference['statistics']>>): z.input<typeof StatisticsBody> {
+  return {
+    model_stats: model_stats.map((each) => ({ ...each, inference_stats: { ...each.inference_stats }, batch_stats: [...each.batch_stats] })),
+  };
+}
+
+function repositoryRoutes(service: OpenInference): Route[] {
+  return [
+    defineRoute({
+      method: 'POST',
+      path: '/v2/repository/index',
+      permission: 'predict',
+      summary: 'Every model with the revisions that its traffic goes to, and whether it is loaded here.',
+      body: IndexRequest,
+      bodyKind: 'bytes',
+      response: IndexBody,
+      handle: async ({ project, body }) => service.index(project, { readyOnly: readJson(bytesOf(body), IndexRequest).ready }),
+    }),
+    defineRoute({
+      method: 'POST',
+      path: '/v2/repository/models/{model}/load',
+      permission: 'release.write',
+      summary: 'Load a model into this process, and let it answer again when it was unloaded.',
+      params: ModelParams,
+      bodyKind: 'bytes',
+      response: LoadBody,
+      async handle({ project, params }) {
+        await service.load(project, params.model);
+        return { name: params.model, load: true };
+      },
+    }),
+    defineRoute({
+      method: 'POST',
+      path: '/v2/repository/models/{model}/unload',
+      permission: 'release.write',
+      summary: 'Take a model out of the memory of this process; over this protocol it does not answer until it is loaded.',
+      params: ModelParams,
+      bodyKind: 'bytes',
+      response: LoadBody,
+      async handle({ project, params }) {
+        await service.unload(project, params.model);
+        return { name: params.model, unload: true };
+      },
+    }),
+  ];
+}
+
+/** With `bodyKind: 'bytes'` the body is handed over unread, whatever its schema describes. */
+function bytesOf(body: unknown): Uint8Array {
+  if (body instanceof Uint8Array) return body;
+  throw new Error('Broken invariant: a route of bytes gets bytes');
+}
+
+/** Every model route exists with and without a version. */
+function modelRoutes(service: OpenInference): Route[] {
+  return [
+    ...routesAt(service, '/v2/models/{model}', ModelParams),
+    ...routesAt(service, '/v2/models/{model}/versions/{version}', VersionParams),
+  ];
+}
+
+function routesAt(service: OpenInference, path: string, params: z.ZodType<ModelAddress>): Route[] {
+  return [
+    defineRoute({
+      method: 'GET',
+      path,
+      permission: 'predict',
+      summary: 'The inputs and outputs of a model as tensors.',
+      params,
+      response: ModelMetadataBody,
+      handle: async ({ project, params: address }) => {
+        const { inputs, outputs, versions, ...rest } = await service.metadata(project, address);
+        const shown = (tensors: typeof inputs) => tensors.map((tensor) => ({ ...tensor, shape: [...tensor.shape] }));
+        return { ...rest, versions: [...versions], inputs: shown(inputs), outputs: shown(outputs) };
+      },
+    }),
+    defineRoute({
+      method: 'GET',
+      path: `${path}/ready`,
+      permission: 'predict',
+      summary: 'Whether a model can answer; loads it.',
+      params,
+      response: ModelReadyBody,
+      handle: async ({ project, params: address }) => {
+        const ready = await service.ready(project, address);
+        const body = { name: address.model, ready };
+        // Clients go by the status alone.
+        return ready
+          ? body
+          : new RawReply(JSON.stringify(body), { contentType: 'application/json', status: 503, headers: { 'retry-after': '1' } });
+      },
+    }),
+    defineRoute({
+      method: 'GET',
+      path: `${path}/stats`,
+      permission: 'predict',
+      summary: 'What this process has counted of a model over this protocol.',
+      params,
+      response: StatisticsBody,
+      handle: async ({ project, params: address }) => statisticsBody(await service.statistics(project, address)),
+    }),
+    defineRoute({
+      method: 'POST',
+      path: `${path}/infer`,
+      permission: 'predict',
+      summary: 'Predict for tensors, in JSON or with raw numbers after the JSON.',
+      params,
+      body: InferRequestBody,
+      bodyKind: 'bytes',
+      bodyLimitBytes: INFER_BODY_LIMIT_BYTES,
+      fast: true,
+      response: InferReplyBody,
+      handle: async (call) => {
+        const { request, isBinary } = readRest(call.params, bytesOf(call.body), call.header(JSON_LENGTH_HEADER));
+        return writeRest(await service.infer(request, callerOf(call)), isBinary);
+      },
+    }),
+  ];
+}
+
+/** The signal stays unmade until a servable asks: an AbortController a call costs more than reading the tensors. */
+function callerOf(call: RouteCall): Caller {
+  return {
+    project: call.project,
+    principal: call.principal,
+    requestId: call.requestId,
+    traceparent: call.header('traceparent'),
+    get signal() {
+      return call.signal;
+    },
+  };
+}
