@@ -10,7 +10,17 @@ import { RobustnessGate, RobustnessSection, RobustnessTest } from './robustness/
 import { RulesSection } from './rules/contract.ts';
 import { SlicesSection } from './slices/contract.ts';
 
-export { Comparison, DecisionRule, FairnessMeasure, ForecastSection, MetricName, MetricValue, ObjectiveResult, RobustnessTest, RulesSection };
+export {
+  Comparison,
+  DecisionRule,
+  FairnessMeasure,
+  ForecastSection,
+  MetricName,
+  MetricValue,
+  ObjectiveResult,
+  RobustnessTest,
+  RulesSection,
+};
 export { Objective } from './objective/contract.ts';
 
 /** `ranking` orders the rows of a query; its truth are grades of relevance. */

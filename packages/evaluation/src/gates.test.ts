@@ -10,7 +10,13 @@ import {
   hashGates,
 } from './index.ts';
 
-const LEAK: LeakInput = { column: 'refund', kind: 'suspicious', reason: 'alone it reaches 0.999.', evidence: {}, action: 'needs-acceptance' };
+const LEAK: LeakInput = {
+  column: 'refund',
+  kind: 'suspicious',
+  reason: 'alone it reaches 0.999.',
+  evidence: {},
+  action: 'needs-acceptance',
+};
 
 const GOOD: GateFacts = {
   metrics: { roc_auc: { value: 0.85, low: 0.83, high: 0.87 }, log_loss: { value: 0.4, low: 0.38, high: 0.42 } },

@@ -1,7 +1,7 @@
 import { canonicalJson } from '@slipway/kernel';
 import { createRandom } from '@slipway/statistics';
 import { expect, test } from 'vitest';
-import { EvaluationReport, buildReport, decideGates, defaultGates, evaluate, renderMarkdown } from './index.ts';
+import { EvaluationReport, buildReport, decideGates, defaultGates, evaluate, renderPageMarkdown, reportPage } from './index.ts';
 
 async function makeReport(target = 'Churn') {
   const random = createRandom('report');
@@ -53,12 +53,12 @@ test('a report is what its schema says, survives JSON, and is the same bytes for
 });
 
 test('the page names verdict, metrics, baseline, gates, leaks, importance and confusion', async () => {
-  const page = renderMarkdown(await makeReport());
+  const page = renderPageMarkdown(reportPage(await makeReport()));
   for (const part of [
     '1 of 4 gates failed',
-    '**roc\\_auc**'.replace('\\', ''),
-    'baseline (majority)',
-    '| leakage | **failed** |',
+    '| roc_auc (primary) |',
+    'over the baseline (majority)',
+    '| leakage | failed |',
     'tenure',
     '## Confusion',
   ]) {
@@ -67,7 +67,7 @@ test('the page names verdict, metrics, baseline, gates, leaks, importance and co
 });
 
 test('text from the data cannot break out of its cell or become markup', async () => {
-  const page = renderMarkdown(await makeReport('x\n# injected <script>'));
+  const page = renderPageMarkdown(reportPage(await makeReport('x\n# injected <script>')));
   expect(page).not.toMatch(/^# injected/m);
   expect(page).not.toContain('<script>');
   expect(page).toContain('a\\<b\\>');

@@ -77,7 +77,9 @@ describe('fairness and robustness in a definition', () => {
         seed: 1,
       });
     const plain = recipeOf({});
-    expect(recipeOf({ sensitive: ['sex'] })).toBe(plain);
+    // Counterfactuals leave sensitive columns as they are, which is stored with the version.
+    expect(recipeOf({ sensitive: ['sex'] })).not.toBe(plain);
+    expect(recipeOf({ sensitive: ['sex'] })).toBe(recipeOf({ immutable: ['sex'] }));
     expect(recipeOf({ moreGates: [{ kind: 'robustness' }] })).toBe(plain);
     const reweighed = recipeOf({ sensitive: ['sex'], mitigate: 'reweighing' });
     expect(reweighed).not.toBe(plain);

@@ -50,8 +50,10 @@ export function createLaunches(deps: LaunchDeps, workflows: Workflows): Launches
       if (result.task === 'forecast') return { run: runId, definition: resolvedForecast(request.definition, result), ...files };
       const { trainer, params } = LaunchedModelMeta.parse((await deps.catalog.get(project, result.version)).meta);
       const { strategy } = request.definition.split;
+      // They are among the gates below; twice they would be other gates.
+      const { moreGates: _, ...rest } = request.definition;
       const definition = {
-        ...request.definition,
+        ...rest,
         train: TrainerDefinition.parse({ kind: trainer, params: { ...params } }),
         seed: result.seed,
         split: {

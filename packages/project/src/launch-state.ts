@@ -71,6 +71,8 @@ export const LaunchedModelMeta = z.object({
   seed: z.int(),
   parity: z.object({ maxError: z.number() }),
   leaderboard: z.string(),
+  /** Columns that had nothing to learn from, and why. */
+  excluded: z.array(z.object({ column: z.string(), note: z.string() })).optional(),
   decision: DecisionRule.nullable().optional(),
   /** The rows it learnt from; tells whether another version may have seen the rows it is judged by. */
   trainedOn: z

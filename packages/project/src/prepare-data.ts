@@ -167,7 +167,9 @@ function requireOrder(contract: Contract, { monotone = {}, interactions = [], ex
       help: 'Leave it out of one of the two: it is also an excluded, group or query column.',
     });
   }
-  const unordered = contract.fields.find((field) => Object.hasOwn(monotone, field.name) && field.role !== 'numeric' && field.role !== 'boolean');
+  const unordered = contract.fields.find(
+    (field) => Object.hasOwn(monotone, field.name) && field.role !== 'numeric' && field.role !== 'boolean',
+  );
   if (!unordered) return;
   throw new LaunchInvalidError(
     `The column "${unordered.name}" cannot be monotone: it is read as ${unordered.role}, and only numbers have a direction.`,

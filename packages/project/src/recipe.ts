@@ -86,6 +86,10 @@ export function reportRecipe(parts: {
   readonly baseline?: LaunchDefinition['baseline'];
 }): string {
   const { sensitive, objective, baseline, ...rest } = parts;
-  const judgedBy = { ...(sensitive && sensitive.length > 0 ? { sensitive } : {}), ...(objective ? { objective } : {}), ...(baseline ? { baseline } : {}) };
+  const judgedBy = {
+    ...(sensitive && sensitive.length > 0 ? { sensitive } : {}),
+    ...(objective ? { objective } : {}),
+    ...(baseline ? { baseline } : {}),
+  };
   return hashJson({ kind: 'slipway.report/1', ...rest, ...judgedBy, acceptLeak: parts.acceptLeak.toSorted() });
 }

@@ -58,11 +58,7 @@ function addPredict(program: Command): void {
                 reply.predictions.map((each) => [
                   each.invocation,
                   String(each.prediction ?? each.error?.message ?? each.pending),
-                  each.probabilities
-                    ? Object.entries(each.probabilities)
-                        .map(([label, p]) => `${label} ${short(p)}`)
-                        .join('  ')
-                    : '',
+                  each.probabilities ? likeliest(each.probabilities) : '',
                 ]),
                 ['invocation', 'prediction', 'probabilities'],
               ),
@@ -77,6 +73,17 @@ function addPredict(program: Command): void {
         );
       });
     });
+}
+
+/** Classes whose probabilities are shown; --json has them all. */
+const CLASSES_SHOWN = 5;
+
+/** All classes in their order, or of many the likeliest first. */
+function likeliest(probabilities: Readonly<Record<string, number>>): string {
+  const all = Object.entries(probabilities);
+  const shown = all.length <= CLASSES_SHOWN ? all : all.toSorted(([, left], [, right]) => right - left).slice(0, CLASSES_SHOWN);
+  const rest = all.length - shown.length;
+  return [...shown.map(([label, probability]) => `${label} ${short(probability)}`), ...(rest > 0 ? [`and ${rest} more`] : [])].join('  ');
 }
 
 async function rowsText(argument: string): Promise<string> {

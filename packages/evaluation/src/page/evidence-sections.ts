@@ -4,6 +4,8 @@ import { barPlot, linePlot } from './svg.ts';
 
 const ROW_LIMIT = 20;
 const DEPENDENCE_SHOWN = 6;
+/** Rows of the table by step ahead. */
+const FORECAST_STEPS_SHOWN = 24;
 const FORECASTS_SHOWN = 4;
 
 export function objectiveSection({ objective, decision }: EvaluationReport): PageSection | undefined {
@@ -343,9 +345,34 @@ function pairs(values: readonly (number | string | null)[], heights: readonly nu
 
 export function forecastSection({ forecast }: EvaluationReport): PageSection | undefined {
   if (!forecast) return undefined;
+  const { members, worst } = forecast;
+  // Evenly spread over the horizon, the last step always among them.
+  const every = Math.ceil(forecast.steps.length / FORECAST_STEPS_SHOWN);
+  const steps = forecast.steps.filter((_, index) => (forecast.steps.length - 1 - index) % every === 0);
   return {
     id: 'forecast',
     title: 'Forecast',
+    tables: [
+      {
+        caption: 'What it is mixed of: error in the backtest (mean absolute, in sizes of the series) and weight',
+        head: ['member', 'error', 'weight'],
+        rows: members.map((each) => [each.member, show(each.error), percent(each.weight)]),
+      },
+      {
+        caption: 'By step ahead',
+        head: ['step', 'MASE', 'sMAPE', 'MASE of seasonal naive', 'truth in the interval'],
+        rows: steps.map((each) => [String(each.step), show(each.mase), show(each.smape), show(each.naiveMase), percent(each.coverage)]),
+      },
+      ...(worst.length > 1
+        ? [
+            {
+              caption: 'Series that it does worst on',
+              head: ['series', 'MASE', 'sMAPE', 'forecasts'],
+              rows: worst.map((each) => [each.series, show(each.mase), show(each.smape), String(each.forecasts)]),
+            },
+          ]
+        : []),
+    ],
     texts: [
       `${forecast.forecasts} forecasts of ${forecast.horizon} steps (${forecast.frequency}) over ${forecast.series} series. ${percent(forecast.interval.coverage)} of the truth lies in the ${percent(forecast.interval.level)} intervals.`,
     ],

@@ -155,7 +155,7 @@ const halfOf = (bits: number) => ((bits ^ ((bits >> 31) & 0x7fff_ffff)) >> 16) +
 
 /**
  * The upper half of a float32's bits leaves few bins to choose from, often one: the rest is found by halving between the
- * bins of its smallest and of the next half's smallest value. Three times as fast as halving all bounds (2026-11-21).
+ * bins of its smallest and of the next half's smallest value.
  */
 function writeByTable(column: Float32Array, bins: Uint8Array, start: number, upper: Float64Array): void {
   const first = firstBinOfHalves(upper);

@@ -28,6 +28,16 @@ export function isFree({ monotone, interactions }: ModelConstraints): boolean {
   return Object.keys(monotone ?? {}).length === 0 && (interactions ?? []).length === 0;
 }
 
+/** The same without some columns: what feeds no feature (constant, left out as a leak) has no direction and meets nobody. */
+export function constraintsWithout(constraints: ModelConstraints, fields: ReadonlySet<string>): ModelConstraints {
+  const { monotone, interactions } = constraints;
+  return {
+    ...(monotone ? { monotone: Object.fromEntries(Object.entries(monotone).filter(([field]) => !fields.has(field))) } : {}),
+    // A list stays although it is empty: the other columns are still limited.
+    ...(interactions ? { interactions: interactions.map((list) => list.filter((field) => !fields.has(field))) } : {}),
+  };
+}
+
 /**
  * Constraints by feature.
  * @throws {TrainRequestError} naming a column that feeds no feature, or is not a number where an order is demanded.

@@ -3,6 +3,7 @@ import { type Frame, type WorkflowContext, takeRows } from '@slipway/kernel';
 import { ExplainThread, REFERENCE_ROW_LIMIT, type TrainedModel } from '@slipway/learning';
 import { createRandom } from '@slipway/statistics';
 import type { LaunchDefinition } from '../contract.ts';
+import { immutableOf } from '../immutable-columns.ts';
 import type { LaunchDeps } from '../launch-deps.ts';
 import type { LaunchedModelMeta } from '../launch-state.ts';
 import type { PreparedData } from '../prepare-data.ts';
@@ -46,11 +47,6 @@ export async function makeExplainer(deps: LaunchDeps, context: WorkflowContext, 
   } finally {
     await thread.close();
   }
-}
-
-/** What a person cannot change, or must not be told to: asked for, and every column that fairness is measured by. */
-export function immutableOf({ immutable, sensitive }: Pick<LaunchDefinition, 'immutable' | 'sensitive'>): string[] {
-  return [...new Set([...immutable, ...sensitive])].toSorted();
 }
 
 /** Only the columns the model reads cross to the thread. */

@@ -10,10 +10,12 @@ import {
   reportPage,
 } from '@slipway/evaluation';
 import { EvaluationReport } from '@slipway/evaluation/contract';
-import { NotFoundError } from '@slipway/kernel';
+import { InvalidError, NotFoundError } from '@slipway/kernel';
+import { ForecastMetadata } from '@slipway/learning';
 import { ModelMetadata } from '@slipway/models';
 import { FieldSketch, type FieldSketchJson } from '@slipway/statistics';
 import { z } from 'zod';
+import { ForecasterMeta } from '../forecast/forecast-state.ts';
 import { getJson } from '../json-object.ts';
 import type { LaunchDeps } from '../launch-deps.ts';
 import { LaunchedModelMeta, ReportMeta } from '../launch-state.ts';
@@ -52,17 +54,30 @@ export async function findReport(deps: LaunchDeps, project: string, reference: s
   return { version, meta: meta.data };
 }
 
-async function referred(deps: LaunchDeps, project: string, reference: string): Promise<Version | undefined> {
-  const found = await deps.catalog.get(project, reference).catch((error: unknown) => {
-    if (error instanceof NotFoundError) return undefined;
-    throw error;
-  });
-  if (found?.kind === 'report') return found;
-  if (found) {
-    const { nodes } = await deps.catalog.lineage(project, found.id, 'down', { depthLimit: 1 });
-    return nodes.filter((node) => node.kind === 'report').toSorted((a, b) => b.createdAtMs - a.createdAtMs)[0];
+/** A version by its id, or a model or else a dataset by `name`, `name:number` or `name@alias`. */
+async function versionOf(deps: LaunchDeps, project: string, reference: string): Promise<Version | undefined> {
+  const attempts = [
+    () => deps.catalog.get(project, reference),
+    () => deps.catalog.resolve(project, 'model', reference),
+    () => deps.catalog.resolve(project, 'dataset', reference),
+  ];
+  for (const attempt of attempts) {
+    const found = await attempt().catch((error: unknown) => {
+      if (error instanceof NotFoundError || error instanceof InvalidError) return undefined;
+      throw error;
+    });
+    if (found) return found;
   }
-  return (await deps.catalog.list(project, { kind: 'report', name: reference, limit: 1 })).items[0];
+  return undefined;
+}
+
+async function referred(deps: LaunchDeps, project: string, reference: string): Promise<Version | undefined> {
+  const newest = (await deps.catalog.list(project, { kind: 'report', name: reference, limit: 1 })).items[0];
+  if (newest) return newest;
+  const found = await versionOf(deps, project, reference);
+  if (!found || found.kind === 'report') return found;
+  const { nodes } = await deps.catalog.lineage(project, found.id, 'down', { depthLimit: 1 });
+  return nodes.filter((node) => node.kind === 'report').toSorted((a, b) => b.createdAtMs - a.createdAtMs)[0];
 }
 
 export function loadReport(deps: LaunchDeps, project: string, { meta }: FoundReport): Promise<Report> {
@@ -129,31 +144,47 @@ function valuesOf(sketch: FieldSketch): ReferenceField['values'] {
 
 /** The card of a model or dataset version, from recorded facts. @throws {NotFoundError} for what has no card. */
 export async function cardDocument(deps: LaunchDeps, project: string, reference: string): Promise<PageDocument> {
-  const version = await versionNamed(deps, project, reference);
+  const version = await versionOf(deps, project, reference);
+  if (!version) throw new NotFoundError(`There is no version "${reference}".`, { help: 'List them with: slipway versions' });
   if (version.kind === 'dataset') return datasetDocument(deps, project, version);
+  const forecaster = ForecasterMeta.safeParse(version.meta).data;
+  if (forecaster) return forecasterCard(deps, project, version, forecaster);
   const meta = LaunchedModelMeta.safeParse(version.meta).data;
   if (!meta) throw new NotFoundError(`The version "${reference}" has no card.`, { help: 'Models made by a launch and datasets have one.' });
   const found = await findReport(deps, project, version.id);
   const metadata = await getJson(deps.objects, project, meta.metadata, ModelMetadata);
-  const { nodes } = await deps.catalog.lineage(project, version.id, 'up', { depthLimit: 1 });
-  const data = nodes.find((node) => node.kind === 'dataset');
   return modelCard(await loadReport(deps, project, found), {
     ...(await factsOf(deps, project, version.id)),
     principal: version.principal,
     params: meta.params,
     seed: meta.seed,
-    dataset: data && `${data.name} version ${data.number} (${data.id})`,
+    dataset: await trainingData(deps, project, version.id),
     inputs: metadata.contract.fields.map(({ name, type, role }) => ({ name, type, role })),
   });
 }
 
-/** A version by its id, or the newest model, else dataset, of that name. */
-async function versionNamed(deps: LaunchDeps, project: string, reference: string): Promise<Version> {
-  for (const kind of ['model', 'dataset'] as const) {
-    const [newest] = (await deps.catalog.list(project, { kind, name: reference, limit: 1 })).items;
-    if (newest) return newest;
-  }
-  return deps.catalog.get(project, reference);
+async function trainingData(deps: LaunchDeps, project: string, version: string): Promise<string | undefined> {
+  const { nodes } = await deps.catalog.lineage(project, version, 'up', { depthLimit: 1 });
+  const data = nodes.find((node) => node.kind === 'dataset');
+  return data && `${data.name} version ${data.number} (${data.id})`;
+}
+
+async function forecasterCard(deps: LaunchDeps, project: string, version: Version, meta: ForecasterMeta): Promise<PageDocument> {
+  const { target, time, series, horizon, level, covariates } = await getJson(deps.objects, project, meta.metadata, ForecastMetadata);
+  return modelCard(await loadReport(deps, project, await findReport(deps, project, version.id)), {
+    ...(await factsOf(deps, project, version.id)),
+    trainer: meta.trainer,
+    principal: version.principal,
+    params: { horizon, level },
+    seed: meta.seed,
+    dataset: await trainingData(deps, project, version.id),
+    inputs: [
+      { name: time, type: 'timestamp', role: 'time' },
+      ...(series === null ? [] : [{ name: series, type: 'string', role: 'series' }]),
+      { name: target, type: 'float64', role: 'target' },
+      ...covariates.map((name) => ({ name, type: 'float64', role: 'known' })),
+    ],
+  });
 }
 
 async function datasetDocument(deps: LaunchDeps, project: string, version: Version): Promise<PageDocument> {

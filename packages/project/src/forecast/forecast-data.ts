@@ -1,5 +1,5 @@
 import type { ReadTable } from '@slipway/data';
-import type { Frame } from '@slipway/kernel';
+import { type Frame, nearestName } from '@slipway/kernel';
 import { type SeriesTable, seriesFromFrame, testOrigins, usualHorizon, usualSeasons } from '@slipway/learning';
 import type { LaunchDefinition } from '../contract.ts';
 import { LaunchInvalidError } from '../errors.ts';
@@ -33,7 +33,7 @@ export function forecastColumns({ target, time, forecast }: LaunchDefinition): s
 export function planForecast(frame: Frame, definition: LaunchDefinition): ForecastPlan {
   const { forecast, target, time } = definition;
   if (!forecast || time === undefined) throw needsTime();
-  checkKnown(definition, forecast);
+  checkColumns(definition, forecast);
   const table = seriesFromFrame(frame, {
     target,
     time,
@@ -42,6 +42,9 @@ export function planForecast(frame: Frame, definition: LaunchDefinition): Foreca
     frequency: forecast.frequency,
   });
   const horizon = forecast.horizon ?? usualHorizon(table.frequency);
+  if (table.series.every(({ values }) => isConstant(values))) {
+    throw new LaunchInvalidError(`"${target}" never changes; there is nothing to forecast.`, { details: { field: 'target' } });
+  }
   const longest = table.series.reduce((most, { values }) => Math.max(most, values.length), 0);
   const seasons = (forecast.seasons ?? usualSeasons(table.frequency)).toSorted((a, b) => a - b).filter((season) => season * 2 <= longest);
   if (longest < horizon + TRAIN_STEPS_MIN) {
@@ -66,15 +69,70 @@ export function planForecast(frame: Frame, definition: LaunchDefinition): Foreca
   };
 }
 
+function isConstant(values: Float64Array): boolean {
+  const present = values.filter((value) => !Number.isNaN(value));
+  return present.every((value) => value === present[0]);
+}
+
 function needsTime(): LaunchInvalidError {
   return new LaunchInvalidError('A forecast needs the column of times.', { details: { field: 'time' }, help: 'Name it with --time.' });
 }
 
-function checkKnown({ target, time }: LaunchDefinition, { series, known }: ForecastDefinition): void {
+function checkColumns({ target, time }: LaunchDefinition, { series, known }: ForecastDefinition): void {
+  if (target === time || target === series || time === series) {
+    throw new LaunchInvalidError(
+      `Target, time and series must be different columns; "${target === time ? target : series}" is named twice.`,
+      {
+        details: { field: target === time ? 'time' : 'series' },
+      },
+    );
+  }
   const wrong = known.find((name) => name === target || name === time || name === series);
   if (wrong === undefined) return;
   throw new LaunchInvalidError(`"${wrong}" cannot be a known column: it is the target, the time or the series.`, {
     details: { field: 'known', column: wrong },
+  });
+}
+
+/** Parts of a definition that say something about rows, classes or a trainer, of which a forecast has none. */
+const OTHER_TASKS_ONLY = [
+  'task',
+  'query',
+  'positive',
+  'group',
+  'loss',
+  'monotone',
+  'interactions',
+  'sensitive',
+  'mitigate',
+  'immutable',
+  'objective',
+] as const;
+
+/** @throws {LaunchInvalidError} for what would silently do nothing. */
+export function requireForecastOptions(definition: LaunchDefinition): void {
+  if (definition.time === undefined) throw needsTime();
+  const given = OTHER_TASKS_ONLY.find((field) => {
+    const value = definition[field];
+    return Array.isArray(value) ? value.length > 0 : value !== undefined;
+  });
+  const { strategy } = definition.split;
+  const field = given ?? (strategy === 'auto' || strategy === 'time' ? undefined : 'split');
+  if (field === undefined) return;
+  throw new LaunchInvalidError(`A forecast takes no "${field}": it is learnt from series in time, not from rows.`, {
+    details: { field },
+    help: `Leave "${field}" out, or leave out what makes this a forecast (--task forecast, --horizon, --series and the like).`,
+  });
+}
+
+/** @throws {LaunchInvalidError} for a name that is no column. */
+export function requireForecastColumns(names: readonly string[], definition: LaunchDefinition): void {
+  const missing = forecastColumns(definition).find((name) => !names.includes(name));
+  if (missing === undefined) return;
+  const near = nearestName(missing, names);
+  throw new LaunchInvalidError(`There is no column "${missing}".${near ? ` Did you mean "${near}"?` : ''}`, {
+    details: { column: missing, columns: names.slice(0, 100) },
+    help: `The columns are: ${names.slice(0, 20).join(', ')}.`,
   });
 }
 
@@ -86,14 +144,10 @@ export async function requireForecastable(table: ReadTable, definition: LaunchDe
       help: 'Put all rows in one file; --test-ratio says how much of the end is kept for judging.',
     });
   }
-  if (definition.time === undefined) throw needsTime();
-  const names = new Set(table.contract.fields.map((field) => field.name));
-  const missing = forecastColumns(definition).find((name) => !names.has(name));
-  if (missing !== undefined) {
-    throw new LaunchInvalidError(`There is no column "${missing}".`, {
-      details: { column: missing, columns: [...names].slice(0, 100) },
-      help: `The columns are: ${[...names].slice(0, 20).join(', ')}.`,
-    });
-  }
+  requireForecastOptions(definition);
+  requireForecastColumns(
+    table.contract.fields.map((field) => field.name),
+    definition,
+  );
   planForecast(await table.loadFrame(forecastColumns(definition)), definition);
 }

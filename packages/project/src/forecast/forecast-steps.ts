@@ -7,7 +7,6 @@ import {
   checkGates,
   decideGates,
   hashGates,
-  renderMarkdown,
 } from '@slipway/evaluation';
 import { type Json, type WorkflowContext, canonicalJson } from '@slipway/kernel';
 import { hashJson } from '@slipway/kernel/hash';
@@ -27,7 +26,7 @@ import { getJson, putJson } from '../json-object.ts';
 import { type LaunchDeps, secondsSince } from '../launch-deps.ts';
 import { type DatasetStep, type EvaluateStep, ReportMeta } from '../launch-state.ts';
 import { forecastExample } from './forecast-example.ts';
-import { type ForecastPlan, forecastColumns, planForecast } from './forecast-data.ts';
+import { type ForecastPlan, forecastColumns, planForecast, requireForecastColumns, requireForecastOptions } from './forecast-data.ts';
 import { ForecastEvidence, ForecastPlanStep, ForecasterMeta, type ForecasterStep } from './forecast-state.ts';
 
 /** Raised when the same recipe would give another forecaster. */
@@ -50,6 +49,12 @@ export async function loadForecast(
   definition: LaunchDefinition,
 ): Promise<ForecastPlan> {
   const { meta } = await deps.data.dataset(project, datasets.dataset);
+  // Said before a new table is stored, too; a known one is not looked at again there.
+  requireForecastOptions(definition);
+  requireForecastColumns(
+    meta.columns.map((column) => column.name),
+    definition,
+  );
   return planForecast(await deps.data.loadFrame(project, meta, forecastColumns(definition)), definition);
 }
 
@@ -278,7 +283,6 @@ export async function forecastReportStep(
   const report = reportOf(definition, planned, meta, evidence, latency);
   const passed = report.gates.every((gate) => gate.passed);
   const sha256 = await putJson(deps.objects, project, report);
-  const markdown = await deps.objects.put(project, new TextEncoder().encode(renderMarkdown(report)));
   const registered = await deps.records.transaction((tx) =>
     deps.catalog.register(tx, {
       project,
@@ -288,7 +292,7 @@ export async function forecastReportStep(
       content: hashJson({ report: sha256 }),
       run: context.run,
       principal: context.principal.id,
-      meta: { report: sha256, markdown: markdown.sha256, version: made.version, gatesHash: planned.gatesHash, passed },
+      meta: { report: sha256, version: made.version, gatesHash: planned.gatesHash, passed },
       parents: [
         { id: made.version, role: 'judged' },
         { id: datasets.dataset, role: 'test-data' },
