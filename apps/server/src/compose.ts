@@ -21,7 +21,15 @@ import { monitoringCapability } from '@slipway/monitoring';
 import type { Objects } from '@slipway/objects';
 import { createLaunches, projectCapability } from '@slipway/project';
 import type { Records } from '@slipway/records';
-import { type Releases, createAnswering, createReleases, createRouting, releasesCapability } from '@slipway/releases';
+import {
+  ROLLOUT_QUEUE,
+  type Releases,
+  createAnswering,
+  createReleases,
+  createRollouts,
+  createRouting,
+  releasesCapability,
+} from '@slipway/releases';
 import { type Telemetry, openTelemetry, telemetryCapability } from '@slipway/telemetry';
 import { createWorkflows, workflowsCapability } from '@slipway/workflows';
 import { httpCapability } from './http/index.ts';
@@ -68,6 +76,7 @@ export async function compose(options: ComposeOptions, extra: ExtraParts = {}) {
     dataCapability({ data, catalog }),
     releasesCapability({
       releases,
+      rollouts: answers.rollouts,
       answering,
       audit,
       invocation: async (project, id) => (await telemetry.getInvocation(project, id)).invocation,
@@ -95,7 +104,7 @@ function composeBase({ records, log, ...options }: ComposeOptions) {
     ids,
     executorId: options.executorId,
     applicationVersion: options.applicationVersion,
-    queues: [{ name: 'launch', concurrency: 1 }],
+    queues: [ROLLOUT_QUEUE, { name: 'launch', concurrency: 1 }],
     log: ({ level, message, error, run }) =>
       log({ level, message, fields: { run, error: error instanceof Error ? error.message : undefined } }),
   });
@@ -124,7 +133,7 @@ async function composeStores({ records, objects, directory, durability, replica,
 /** The path of a call. */
 function composeAnswers(
   { records, objects, replica }: ComposeOptions,
-  { audit, catalog, clock, ids }: Base,
+  { audit, catalog, clock, ids, workflows }: Base,
   telemetry: Telemetry,
   extra: ExtraParts,
 ) {
@@ -140,10 +149,12 @@ function composeAnswers(
     monotonicMs: () => clock.monotonicMs(),
     describe: (project, version, contract) => telemetry.describe(project, version, contract),
   });
-  const releases = createReleases({ records, audit, catalog, clock, ids, onChange: routing.invalidate });
+  const onChange = routing.invalidate;
+  const releases = createReleases({ records, audit, catalog, clock, ids, onChange });
+  const rollouts = createRollouts({ records, audit, catalog, clock, ids, releases, routing, telemetry, workflows, onChange });
   const nextInvocationId = createInvocationIds(clock, replica);
   const answering = createAnswering({ routing, recorder: telemetry, clock, replica, nextInvocationId, draw: Math.random });
-  return { routing, releases, answering, explaining };
+  return { routing, releases, rollouts, answering, explaining };
 }
 
 /** The durable work: launches and erasures. */
@@ -156,5 +167,9 @@ function composeWork(
   const launches = createLaunches(launchDeps, workflows);
   const erasureDeps = { records, objects, audit, catalog, data, telemetry, clock, ids };
   const erasures = createErasures(erasureDeps, workflows);
-  return { launches, erasures, capabilities: [governanceCapability(erasureDeps, erasures), projectCapability(launchDeps, launches)] };
+  return {
+    launches,
+    erasures,
+    capabilities: [governanceCapability(erasureDeps, erasures), projectCapability(launchDeps, launches, workflows)],
+  };
 }

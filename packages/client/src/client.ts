@@ -5,7 +5,14 @@ import { ErasurePage, ErasureReceipt } from '@slipway/governance/contract';
 import { type CreateKeyBody, CreatedKeyReply, KeyPage, KeyReply, MeReply, ProjectPage, ProjectReply } from '@slipway/identity/contract';
 import { type ExplainOptions, type JsonShape, PlatformError } from '@slipway/kernel';
 import { MonitorReport } from '@slipway/monitoring/contract';
-import { LaunchResult, LaunchStarted, type LaunchRequest, ResolvedLaunch } from '@slipway/project/contract';
+import {
+  LaunchResult,
+  LaunchStarted,
+  type LaunchRequest,
+  type ModelLaunchRequest,
+  ModelLaunchResult,
+  ResolvedLaunch,
+} from '@slipway/project/contract';
 import {
   InvocationExplanation,
   InvokeReply,
@@ -139,6 +146,9 @@ function runMethods(transport: Transport) {
     launches: {
       start: (body: z.input<typeof LaunchRequest>) => call('POST', '/v1/launches', LaunchStarted, { body }),
       follow: async (run: string, onEvent: (event: FollowedEvent) => void) => LaunchResult.parse(await follow(run, onEvent)),
+      /** Launches a model made elsewhere. */
+      startModel: (body: z.input<typeof ModelLaunchRequest>) => call('POST', '/v1/model-launches', LaunchStarted, { body }),
+      followModel: async (run: string, onEvent: (event: FollowedEvent) => void) => ModelLaunchResult.parse(await follow(run, onEvent)),
       resolved: (run: string) => call('GET', `/v1/launches/${segment(run)}/definition`, ResolvedLaunch),
     },
   };

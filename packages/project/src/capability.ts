@@ -1,18 +1,21 @@
 import { type Capability, defineRoute } from '@slipway/kernel';
+import type { Workflows } from '@slipway/workflows';
 import { z } from 'zod';
 import { LaunchRequest, LaunchStarted, ResolvedLaunch } from './contract.ts';
 import type { LaunchDeps } from './launch-deps.ts';
 import type { Launches } from './launch-service.ts';
+import { modelLaunchRoutes } from './imported/import-service.ts';
+import { modelLaunchWorkflow } from './imported/import-workflow.ts';
 import { reportRoutes } from './report-routes.ts';
 import { launchWorkflow } from './launch-workflow.ts';
 import { migrations } from './migrations.ts';
 
 /** Launches over HTTP, the workflow behind them, and the reports they leave. */
-export function projectCapability(deps: LaunchDeps, launches: Launches): Capability {
+export function projectCapability(deps: LaunchDeps, launches: Launches, workflows: Workflows): Capability {
   return {
     name: 'project',
     migrations,
-    workflows: [launchWorkflow(deps)],
+    workflows: [launchWorkflow(deps), modelLaunchWorkflow(deps)],
     routes: [
       defineRoute({
         method: 'POST',
@@ -34,6 +37,7 @@ export function projectCapability(deps: LaunchDeps, launches: Launches): Capabil
         response: ResolvedLaunch,
         handle: ({ project, params }) => launches.resolved(project, params.run),
       }),
+      ...modelLaunchRoutes(deps, workflows),
       ...reportRoutes(deps),
     ],
   };

@@ -1,11 +1,16 @@
-import { takeRows } from '@slipway/kernel';
+import { type Frame, takeRows } from '@slipway/kernel';
 import type { Objects } from '@slipway/objects';
 import { ModelMetadata, openModel } from '@slipway/models';
 import { type FieldSketch, sketchCodes, sketchNumbers } from '@slipway/statistics';
 import { PREDICTION_FIELD, probabilityField, watchedInputs } from '@slipway/telemetry';
 import { getJson, putJson } from './json-object.ts';
 import type { TrainStep } from './launch-state.ts';
-import type { PreparedData } from './prepare-data.ts';
+
+/** Rows that a model has learnt from, and rows that it has not. */
+interface Sides {
+  readonly train: { readonly frame: Frame };
+  readonly test: { readonly frame: Frame };
+}
 
 /** Rows that the reference of predictions is made of. */
 const PREDICTED_ROWS_LIMIT = 20_000;
@@ -17,7 +22,7 @@ const PREDICTED_ROWS_LIMIT = 20_000;
 export async function referenceSketches(
   objects: Objects,
   project: string,
-  state: { readonly trained: TrainStep; readonly prepared: PreparedData; readonly classes: readonly string[] | null },
+  state: { readonly trained: Pick<TrainStep, 'onnx' | 'metadata'>; readonly prepared: Sides; readonly classes: readonly string[] | null },
 ): Promise<string> {
   const metadata = await getJson(objects, project, state.trained.metadata, ModelMetadata);
   const sketches: Record<string, unknown> = {};
@@ -31,7 +36,7 @@ export async function referenceSketches(
   return putJson(objects, project, { format: 'slipway.sketches/1', fields: sketches });
 }
 
-async function predictionSketches(path: string, metadata: ModelMetadata, prepared: PreparedData): Promise<Map<string, FieldSketch>> {
+async function predictionSketches(path: string, metadata: ModelMetadata, prepared: Sides): Promise<Map<string, FieldSketch>> {
   const { frame } = prepared.test;
   const rows = Math.min(frame.rowCount, PREDICTED_ROWS_LIMIT);
   const model = await openModel({ path, metadata, lane: 'worker' });

@@ -8,6 +8,7 @@ import { type ForecastFlags, addForecastFlags, forecastOf } from '../forecast-fl
 import { flagOf } from '../flag-names.ts';
 import { launchFiles } from '../launch-file.ts';
 import { parseInteractions, parseLoss, parseMonotone } from '../learning-flags.ts';
+import { type ModelFlags, addModelFlags, isModelFile, launchModelFile } from '../launch-model.ts';
 import { readableSize } from '../local-file.ts';
 import { type ObjectiveFlags, addObjectiveFlags, parseObjective } from '../objective-flags.ts';
 import { globalOptions, parseList, parseNumber } from '../options.ts';
@@ -17,7 +18,7 @@ import { type RulesFlags, addRulesFlags, rulesOf } from '../rules-flags.ts';
 import { saveConfig } from '../save-config.ts';
 import { gateAdvice, showLaunch } from '../show-launch.ts';
 
-interface LaunchFlags extends ObjectiveFlags, ForecastFlags, RulesFlags {
+interface LaunchFlags extends ObjectiveFlags, ForecastFlags, RulesFlags, ModelFlags {
   readonly target?: string;
   readonly test?: string;
   readonly columns?: string;
@@ -58,8 +59,8 @@ export function addLaunch(program: Command): void {
   const launch = program
     .command('launch')
     .description('from a table to a gated, released, recorded prediction API')
-    .argument('<file>', 'CSV, Parquet, JSON or NDJSON; gzip is fine')
-    .requiredOption('--target <column>', 'the column to predict')
+    .argument('<file>', 'a table (CSV, Parquet, JSON or NDJSON; gzip is fine) or a model made elsewhere (ONNX)')
+    .option('--target <column>', 'the column to predict; with model.onnx, the truth in the reference data')
     .option('--test <file>', 'judge by this file instead of a split')
     .option('--name <name>', 'name of the model and its release (default: the file name)')
     .option('--dataset <name>', 'name of the dataset (default: the name)')
@@ -98,7 +99,10 @@ export function addLaunch(program: Command): void {
     .option('--force', 'release although a gate failed; recorded with your name')
     .option('--save [file]', 'write what was launched as slipway.config.ts');
   addRulesFlags(launch);
+  addModelFlags(launch);
   addForecastFlags(launch).action(async (file: string, flags: LaunchFlags, command: Command) => {
+    if (await isModelFile(file)) return launchModelFile(file, { ...flags }, command);
+    requireTableFlags(file, flags);
     const options = globalOptions(command);
     const output = createOutput(options.json);
     const given = {
@@ -126,6 +130,21 @@ export function addLaunch(program: Command): void {
     if (output.json) output.note(gateAdvice(result));
     process.exitCode = 3;
   });
+}
+
+/** Tasks that learn without a target. */
+const UNSUPERVISED: ReadonlySet<string> = new Set(['cluster', 'reduce', 'anomaly']);
+
+/** @throws {InvalidError} when the flags are those of a finished model, or say nothing to predict. */
+function requireTableFlags(file: string, flags: LaunchFlags): void {
+  const foreign = (['reference', 'classes', 'output', 'scores'] as const).find((flag) => flags[flag] !== undefined);
+  if (foreign !== undefined) {
+    throw new InvalidError(`--${foreign} is about a finished model, and "${basename(file)}" is no ONNX file.`, {
+      help: 'slipway launch --help',
+    });
+  }
+  if (flags.target !== undefined || UNSUPERVISED.has(flags.task ?? '')) return;
+  throw new InvalidError("required option '--target <column>' not specified", { help: 'Name the column to predict: --target COLUMN' });
 }
 
 function collect(value: string, before: readonly string[]): readonly string[] {

@@ -1,0 +1,69 @@
+import { FieldRole, Name, RecordingPolicy } from '@slipway/kernel';
+import { ForeignOptions } from '@slipway/models/contract';
+import { z } from 'zod';
+
+const columnName = z.string().min(1).max(256);
+const Sha256 = z.string().regex(/^[0-9a-f]{64}$/);
+const UploadedBytes = z.strictObject({ sha256: Sha256, fileName: z.string().min(1).max(512) });
+
+/** How the reference data are read; what is left out is found by looking at the file. */
+const ReferenceReading = z.strictObject({
+  format: z.enum(['csv', 'parquet', 'json', 'ndjson']).optional(),
+  delimiter: z.string().min(1).max(1).optional(),
+  encoding: z.enum(['utf-8', 'latin1', 'utf-16le', 'utf-16be']).optional(),
+  header: z.boolean().optional(),
+  columns: z.array(columnName).max(2_000).optional(),
+});
+
+/** Everything that decides how a model made elsewhere is served. */
+export const ModelLaunchDefinition = z.strictObject({
+  name: Name,
+  release: Name.optional(),
+  /** Name of the dataset that the reference data become. */
+  dataset: Name.optional(),
+  read: ReferenceReading.default({}),
+  /** The column of the reference data that holds the truth: then the model is judged by it. */
+  target: columnName.optional(),
+  /** Columns of the reference data that the model does not take. */
+  exclude: z.array(columnName).max(2_000).default([]),
+  subject: columnName.optional(),
+  columns: ForeignOptions.shape.columns,
+  as: z.record(columnName, FieldRole).default({}),
+  task: ForeignOptions.shape.task,
+  classes: ForeignOptions.shape.classes,
+  output: ForeignOptions.shape.output,
+  scores: ForeignOptions.shape.scores,
+  recording: RecordingPolicy.default('full'),
+  environment: z.string().min(1).max(64).default('production'),
+});
+export type ModelLaunchDefinition = z.infer<typeof ModelLaunchDefinition>;
+
+export const ModelLaunchRequest = z.strictObject({
+  definition: ModelLaunchDefinition,
+  model: UploadedBytes,
+  /** Rows that the model was trained or tested on: names, ranges and distributions for monitors. */
+  reference: UploadedBytes.optional(),
+  /** `always` makes a revision; `when-changed` leaves the live one when it pins the same version. */
+  mode: z.enum(['always', 'when-changed']).default('always'),
+});
+export type ModelLaunchRequest = z.infer<typeof ModelLaunchRequest>;
+
+const interval = z.object({ value: z.number().nullable(), low: z.number().nullable(), high: z.number().nullable() });
+
+/** What a launch of a model made elsewhere prints and its run returns. */
+export const ModelLaunchResult = z.object({
+  release: z.object({ name: z.string(), url: z.string(), revision: z.int() }),
+  version: z.string(),
+  created: z.boolean(),
+  task: z.enum(['binary', 'multiclass', 'regression']),
+  classes: z.array(z.string()).nullable(),
+  producer: z.string(),
+  inputs: z.array(z.object({ name: z.string(), type: z.string(), role: z.string(), nullable: z.boolean() })),
+  reference: z.string().nullable(),
+  /** On the reference rows, when they have the truth. Rows the model learnt from flatter it. */
+  metrics: z.record(z.string(), interval),
+  notes: z.array(z.string()),
+  example: z.record(z.string(), z.unknown()),
+  run: z.string(),
+});
+export type ModelLaunchResult = z.infer<typeof ModelLaunchResult>;
