@@ -15,6 +15,7 @@ export const ID_PREFIXES = {
   run: 'run',
   release: 'rel',
   revision: 'rev',
+  rollout: 'rol',
   report: 'rep',
   invocation: 'inv',
   outcome: 'out',

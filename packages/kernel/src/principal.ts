@@ -13,6 +13,8 @@ export const PERMISSIONS = {
   'version.write': ['admin', 'engineer'],
   'release.write': ['admin', 'engineer'],
   'release.rollback': ['admin', 'engineer', 'reviewer'],
+  /** Says yes to a rollout that waits for a person. */
+  'release.approve': ['admin', 'engineer', 'reviewer'],
   'gate.override': ['admin', 'engineer'],
   'invocation.read': ['admin', 'engineer', 'reviewer', 'service'],
   predict: ['admin', 'engineer', 'service'],

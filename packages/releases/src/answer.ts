@@ -14,10 +14,11 @@ import {
   type Row,
   timestampMs,
 } from '@slipway/kernel';
+import { SHADOW_ARM } from '@slipway/telemetry';
 import { CALL_ROWS_LIMIT } from './contract.ts';
 import { CallInvalidError, ServableFailedError, TooManyRowsError } from './errors.ts';
 import type { LiveRoute, LoadedRevision, Routing } from './routing.ts';
-import { chooseArm } from './traffic.ts';
+import { chooseArm, unitPoint } from './traffic.ts';
 import { type Explained, explainAnswered, explainInvocation, requireExplainable } from './explain.ts';
 
 /** Where invocations are written; resolves once the line is as durable as the server promises. */
@@ -93,6 +94,7 @@ interface Admitted {
 
 /** The path of a production call. It touches no database once the release is warm, and knows no kinds. */
 export function createAnswering(deps: AnswerDeps): Answering {
+  const mirrors = new Mirroring(deps);
   return {
     async answer(request) {
       const startedMs = deps.clock.monotonicMs();
@@ -107,6 +109,7 @@ export function createAnswering(deps: AnswerDeps): Answering {
       if (request.explain) requireExplainable(loaded, calls.length);
       const results = await invokeSafely(admitted);
       await record(deps, request, admitted, results);
+      if (route.mirrors.length > 0) mirrors.offer(request, admitted, calls);
       const explained = request.explain && (await explainAnswered(loaded, calls, results, request.explain));
       return {
         release: route.name,
@@ -277,4 +280,62 @@ function subjectOf(loaded: LoadedRevision, input: unknown): string | null {
   if (column === undefined || input === null || typeof input !== 'object') return null;
   const value = (input as Row)[column];
   return typeof value === 'string' || typeof value === 'number' ? String(value) : null;
+}
+
+/** Batches of mirrored calls at a time; what comes beyond it is not mirrored, for the sake of the calls that are answered. */
+const MIRRORED_AT_ONCE_LIMIT = 64;
+
+/** Answers calls a second time after their reply, by the revisions on trial; whatever happens there reaches no caller. */
+class Mirroring {
+  readonly #deps: AnswerDeps;
+  #running = 0;
+
+  constructor(deps: AnswerDeps) {
+    this.#deps = deps;
+  }
+
+  offer(request: AnswerRequest, admitted: Admitted, calls: readonly Call<unknown>[]): void {
+    const { route } = admitted;
+    for (const mirror of route.mirrors) {
+      const loaded = route.loaded.get(mirror.revision);
+      const point = request.unit === undefined ? this.#deps.draw() : unitPoint(`${route.id} mirror`, request.unit);
+      if (!loaded || point >= mirror.share || this.#running >= MIRRORED_AT_ONCE_LIMIT) continue;
+      this.#running += 1;
+      setImmediate(() => {
+        this.#mirror(callWithoutCaller(request), { ...admitted, loaded, armName: SHADOW_ARM, armWeight: mirror.share }, calls)
+          // A mirrored call that cannot be recorded is one call less to compare.
+          .catch(() => {})
+          .finally(() => (this.#running -= 1));
+      });
+    }
+  }
+
+  async #mirror(request: AnswerRequest, admitted: Admitted, originals: readonly Call<unknown>[]): Promise<void> {
+    const { loaded } = admitted;
+    const calls = originals.map(({ input }): Call<unknown> => ({ input, context: contextOf(this.#deps, request, loaded) }));
+    const mirrored = { ...admitted, calls, startedMs: this.#deps.clock.monotonicMs() };
+    const problems = loaded.validator.check(request.inputs);
+    const refused = { status: 'error' as const, error: new CallInvalidError(problems) };
+    const results = problems.length > 0 ? calls.map(() => refused) : await invokeSafely(mirrored);
+    const lines = results.map((result, row) => ({
+      ...invocationLine(this.#deps, request, mirrored, row, result),
+      parent: originals[row]?.context.invocation ?? null,
+    }));
+    await Promise.all(lines.map((line) => this.#deps.recorder.append(line, { policy: loaded.revision.recording })));
+  }
+}
+
+/** The request without what ends with its reply. */
+function callWithoutCaller({
+  project,
+  release,
+  principal,
+  requestId,
+  inputs,
+  unit,
+  subject,
+  eventTime,
+  traceparent,
+}: AnswerRequest): AnswerRequest {
+  return { project, release, principal, requestId, inputs, unit, subject, eventTime, traceparent };
 }

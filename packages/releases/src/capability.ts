@@ -31,6 +31,9 @@ import {
 import type { Explained } from './explain.ts';
 import { migrations } from './migrations.ts';
 import type { Releases } from './release-service.ts';
+import { rolloutRoutes } from './rollout/rollout-routes.ts';
+import type { Rollouts } from './rollout/rollout-service.ts';
+import { rolloutJob, rolloutWorkflow } from './rollout/rollout-workflow.ts';
 import { onlyRowText } from './row-text.ts';
 
 const NameParams = z.object({ name: Name });
@@ -44,13 +47,20 @@ interface ReleasesRouteDeps {
   readonly releases: Releases;
   readonly answering: Answering;
   readonly audit: Audit;
+  readonly rollouts: Rollouts;
   /** A recorded call by id. */
   readonly invocation: (project: string, id: string) => Promise<Invocation>;
 }
 
 /** Releases over HTTP: their management, and the calls they answer. */
 export function releasesCapability(deps: ReleasesRouteDeps): Capability {
-  return { ...releasesSchema, routes: [...managementRoutes(deps), ...callRoutes(deps.answering), explainRoute(deps)] };
+  const { rollouts } = deps;
+  return {
+    ...releasesSchema,
+    routes: [...managementRoutes(deps), ...rolloutRoutes(rollouts), ...callRoutes(deps.answering), explainRoute(deps)],
+    workflows: [rolloutWorkflow(rollouts)],
+    jobs: [rolloutJob(rollouts)],
+  };
 }
 
 function managementRoutes({ releases, audit }: ReleasesRouteDeps): Route[] {

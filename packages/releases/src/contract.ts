@@ -12,6 +12,10 @@ export const CALL_BODY_LIMIT_BYTES = 8 * 1024 * 1024;
 export const Arm = z.strictObject({ name: z.string(), revision: z.int().positive(), weight: z.number().min(0).max(1) });
 export type Arm = z.infer<typeof Arm>;
 
+/** A revision whose answers to a share of the calls are recorded and shown to nobody. */
+export const Mirror = z.strictObject({ revision: z.int().positive(), share: z.number().gt(0).max(1) });
+export type Mirror = z.infer<typeof Mirror>;
+
 /** An immutable pin of everything an answer is made of. */
 export const Revision = z.object({
   id: z.string(),
@@ -32,6 +36,8 @@ export const Release = z.object({
   name: Name,
   environment: z.string(),
   traffic: z.array(Arm),
+  /** Revisions that answer a share of the calls a second time, unseen. */
+  mirrors: z.array(Mirror),
   createdAt: z.string(),
   updatedAt: z.string(),
 });

@@ -31,4 +31,29 @@ create table releases_revision (
 create index releases_revision_version on releases_revision (project, version);
 `,
   },
+  {
+    id: '0002_rollouts',
+    sql: `
+alter table releases_release add column mirrors jsonb not null default '[]';
+create table releases_rollout (
+  project text not null,
+  id text primary key,
+  release_id text not null references releases_release (id),
+  champion integer not null,
+  candidate integer not null,
+  plan jsonb not null,
+  status text not null,
+  step integer not null,
+  look jsonb,
+  reason text,
+  run text not null,
+  principal text not null,
+  started_at_ms bigint not null,
+  step_entered_at_ms bigint not null,
+  ended_at_ms bigint
+);
+create unique index releases_rollout_active on releases_rollout (release_id) where ended_at_ms is null;
+create index releases_rollout_release on releases_rollout (project, release_id, started_at_ms);
+`,
+  },
 ];

@@ -13,6 +13,7 @@ import {
   listRevisionRows,
   saveTraffic,
 } from './release-store.ts';
+import { endActiveRollout } from './rollout/rollout-changes.ts';
 import { allTrafficOn, liveRevision } from './traffic.ts';
 
 /** Revisions shown with a release; older ones stay and can be named by number. */
@@ -40,12 +41,16 @@ export interface PublishRequest {
   readonly principal: string;
   /** `always` makes a revision even when the live one pins the same parts (launch); `when-changed` does not (apply). */
   readonly revise: 'always' | 'when-changed';
+  /** Makes the revision and leaves the traffic where it is, for a rollout to move; the first revision takes it all the same. */
+  readonly hold?: boolean;
 }
 
 export interface Published {
   readonly release: string;
   readonly revision: number;
   readonly created: boolean;
+  /** False when the revision was made and waits for a rollout. */
+  readonly live: boolean;
 }
 
 export interface Releases {
@@ -84,9 +89,10 @@ async function publish(deps: ReleaseDeps, tx: Tx, request: PublishRequest): Prom
   const revisions = await listRevisionRows(tx, project, name, REVISION_LIST_LIMIT);
   // A resumed run must find what it has made before it was killed (RL5).
   const already = revisions.find((revision) => request.run !== null && revision.run === request.run);
-  if (already) return { release: name, revision: already.number, created: false };
+  if (already) return { release: name, revision: already.number, created: false, live: already.number === liveRevision(release.traffic) };
   const live = revisions.find((revision) => revision.number === liveRevision(release.traffic));
-  if (live && request.revise === 'when-changed' && samePins(live, request)) return { release: name, revision: live.number, created: false };
+  if (live && request.revise === 'when-changed' && samePins(live, request))
+    return { release: name, revision: live.number, created: false, live: true };
   const number = (revisions[0]?.number ?? 0) + 1;
   const parts = request.parts ?? {};
   const recording = request.recording ?? 'full';
@@ -104,14 +110,18 @@ async function publish(deps: ReleaseDeps, tx: Tx, request: PublishRequest): Prom
     principal,
     nowMs,
   });
-  await saveTraffic(tx, project, release.id, allTrafficOn(number), nowMs);
+  const held = request.hold === true && live !== undefined;
+  if (!held) {
+    await endActiveRollout(deps, tx, request, { reason: `revision ${number} was published`, principal });
+    await saveTraffic(tx, { project, id: release.id }, { arms: allTrafficOn(number) }, nowMs);
+  }
   await deps.audit.append(tx, project, {
     type: 'releases.revision.created',
     principal,
     subject: { kind: 'release', id: name },
-    data: { revision: number, version, parts, recording, run, from: live?.number ?? null },
+    data: { revision: number, version, parts, recording, run, from: live?.number ?? null, live: !held },
   });
-  return { release: name, revision: number, created: true };
+  return { release: name, revision: number, created: true, live: !held };
 }
 
 function samePins(revision: Revision, request: PublishRequest): boolean {
@@ -143,7 +153,8 @@ async function rollback(
       request.to,
       name,
     );
-    await saveTraffic(tx, project, release.id, allTrafficOn(target), deps.clock.nowMs());
+    await endActiveRollout(deps, tx, request, { reason: `rolled back to revision ${target} by hand`, principal });
+    await saveTraffic(tx, { project, id: release.id }, { arms: allTrafficOn(target) }, deps.clock.nowMs());
     await deps.audit.append(tx, project, {
       type: 'releases.release.rolled-back',
       principal,

@@ -2,7 +2,7 @@ import { RecordingPolicy, toRfc3339 } from '@slipway/kernel';
 import type { Db, Tx } from '@slipway/records';
 import { sql } from 'kysely';
 import { z } from 'zod';
-import { Arm, type Release, type Revision } from './contract.ts';
+import { Arm, Mirror, type Release, type Revision } from './contract.ts';
 
 declare module '@slipway/records' {
   interface Tables {
@@ -12,6 +12,7 @@ declare module '@slipway/records' {
       name: string;
       environment: string;
       traffic: string;
+      mirrors: string;
       created_at_ms: number;
       updated_at_ms: number;
     };
@@ -36,6 +37,7 @@ const ReleaseRow = z.object({
   name: z.string(),
   environment: z.string(),
   traffic: z.array(Arm),
+  mirrors: z.array(Mirror),
   created_at_ms: z.coerce.number(),
   updated_at_ms: z.coerce.number(),
 });
@@ -54,8 +56,8 @@ const RevisionRow = z.object({
 });
 
 function toRelease(row: z.infer<typeof ReleaseRow>): Release {
-  const { id, name, environment, traffic, created_at_ms, updated_at_ms } = row;
-  return { id, name, environment, traffic, createdAt: toRfc3339(created_at_ms), updatedAt: toRfc3339(updated_at_ms) };
+  const { id, name, environment, traffic, mirrors, created_at_ms, updated_at_ms } = row;
+  return { id, name, environment, traffic, mirrors, createdAt: toRfc3339(created_at_ms), updatedAt: toRfc3339(updated_at_ms) };
 }
 
 function toRevision(row: z.infer<typeof RevisionRow>): Revision {
@@ -63,7 +65,7 @@ function toRevision(row: z.infer<typeof RevisionRow>): Revision {
   return { ...rest, release: release_name, createdAt: toRfc3339(created_at_ms) };
 }
 
-const RELEASE_COLUMNS = sql.raw('id, name, environment, traffic, created_at_ms, updated_at_ms');
+const RELEASE_COLUMNS = sql.raw('id, name, environment, traffic, mirrors, created_at_ms, updated_at_ms');
 
 /** A release by name, or undefined. `lock` holds its row until the transaction ends, so revisions number gaplessly. */
 export async function findReleaseRow(db: Db | Tx, project: string, name: string, lock = false): Promise<Release | undefined> {
@@ -87,9 +89,16 @@ export async function insertRelease(
     on conflict (project, name) do nothing`.execute(tx);
 }
 
-export async function saveTraffic(tx: Tx, project: string, id: string, traffic: readonly Arm[], nowMs: number): Promise<void> {
-  await sql`update releases_release set traffic = ${JSON.stringify(traffic)}::jsonb, updated_at_ms = ${nowMs}
-    where project = ${project} and id = ${id}`.execute(tx);
+/** Who answers, and who answers unseen beside. */
+export async function saveTraffic(
+  tx: Tx,
+  release: { readonly project: string; readonly id: string },
+  traffic: { readonly arms: readonly Arm[]; readonly mirrors?: readonly Mirror[] },
+  nowMs: number,
+): Promise<void> {
+  await sql`update releases_release set traffic = ${JSON.stringify(traffic.arms)}::jsonb,
+      mirrors = ${JSON.stringify(traffic.mirrors ?? [])}::jsonb, updated_at_ms = ${nowMs}
+    where project = ${release.project} and id = ${release.id}`.execute(tx);
 }
 
 /** Revisions of a release, newest first. */

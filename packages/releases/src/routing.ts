@@ -9,7 +9,7 @@ import {
   compileContract,
 } from '@slipway/kernel';
 import type { Records } from '@slipway/records';
-import type { Arm, Revision } from './contract.ts';
+import type { Arm, Mirror, Revision } from './contract.ts';
 import { ReleaseNotFoundError, RevisionNotFoundError, ServableUnavailableError } from './errors.ts';
 import { findReleaseRow, findRevisionRow } from './release-store.ts';
 
@@ -35,6 +35,8 @@ export interface LiveRoute {
   readonly id: string;
   readonly name: string;
   readonly arms: readonly Arm[];
+  /** Revisions that answer a share of the calls a second time, unseen. */
+  readonly mirrors: readonly Mirror[];
   readonly loaded: ReadonlyMap<number, LoadedRevision>;
 }
 
@@ -44,6 +46,8 @@ export interface Routing {
   resolve(project: string, name: string): Promise<LiveRoute>;
   /** One revision by number, loaded; for calls that name it and for replay. */
   load(project: string, name: string, number: number): Promise<LoadedRevision>;
+  /** A version that may have no revision yet, as a revision like `like` would load it; for replay, and before a rollout. */
+  loadVersion(project: string, version: string, like: Pick<Revision, 'release' | 'kind' | 'parts' | 'recording'>): Promise<LoadedRevision>;
   /** A route to one revision alone, whatever the release's traffic: for calls that name it. From memory once it is loaded. */
   pinned(project: string, name: string, number: number): Promise<LiveRoute>;
   /** Takes a release out of this process's memory; its next call loads it again. @returns whether anything was loaded. */
@@ -57,6 +61,10 @@ export interface Routing {
 
 /** The arm under which calls are recorded that named their revision; they say nothing about a release's traffic. */
 export const PINNED_ARM = 'pinned';
+
+/** What a version without a revision is kept under, and its number there; neither is ever recorded. */
+const VERSION_KEY = 'version ';
+const UNNUMBERED = 0;
 
 interface Entry {
   route: LiveRoute;
@@ -89,7 +97,8 @@ export function createRouting(deps: {
     if (!release || release.traffic.length === 0) throw new ReleaseNotFoundError(name);
     const loaded = new Map<number, LoadedRevision>();
     for (const arm of release.traffic) loaded.set(arm.revision, await loadRevision(project, name, arm.revision));
-    const route = { id: release.id, name, arms: release.traffic, loaded };
+    for (const { revision } of release.mirrors) loaded.set(revision, await loadRevision(project, name, revision));
+    const route = { id: release.id, name, arms: release.traffic, mirrors: release.mirrors, loaded };
     entries.set(`${project}/${name}`, { route, readAtMs: deps.monotonicMs(), refreshing: false });
     return route;
   }
@@ -109,7 +118,7 @@ export function createRouting(deps: {
     }
     const loaded = await loadRevision(project, name, number);
     const arms = [{ name: PINNED_ARM, revision: number, weight: 1 }];
-    const route = { id: loaded.revision.id, name, arms, loaded: new Map([[number, loaded]]) };
+    const route = { id: loaded.revision.id, name, arms, mirrors: [], loaded: new Map([[number, loaded]]) };
     pins.set(key, route);
     return route;
   }
@@ -136,6 +145,19 @@ export function createRouting(deps: {
       return this.peek(project, name) ?? read(project, name);
     },
     load: loadRevision,
+    loadVersion: (project, version, { release, kind, parts, recording }) =>
+      servables.load(project, {
+        id: `${VERSION_KEY}${version} ${JSON.stringify(parts)}`,
+        release,
+        number: UNNUMBERED,
+        version,
+        kind,
+        parts,
+        recording,
+        run: null,
+        principal: '',
+        createdAt: '',
+      }),
     pinned: pin,
     unload(project, name) {
       const key = `${project}/${name}`;

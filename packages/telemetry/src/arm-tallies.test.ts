@@ -13,6 +13,7 @@ describe('tallies of arms', () => {
   const query: ArmTallyQuery = {
     release: 'churn',
     revisions: [3, 4],
+    withoutArms: ['pinned'],
     fromMs: START_MS,
     toMs: START_MS + 3_600_000,
     bucketGrowth: 1.02,
@@ -51,6 +52,7 @@ describe('tallies of arms', () => {
     await record({ ...candidate, unit: 'bob', armProbability: 0.9, output: { prediction: 'no' } });
     await record({ ...candidate, unit: 'other release', release: 'else' });
     await record({ ...candidate, unit: 'other revision', revision: 5 });
+    await record({ ...candidate, unit: 'named its revision', arm: 'pinned', armProbability: 1 });
     await fixture.telemetry.appendOutcomes('alpha', [
       { invocation: good, value: 'no', eventTime: START_MS + 10 },
       { invocation: good, value: 'yes', eventTime: START_MS + 20 },

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { EngineRow, EngineValue } from './engine.ts';
+import { type EngineRow, type EngineValue, literal } from './engine.ts';
 import { DUPLICATE_ORDER_SQL, RESOLUTION_ORDER_SQL } from './resolve-outcomes.ts';
 
 /** The arm under which mirrored calls are recorded: they answered nobody, and are in no sketch and no count. */
@@ -56,6 +56,8 @@ export type OutcomeScore = 'value' | 'correct' | 'absolute-error';
 export interface ArmTallyQuery {
   readonly release: string;
   readonly revisions: readonly number[];
+  /** Calls under these arms say nothing about the traffic. */
+  readonly withoutArms: readonly string[];
   /** Server times, from inclusive, to exclusive. */
   readonly fromMs: number;
   readonly toMs: number;
@@ -81,13 +83,14 @@ const SCORES: Readonly<Record<OutcomeScore, string>> = {
 
 function callsSql(invocations: string, query: ArmTallyQuery): Statement {
   const revisions = query.revisions.map((revision) => Math.trunc(revision)).join(', ');
+  const without = query.withoutArms.map((arm) => ` and arm <> ${literal(arm)}`).join('');
   return {
     sql: `calls as (
       select id, revision, arm = '${SHADOW_ARM}' as shadow, round("armProbability", 6) as share, coalesce(unit, id) as unit, parent,
         (status = 'error')::int::double as failed, "latencyMs" as latency, "costMicros"::double as cost,
         case when status = 'ok' then coalesce(json_extract_string(output, '$.prediction'), output) end as prediction
       from ${invocations} i
-      where release = $1 and "observedTimeMs" >= $2 and "observedTimeMs" < $3 and status <> 'pending' and revision in (${revisions}))`,
+      where release = $1 and "observedTimeMs" >= $2 and "observedTimeMs" < $3 and status <> 'pending' and revision in (${revisions})${without})`,
     values: [query.release, BigInt(query.fromMs), BigInt(query.toMs)],
   };
 }
