@@ -143,6 +143,7 @@ function requireColumns(
   if (wrong) {
     throw new LaunchInvalidError(`"${target}" is the target; it cannot be named as ${wrong[0]} too.`, {
       details: { field: wrong[0], column: target },
+      help: `Leave "${target}" out of ${wrong[0]}, or choose another target.`,
     });
   }
   for (const [field, wanted] of Object.entries({

@@ -343,7 +343,8 @@ function pairs(values: readonly (number | string | null)[], heights: readonly nu
   return values.flatMap((value, index) => (typeof value === 'number' ? [[value, heights[index] ?? Number.NaN] as const] : []));
 }
 
-export function forecastSection({ forecast }: EvaluationReport): PageSection | undefined {
+export function forecastSection(report: EvaluationReport): PageSection | undefined {
+  const { forecast } = report;
   if (!forecast) return undefined;
   const { members, worst } = forecast;
   // Evenly spread over the horizon, the last step always among them.
@@ -390,9 +391,9 @@ export function forecastSection({ forecast }: EvaluationReport): PageSection | u
         }),
       },
       ...forecast.samples.slice(0, FORECASTS_SHOWN).map((sample) => ({
-        caption: `${sample.series}: dots are the truth, thin lines the interval`,
+        caption: `${sample.series === '' ? report.target : sample.series}: dots are the truth, thin lines the interval`,
         svg: linePlot({
-          title: sample.series,
+          title: sample.series === '' ? report.target : sample.series,
           x: 'step',
           y: 'value',
           lines: [

@@ -84,6 +84,7 @@ function checkColumns({ target, time }: LaunchDefinition, { series, known }: For
       `Target, time and series must be different columns; "${target === time ? target : series}" is named twice.`,
       {
         details: { field: target === time ? 'time' : 'series' },
+        help: 'Name the amounts with --target, their times with --time, and what tells series apart with --series.',
       },
     );
   }
