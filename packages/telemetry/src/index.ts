@@ -23,11 +23,21 @@ export {
 export { openTelemetry } from './open-telemetry.ts';
 export type { AppendOptions, SketchQuery, Telemetry, TelemetryOptions } from './telemetry.ts';
 export type { Durability } from './segment-writer.ts';
-export type { InvocationFilter, Pair, PairsQuery } from './reader.ts';
+export type { CallsQuery, DecisionCount, DecisionsQuery, SampledCall, SampleQuery } from './call-samples.ts';
+export type { Pair, PairsQuery } from './pair-rows.ts';
+export type { InvocationFilter } from './reader.ts';
 export type { Erasure } from './erase-subject.ts';
 export type { OutcomeInput, OutcomeProblem, OutcomesReply } from './contract.ts';
 export { resolveOutcomes } from './resolve-outcomes.ts';
-export { PREDICTION_FIELD, inputField, probabilityField, watchedInputs, type WatchedInput } from './sketch-values.ts';
+export {
+  CALL_FIELDS,
+  PREDICTION_FIELD,
+  inputField,
+  latencyStep,
+  probabilityField,
+  watchedInputs,
+  type WatchedInput,
+} from './sketch-values.ts';
 export {
   METRICS_CONTENT_TYPE,
   MetricsRegistry,

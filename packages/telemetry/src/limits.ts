@@ -58,3 +58,7 @@ export const OUTCOME_SEGMENTS_LIMIT = 4_096;
 export const ERASURE_PASS_LIMIT = 500_000;
 /** How often old sketches are rolled up, small segments joined and unused objects deleted. */
 export const HOUSEKEEPING_EVERY_MS = 10 * 60_000;
+/** Combinations of group, answer and outcome that one count of decisions returns from one batch of segments; the largest. */
+export const DECISION_COUNTS_LIMIT = 10_000;
+/** Calls that one sample may hold. */
+export const SAMPLE_LIMIT_MAX = 20_000;

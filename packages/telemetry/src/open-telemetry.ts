@@ -16,18 +16,27 @@ import type { FieldSketch } from '@slipway/statistics';
 import { Archive } from './archive.ts';
 import { type ArmTallies, type ArmTallyQuery, SHADOW_ARM } from './arm-tallies.ts';
 import { CallMetrics } from './call-metrics.ts';
+import type { DecisionCount, DecisionsQuery, SampledCall, SampleQuery } from './call-samples.ts';
 import type { OutcomeInput, OutcomesReply } from './contract.ts';
 import { Engine } from './engine.ts';
 import { type Erasure, eraseSubject } from './erase-subject.ts';
 import { LineTooLongError } from './errors.ts';
-import { HOUSEKEEPING_EVERY_MS, LINE_LIMIT_CHARACTERS, MERGE_SEGMENTS_LIMIT, MERGE_SMALL_BYTES, SEGMENT_LIMIT_AGE_MS } from './limits.ts';
+import {
+  HOUSEKEEPING_EVERY_MS,
+  LINE_LIMIT_CHARACTERS,
+  MERGE_SEGMENTS_LIMIT,
+  MERGE_SMALL_BYTES,
+  SAMPLE_LIMIT_MAX,
+  SEGMENT_LIMIT_AGE_MS,
+} from './limits.ts';
 import { invocationLine, isWholeLine, parseInvocation } from './line.ts';
 import { MetricsRegistry } from './metrics-registry.ts';
 import { appendOutcomes } from './outcome-service.ts';
 import { registerProcessMetrics } from './process-metrics.ts';
 import { Mutex } from './project-lock.ts';
 import { type ProjectState, createProjectState } from './project-state.ts';
-import { type InvocationFilter, type Pair, type PairsQuery, Reader } from './reader.ts';
+import type { Pair, PairsQuery } from './pair-rows.ts';
+import { type InvocationFilter, Reader } from './reader.ts';
 import { SegmentFile } from './segment-file.ts';
 import { findWatched, listProgress, listSmallSegments, saveWatched, storedSegmentIds } from './segment-store.ts';
 import { SegmentWriter, type WrittenBatch, parseSegmentFileName } from './segment-writer.ts';
@@ -179,6 +188,14 @@ class SegmentTelemetry implements Telemetry {
     await this.#replayed;
     this.#writer.deliverWritten();
     return this.#state(project).recorder.read({ project, ...query });
+  }
+
+  async sample(project: string, query: SampleQuery): Promise<SampledCall[]> {
+    return this.#reader.sample(this.#state(project), { ...query, limit: Math.min(query.limit, SAMPLE_LIMIT_MAX) });
+  }
+
+  async decisions(project: string, query: DecisionsQuery): Promise<DecisionCount[]> {
+    return this.#reader.decisions(this.#state(project), query);
   }
 
   async pairs(project: string, query: PairsQuery): Promise<Pair[]> {

@@ -1,7 +1,6 @@
 import { type Invocation, type Json, type Outcome, type Page, idTimeMs, invariant, isId, locateInvocation } from '@slipway/kernel';
 import { ObjectNotFoundError } from '@slipway/objects';
 import type { Records } from '@slipway/records';
-import { z } from 'zod';
 import type { Archive } from './archive.ts';
 import { ArmTallier, type ArmTallies, type ArmTallyQuery } from './arm-tallies.ts';
 import type { Engine, EngineRow, EngineValue } from './engine.ts';
@@ -13,10 +12,23 @@ import {
   PAIRS_LIMIT_MAX,
   SEGMENTS_PER_STATEMENT_LIMIT,
 } from './limits.ts';
+import {
+  type CallsQuery,
+  type DecisionCount,
+  type DecisionsQuery,
+  type SampledCall,
+  type SampleQuery,
+  decisionValues,
+  callValues,
+  decisionsSql,
+  sampleSql,
+  toSampledCall,
+} from './call-samples.ts';
+import { type Pair, type PairsQuery, pairsSql, toPair } from './pair-rows.ts';
 import { type SegmentKind, parseInvocation, parseOutcome } from './line.ts';
 import type { ProjectState } from './project-state.ts';
 import { KEY_COLUMN, toInvocation, toOutcome } from './relation.ts';
-import { DUPLICATE_ORDER_SQL, RESOLUTION_ORDER_SQL, withoutDuplicates } from './resolve-outcomes.ts';
+import { withoutDuplicates } from './resolve-outcomes.ts';
 import type { SegmentFile } from './segment-file.ts';
 import { type SegmentPoint, type StoredSegment, listSegments, locateSegments } from './segment-store.ts';
 
@@ -30,35 +42,6 @@ export interface InvocationFilter {
   readonly status?: Invocation['status'] | undefined;
   readonly fromMs?: number | undefined;
   readonly toMs?: number | undefined;
-}
-
-/** A prediction with what turned out to be true of it. */
-export interface Pair {
-  readonly invocation: string;
-  readonly revision: number;
-  readonly version: string;
-  readonly arm: string;
-  readonly armProbability: number;
-  readonly unit: string | null;
-  readonly eventTimeMs: number;
-  /** `output.prediction`, or the whole output of servables that have none. */
-  readonly prediction: Json;
-  /** `output.probabilities`: by class; null when the output has none. */
-  readonly probabilities: Json | null;
-  readonly outcome: Json;
-  readonly weight: number;
-  readonly source: string;
-  readonly outcomeEventTimeMs: number;
-}
-
-export interface PairsQuery {
-  readonly release: string;
-  readonly revision?: number | undefined;
-  readonly fromMs: number;
-  readonly toMs: number;
-  /** Name of the outcome: `label`. */
-  readonly outcome: string;
-  readonly limit: number;
 }
 
 interface Batch {
@@ -164,6 +147,62 @@ export class Reader {
       }
       return tallier.result();
     });
+  }
+
+  /**
+   * Recorded calls of a window, drawn by a hash of their ids: the same calls whenever it is asked, wherever their lines lie.
+   */
+  sample(state: ProjectState, query: SampleQuery): Promise<SampledCall[]> {
+    return this.#reading(state, async () => {
+      const kept: { hash: bigint; call: SampledCall }[] = [];
+      for await (const batch of this.#boundedBatches(state, query)) {
+        const rows = await this.#deps.archive.withRelation('invocation', batch, (relation) =>
+          this.#deps.engine.query(sampleSql(relation, query), callValues(query)),
+        );
+        for (const row of rows) kept.push({ hash: BigInt(String(row['hash'])), call: toSampledCall(row) });
+        kept.sort((left, right) => (left.hash < right.hash ? -1 : left.hash > right.hash ? 1 : 0)).splice(query.limit);
+      }
+      return kept.map(({ call }) => call);
+    });
+  }
+
+  /** Counts of a window by the value of an input column, the answer, and the outcome that stands. */
+  decisions(state: ProjectState, query: DecisionsQuery): Promise<DecisionCount[]> {
+    return this.#reading(state, async () => {
+      const counts = new Map<string, number>();
+      for await (const batch of this.#boundedBatches(state, query)) {
+        const stored = await this.#outcomeSegments(state, batch);
+        const pending = [...state.pending.values()];
+        const { archive, engine } = this.#deps;
+        const rows = await archive.withRelation('invocation', batch, (invocations) =>
+          archive.withRelation('outcome', { stored, pending }, (outcomes) =>
+            engine.query(decisionsSql(invocations, outcomes, query), decisionValues(query)),
+          ),
+        );
+        for (const row of rows) {
+          const key = JSON.stringify([row['group_text'], row['prediction'], row['outcome']]);
+          counts.set(key, (counts.get(key) ?? 0) + Number(row['calls']));
+        }
+      }
+      return [...counts].map(([key, count]) => {
+        const [group, prediction, outcome] = JSON.parse(key) as [string, string, string | null];
+        return { group, prediction, outcome, count };
+      });
+    });
+  }
+
+  async *#boundedBatches(state: ProjectState, query: CallsQuery): AsyncGenerator<Batch> {
+    let batches = 0;
+    for await (const batch of this.#batches(state, { fromEventMs: query.fromMs, toEventMs: query.toMs })) {
+      batches += 1;
+      if (batches > LIST_BATCHES_LIMIT) {
+        throw new WindowTooLongError(`The window's calls lie in more than ${LIST_BATCHES_LIMIT * SEGMENTS_PER_STATEMENT_LIMIT} segments.`, {
+          details: { limit: LIST_BATCHES_LIMIT * SEGMENTS_PER_STATEMENT_LIMIT },
+          help: 'Ask for a shorter window.',
+        });
+      }
+      yield batch;
+    }
   }
 
   /** Ids of a subject's invocations that are Parquet, with the segments that hold them; at most `limit` ids. */
@@ -385,51 +424,6 @@ function filterSql(filter: InvocationFilter, before: string | undefined): { wher
 
 function toBigInt(value: number | undefined): bigint | undefined {
   return value === undefined ? undefined : BigInt(value);
-}
-
-function pairsSql(invocations: string, outcomes: string, query: PairsQuery): string {
-  return `with calls as (
-      select id, revision, version, arm, "armProbability", unit, "eventTimeMs",
-        coalesce(json_extract(output, '$.prediction'), output::json)::varchar as prediction,
-        json_extract(output, '$.probabilities')::varchar as probabilities
-      from ${invocations} i
-      where release = $1 and "eventTimeMs" >= $2 and "eventTimeMs" < $3 and status = 'ok' and output is not null and output <> 'null'
-        ${query.revision === undefined ? '' : 'and revision = $5'}),
-    delivered as (
-      select * from ${outcomes} o where name = $4
-      qualify row_number() over (partition by invocation, "idempotencyKey" order by ${DUPLICATE_ORDER_SQL}) = 1),
-    standing as (
-      select * from delivered qualify row_number() over (partition by invocation order by ${RESOLUTION_ORDER_SQL}) = 1)
-    select calls.*, standing.value as outcome, standing.weight, standing.source, standing."eventTimeMs" as "outcomeEventTimeMs"
-    from calls join standing on standing.invocation = calls.id
-    order by calls.id desc limit ${query.limit}`;
-}
-
-const PairRow = z.object({
-  id: z.string(),
-  revision: z.coerce.number(),
-  version: z.string(),
-  arm: z.string(),
-  armProbability: z.number(),
-  unit: z.string().nullable(),
-  eventTimeMs: z.coerce.number(),
-  prediction: z.string(),
-  probabilities: z.string().nullable(),
-  outcome: z.string().nullable(),
-  weight: z.number(),
-  source: z.string(),
-  outcomeEventTimeMs: z.coerce.number(),
-});
-
-function toPair(row: EngineRow): Pair {
-  const { id, prediction, probabilities, outcome, ...rest } = PairRow.parse(row);
-  return {
-    invocation: id,
-    ...rest,
-    prediction: JSON.parse(prediction) as Json,
-    probabilities: probabilities === null ? null : (JSON.parse(probabilities) as Json),
-    outcome: outcome === null ? null : (JSON.parse(outcome) as Json),
-  };
 }
 
 function writeCursor(id: string): string {

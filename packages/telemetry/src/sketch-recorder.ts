@@ -7,7 +7,7 @@ import { Mutex } from './project-lock.ts';
 import type { SegmentFile } from './segment-file.ts';
 import { readProgress, saveProgress } from './segment-store.ts';
 import { type SketchWindow, LEVEL_MS, countSketches, lockSlot, readSketches, saveSlot } from './sketch-store.ts';
-import { observeOutput, observeUnknown, rowOf, valueOf, type WatchedInput } from './sketch-values.ts';
+import { CALL_FIELDS, latencyStep, observeOutput, observeUnknown, rowOf, valueOf, type WatchedInput } from './sketch-values.ts';
 
 /** Sketches of one revision in one minute of event time. */
 interface Bucket {
@@ -20,6 +20,7 @@ interface Bucket {
   /** The sketches of these inputs in their order, so that a call needs no look-up by name. */
   inputs: readonly WatchedInput[] | undefined;
   inputSketches: FieldSketch[];
+  callSketches: FieldSketch[] | undefined;
 }
 
 /** What one save writes: all sketches up to a position in each segment, in one transaction. */
@@ -66,6 +67,7 @@ export class SketchRecorder {
     if (inputs === undefined) observeUnknown(call.input, count);
     else countInputs(bucket, inputs, call.input);
     if (call.status === 'ok') observeOutput(call.output, count);
+    countCall(bucket, call);
   }
 
   /** Notes that all lines of the segment below `endByte` have been observed. */
@@ -123,6 +125,7 @@ export class SketchRecorder {
         undecided: new Map(),
         inputs: undefined,
         inputSketches: [],
+        callSketches: undefined,
       };
       this.#buckets.set(key, bucket);
     }
@@ -176,6 +179,16 @@ function countInputs(bucket: Bucket, inputs: readonly WatchedInput[], input: Jso
   const sketches = bucket.inputSketches;
   for (let index = 0; index < inputs.length; index += 1)
     (sketches[index] as FieldSketch).update(valueOf(inputs[index] as WatchedInput, row));
+}
+
+function countCall(bucket: Bucket, call: Invocation): void {
+  bucket.callSketches ??= [CALL_FIELDS.error, CALL_FIELDS.latencyMs, CALL_FIELDS.costMicros].map((field) =>
+    sketchOf(bucket, field, 'number'),
+  );
+  const [errors, latencies, costs] = bucket.callSketches as [FieldSketch, FieldSketch, FieldSketch];
+  errors.update(call.status === 'error' ? 1 : 0);
+  latencies.update(latencyStep(call.latencyMs));
+  costs.update(call.costMicros);
 }
 
 function sketchOf(bucket: Bucket, field: string, kind: SketchKind): FieldSketch {

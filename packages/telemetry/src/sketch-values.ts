@@ -12,7 +12,20 @@ export function probabilityField(label: string): string {
 
 /** Name of the sketch of an input column. */
 export function inputField(name: string): string {
-  return name === PREDICTION_FIELD || name.startsWith('probability:') ? `input.${name}` : name;
+  return name === PREDICTION_FIELD || name.startsWith('probability:') || name.startsWith('call:') ? `input.${name}` : name;
+}
+
+/** Sketches of the calls themselves, which objectives are judged by: 1 for a failed call, its time and its price. */
+export const CALL_FIELDS = { error: 'call:error', latencyMs: 'call:latencyMs', costMicros: 'call:costMicros' } as const;
+
+/** Steps of latency: quarter octaves from a quarter of a millisecond, 63 in all, so that a sketch keeps every count exactly. */
+const LATENCY_MIN_MS = 0.25;
+const LATENCY_STEPS = 62;
+
+/** The step that a latency counts as: the next larger one, at most 19 % above it; the last one (11.6 s) holds all that are longer. */
+export function latencyStep(latencyMs: number): number {
+  const step = Math.ceil(4 * Math.log2(Math.max(latencyMs, LATENCY_MIN_MS) / LATENCY_MIN_MS) - 1e-9);
+  return LATENCY_MIN_MS * 2 ** (Math.min(step, LATENCY_STEPS) / 4);
 }
 
 /** How an input column is watched. */

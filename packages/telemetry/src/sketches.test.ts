@@ -7,6 +7,7 @@ import { sql } from 'kysely';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { WindowTooLongError } from './errors.ts';
 import { OPEN_MINUTES_LIMIT, SKETCH_MERGE_LIMIT } from './limits.ts';
+import { CALL_FIELDS } from './sketch-values.ts';
 import { type TelemetryFixture, createTelemetryFixture, createTelemetryRecords, emptyTables, invocationMaker } from './testing/index.ts';
 
 const START_MS = Date.UTC(2026, 2, 1, 12);
@@ -61,7 +62,17 @@ describe.each(testEngines)('sketches on %s', (engine) => {
     await fixture.telemetry.append(make({ input: { amount: null }, status: 'error', output: null }));
     const sketches = await fixture.telemetry.sketches('alpha', window);
     expect([...sketches.keys()].toSorted()).toEqual(
-      ['amount', 'branch', 'input.prediction', 'member', 'prediction', 'probability:no', 'probability:yes', 'since'].toSorted(),
+      [
+        'amount',
+        'branch',
+        ...Object.values(CALL_FIELDS).toSorted(),
+        'input.prediction',
+        'member',
+        'prediction',
+        'probability:no',
+        'probability:yes',
+        'since',
+      ].toSorted(),
     );
     expect(sketches.get('branch')?.topValues()[0]).toMatchObject({ value: '7', count: 6 });
     expect(sketches.get('member')?.mean).toBe(1);
@@ -77,7 +88,7 @@ describe.each(testEngines)('sketches on %s', (engine) => {
     for (const amount of [null, null, 4, 'four'])
       await fixture.telemetry.append(make({ input: { amount, text: 'x'.repeat(65) }, output: 1 }));
     const sketches = await fixture.telemetry.sketches('alpha', window);
-    expect([...sketches.keys()]).toEqual(['amount']);
+    expect([...sketches.keys()].filter((name) => !name.startsWith('call:'))).toEqual(['amount']);
     expect(sketches.get('amount')).toMatchObject({ kind: 'number', count: 4, missing: 3 });
   });
 

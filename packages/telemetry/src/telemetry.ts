@@ -4,10 +4,12 @@ import type { Objects } from '@slipway/objects';
 import type { Records } from '@slipway/records';
 import type { FieldSketch } from '@slipway/statistics';
 import type { ArmTallies, ArmTallyQuery } from './arm-tallies.ts';
+import type { DecisionCount, DecisionsQuery, SampledCall, SampleQuery } from './call-samples.ts';
 import type { OutcomeInput, OutcomesReply } from './contract.ts';
 import type { Erasure } from './erase-subject.ts';
 import type { MetricsRegistry } from './metrics-registry.ts';
-import type { InvocationFilter, Pair, PairsQuery } from './reader.ts';
+import type { Pair, PairsQuery } from './pair-rows.ts';
+import type { InvocationFilter } from './reader.ts';
 import type { Durability } from './segment-writer.ts';
 
 export interface TelemetryOptions {
@@ -66,6 +68,10 @@ export interface Telemetry {
   sketches(project: string, query: SketchQuery): Promise<Map<string, FieldSketch>>;
   /** Predictions with the outcome that stands for each: what quality is computed from. */
   pairs(project: string, query: PairsQuery): Promise<Pair[]>;
+  /** Recorded calls of a window, at most {@link SAMPLE_LIMIT_MAX}: the same ones whenever it is asked. */
+  sample(project: string, query: SampleQuery): Promise<SampledCall[]>;
+  /** Counts of decisions by the value of an input column, with the outcome that stands for each call. */
+  decisions(project: string, query: DecisionsQuery): Promise<DecisionCount[]>;
   /** Calls of a release by arm, counted by unit: what the versions of a rollout are compared by. */
   tallies(project: string, query: ArmTallyQuery): Promise<ArmTallies>;
   /**
