@@ -6,6 +6,7 @@ import { settings } from '@slipway/server/settings';
 export interface GlobalOptions {
   readonly home: string;
   readonly port: number;
+  readonly grpcPort: number | undefined;
   readonly url: string | undefined;
   readonly key: string | undefined;
   readonly project: string | undefined;
@@ -17,7 +18,10 @@ export interface GlobalOptions {
 export function globalOptions(command: Command): GlobalOptions {
   const flags = command.optsWithGlobals<Record<string, string | boolean | undefined>>();
   const text = (name: string) => (typeof flags[name] === 'string' ? flags[name] : undefined);
-  const resolved = settings.resolve({ home: text('home'), port: text('port'), url: text('url'), project: text('project') }, process.env);
+  const resolved = settings.resolve(
+    { home: text('home'), port: text('port'), grpcPort: text('grpcPort'), url: text('url'), project: text('project') },
+    process.env,
+  );
   return { ...resolved, json: flags['json'] === true };
 }
 

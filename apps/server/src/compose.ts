@@ -19,6 +19,7 @@ import { forecastLoader } from '@slipway/learning';
 import { modelLoader } from '@slipway/models';
 import { monitoringCapability } from '@slipway/monitoring';
 import type { Objects } from '@slipway/objects';
+import { createOpenInference, openInferenceCapability } from '@slipway/open-inference';
 import { createLaunches, projectCapability } from '@slipway/project';
 import type { Records } from '@slipway/records';
 import {
@@ -36,6 +37,7 @@ import { httpCapability } from './http/index.ts';
 import type { Log } from './log.ts';
 import { createMonitorPorts } from './monitor-ports.ts';
 import { operationsCapability } from './operations.ts';
+import { VERSION } from './version.ts';
 
 export interface ComposeOptions {
   readonly records: Records;
@@ -66,7 +68,8 @@ export async function compose(options: ComposeOptions, extra: ExtraParts = {}) {
   const work = composeWork(options, base, { telemetry, data, releases: answers.releases });
   const { records, objects } = options;
   const { audit, catalog, clock, identity, workflows } = base;
-  const { releases, answering } = answers;
+  const { releases, answering, routing } = answers;
+  const openInference = createOpenInference({ answering, routing, releases, clock, version: VERSION });
   const capabilities: Capability[] = [
     auditCapability(audit),
     identityCapability(identity, clock),
@@ -82,12 +85,24 @@ export async function compose(options: ComposeOptions, extra: ExtraParts = {}) {
       invocation: async (project, id) => (await telemetry.getInvocation(project, id)).invocation,
     }),
     monitoringCapability(createMonitorPorts({ releases, catalog, objects, telemetry, clock })),
+    openInferenceCapability(openInference),
     ...work.capabilities,
     httpCapability(records),
     operationsCapability({ records, objects, telemetry, clock }),
     ...(extra.capabilities ?? []),
   ];
-  return { records, objects, ...base, telemetry, data, ...answers, launches: work.launches, erasures: work.erasures, capabilities };
+  return {
+    records,
+    objects,
+    ...base,
+    telemetry,
+    data,
+    ...answers,
+    openInference,
+    launches: work.launches,
+    erasures: work.erasures,
+    capabilities,
+  };
 }
 
 export type House = Awaited<ReturnType<typeof compose>>;

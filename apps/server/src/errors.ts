@@ -3,8 +3,8 @@ import { ConflictError } from '@slipway/kernel';
 /** Somebody listens on the port already. */
 export class PortInUseError extends ConflictError {
   override readonly code = 'server/port-in-use';
-  constructor(port: number) {
-    super(`Port ${port} on 127.0.0.1 is in use.`, { details: { port }, help: 'Choose another with --port, or 0 for a free one.' });
+  constructor(port: number, flag: '--port' | '--grpc-port' = '--port') {
+    super(`Port ${port} on 127.0.0.1 is in use.`, { details: { port }, help: `Choose another with ${flag}, or 0 for a free one.` });
   }
 }
 

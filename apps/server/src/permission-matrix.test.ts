@@ -35,7 +35,13 @@ describe('the permission matrix of the whole server', () => {
 
   test('only what needs no key is public, and nothing else', () => {
     const open = server.http.routes.filter((compiled) => compiled.permission === undefined).map((compiled) => compiled.name);
-    assert.deepEqual([...new Set(open)].toSorted(), ['GET /health', 'GET /openapi.json']);
+    assert.deepEqual([...new Set(open)].toSorted(), [
+      'GET /health',
+      'GET /openapi.json',
+      'GET /v2',
+      'GET /v2/health/live',
+      'GET /v2/health/ready',
+    ]);
   });
 
   test('the matrix fails when what is declared is not what is served', async () => {

@@ -31,6 +31,12 @@ export const SETTINGS = {
     shape: z.coerce.number().int().min(0).max(65_535).default(DEFAULT_PORT),
     summary: 'Port on 127.0.0.1; 0 takes a free one.',
   }),
+  grpcPort: setting({
+    flag: '--grpc-port',
+    env: 'SLIPWAY_GRPC_PORT',
+    shape: z.coerce.number().int().min(0).max(65_535).optional(),
+    summary: 'Port on 127.0.0.1 of the Open Inference Protocol over gRPC; 0 takes a free one. Not served unless given.',
+  }),
   url: setting({
     flag: '--url',
     env: 'SLIPWAY_URL',

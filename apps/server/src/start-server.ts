@@ -6,6 +6,7 @@ import { type Home, type Records, migrate, openHome, openRecords } from '@slipwa
 import { type BackupSummary, restoreStores, verifyBackup } from './backup.ts';
 import { type ExtraParts, type House, compose } from './compose.ts';
 import { HomeNotEmptyError, PortInUseError } from './errors.ts';
+import { listenOnGrpc } from './grpc.ts';
 import { createHttpApp, createIdempotencyStore, listen, type HttpApp, type Listening } from './http/index.ts';
 import { startJobs } from './jobs.ts';
 import { withLocalToken } from './local-identity.ts';
@@ -22,6 +23,8 @@ const TRAINING_THREADS_MAX = 4;
 export interface ServerOptions {
   readonly home: string;
   readonly port?: number;
+  /** Serves the Open Inference Protocol over gRPC on this port as well; 0 takes a free one. */
+  readonly grpcPort?: number | undefined;
   /** A PostgreSQL server instead of the embedded records. */
   readonly databaseUrl?: string | undefined;
   /** Becomes the admin key at the very first start. */
@@ -38,6 +41,8 @@ export interface RunningServer {
   readonly home: string;
   /** Address, or null when it does not listen. */
   readonly url: string | null;
+  /** `127.0.0.1:port` of the gRPC side, or null when it is not served. */
+  readonly grpcAddress: string | null;
   /** Answers a request in this process. */
   readonly fetch: typeof globalThis.fetch;
   /** The generated admin key; only at the first start without a given one. */
@@ -96,12 +101,18 @@ async function start(options: ServerOptions, closing: (() => Promise<unknown>)[]
   const listening = options.listen ? await listenOn(http, options.port ?? 7700) : undefined;
   if (listening) closing.push(() => listening.close());
   url = listening?.url ?? null;
+  const grpc =
+    options.listen && options.grpcPort !== undefined
+      ? await listenOnGrpc({ house, identity, log }, { host: HOST, port: options.grpcPort })
+      : undefined;
+  if (grpc) closing.push(() => grpc.close());
   await startWork(house, records, log, closing);
   await home.announce(url, token.reveal());
   return {
     version: VERSION,
     home: home.directory,
     url,
+    grpcAddress: grpc ? `${grpc.host}:${grpc.port}` : null,
     fetch: (input, init) => http.fetch(new Request(input, init)),
     createdKey,
     localToken: token,

@@ -8,11 +8,15 @@ import { type GlobalOptions, globalOptions } from '../options.ts';
 import { type Output, createOutput } from '../output.ts';
 import { curlFor, showLaunch } from '../show-launch.ts';
 
+const GRPC_PORT = '--grpc-port <port>';
+const GRPC_PORT_TEXT = 'serve the Open Inference Protocol over gRPC on this port too (SLIPWAY_GRPC_PORT)';
+
 /** The commands that stay: `up`, and `quickstart`, which is `up` with a first launch. */
 export function addServe(program: Command): void {
   program
     .command('up')
     .description('start the server with everything in it')
+    .option(GRPC_PORT, GRPC_PORT_TEXT)
     .action(async (_flags: object, command: Command) => {
       const options = globalOptions(command);
       const output = createOutput(options.json);
@@ -23,6 +27,7 @@ export function addServe(program: Command): void {
   program
     .command('quickstart')
     .description('start the server and launch a first model on a data set that comes with Slipway')
+    .option(GRPC_PORT, GRPC_PORT_TEXT)
     .action(async (_flags: object, command: Command) => {
       const options = globalOptions(command);
       const output = createOutput(options.json);
@@ -37,12 +42,16 @@ async function start(options: GlobalOptions, output: Output): Promise<RunningSer
   const holder = await findHolder(options.home);
   if (holder?.url) output.note(`A server for ${options.home} runs already at ${holder.url}.`);
   const { startServer } = await import('@slipway/server');
-  return startServer({ ...serverOptions(options), listen: true });
+  return startServer({ ...serverOptions(options), grpcPort: options.grpcPort, listen: true });
 }
 
 function announce(server: RunningServer, output: Output): void {
-  if (output.json) output.data(JSON.stringify({ url: server.url, home: server.home, adminKey: server.createdKey?.reveal() ?? null }));
+  if (output.json)
+    output.data(
+      JSON.stringify({ url: server.url, grpc: server.grpcAddress, home: server.home, adminKey: server.createdKey?.reveal() ?? null }),
+    );
   else output.data(`\nSlipway ${server.version} is up at ${server.url ?? ''}   (home ${server.home}; stop with Ctrl-C)`);
+  if (server.grpcAddress !== null && !output.json) output.data(`Open Inference Protocol over gRPC at ${server.grpcAddress}`);
   const key = server.createdKey?.reveal();
   if (key !== undefined && !output.json) output.data(`admin key (shown only now, keep it): ${key}\nfor curl:   export SLIPWAY_KEY=${key}`);
 }

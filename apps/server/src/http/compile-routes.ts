@@ -90,7 +90,12 @@ function compileRoute(route: Route, path: string, inProject: boolean): CompiledR
   };
 }
 
-const DEFAULT_LIMITS = { json: BODY_LIMIT_DEFAULT_BYTES, bytes: BODY_LIMIT_DEFAULT_BYTES, stream: STREAM_LIMIT_DEFAULT_BYTES, none: EMPTY_BODY_LIMIT_BYTES } as const;
+const DEFAULT_LIMITS = {
+  json: BODY_LIMIT_DEFAULT_BYTES,
+  bytes: BODY_LIMIT_DEFAULT_BYTES,
+  stream: STREAM_LIMIT_DEFAULT_BYTES,
+  none: EMPTY_BODY_LIMIT_BYTES,
+} as const;
 
 function checkPermission(route: Route, name: string): void {
   // The type already says so; a route made by JavaScript or through a cast has not been told.

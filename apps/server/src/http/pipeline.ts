@@ -224,7 +224,8 @@ function withoutProject(params: Readonly<Record<string, string>>): Record<string
 
 const BEARER = /^bearer +(\S+) *$/i;
 
-function bearerKey(header: string | undefined): string {
+/** The key of an Authorization header. @throws {KeyMissingError} */
+export function bearerKey(header: string | undefined): string {
   if (header === undefined) throw new KeyMissingError('This needs a key, and the request has no Authorization header.');
   if (header.startsWith('Bearer ') && !header.includes(' ', 7)) return header.slice(7);
   const key = BEARER.exec(header)?.[1];
