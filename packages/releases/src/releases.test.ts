@@ -154,15 +154,20 @@ describe.each(testEngines)('releases on %s', (engine) => {
   test('RL2 publishing the same pins again makes a revision only when asked to', async () => {
     const version = await makeVersion('same');
     await publish('same', version);
-    assert.deepEqual(await publish('same', version, { revise: 'when-changed' }), { release: 'same', revision: 1, created: false });
-    assert.deepEqual(await publish('same', version), { release: 'same', revision: 2, created: true });
+    assert.deepEqual(await publish('same', version, { revise: 'when-changed' }), {
+      release: 'same',
+      revision: 1,
+      created: false,
+      live: true,
+    });
+    assert.deepEqual(await publish('same', version), { release: 'same', revision: 2, created: true, live: true });
   });
 
   test('RL5 a resumed run finds the revision it has made', async () => {
     const version = await makeVersion('resumed');
     const run = ids.next('run');
     assert.equal((await publish('resumed', version, { run })).created, true);
-    assert.deepEqual(await publish('resumed', version, { run }), { release: 'resumed', revision: 1, created: false });
+    assert.deepEqual(await publish('resumed', version, { run }), { release: 'resumed', revision: 1, created: false, live: true });
   });
 
   test('RL3 RL7 a rollback is followed by the very next call', async () => {

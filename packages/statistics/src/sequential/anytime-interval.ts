@@ -36,9 +36,20 @@ export function anytimeRadius(standardError: number, { alpha, effectScale }: Any
   return standardError * Math.sqrt(((ratio + 1) / ratio) * (Math.log1p(ratio) - 2 * Math.log(alpha)));
 }
 
-/** The confidence sequence at one look. */
-export function anytimeInterval(estimate: number, standardError: number, options: AnytimeOptions): AnytimeInterval {
-  const radius = anytimeRadius(standardError, options);
+/** Share of alpha that is spent on finding effects so large that they show in a few units. */
+const ALARM_ALPHA_RATIO = 0.1;
+/** Such effects are this many times the scale. */
+const ALARM_SCALE_RATIO = 10;
+
+/**
+ * The confidence sequence at one look: the tighter of one made for effects of the given scale and one, at a tenth of alpha,
+ * for effects ten times as large, so that a version that fails always is found after some dozens of units.
+ */
+export function anytimeInterval(estimate: number, standardError: number, { alpha, effectScale }: AnytimeOptions): AnytimeInterval {
+  const radius = Math.min(
+    anytimeRadius(standardError, { alpha: alpha * (1 - ALARM_ALPHA_RATIO), effectScale }),
+    anytimeRadius(standardError, { alpha: alpha * ALARM_ALPHA_RATIO, effectScale: effectScale * ALARM_SCALE_RATIO }),
+  );
   return { estimate, low: estimate - radius, high: estimate + radius };
 }
 

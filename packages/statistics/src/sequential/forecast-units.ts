@@ -1,5 +1,5 @@
 import { normalQuantile } from '../distributions.ts';
-import { type AnytimeOptions, anytimeRadius } from './anytime-interval.ts';
+import { type AnytimeOptions, anytimeInterval } from './anytime-interval.ts';
 
 export interface ForecastRequest extends AnytimeOptions {
   /** How far the true effect lies beyond the line it has to be told from, in the unit of the estimate. */
@@ -37,7 +37,7 @@ function unitsFor({ distance, spread, alpha, effectScale }: ForecastRequest, pro
   const quantile = normalQuantile(probability);
   const decides = (units: number) => {
     const error = spread / Math.sqrt(units);
-    return distance - anytimeRadius(error, { alpha, effectScale }) - quantile * error >= 0;
+    return anytimeInterval(distance - quantile * error, error, { alpha, effectScale }).low >= 0;
   };
   if (!decides(FORECAST_UNITS_MAX)) return null;
   let low = 0;
