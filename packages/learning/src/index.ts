@@ -67,3 +67,18 @@ export {
   type SeriesData,
   type SeriesTable,
 } from './forecast/index.ts';
+export {
+  CLUSTER_LIMIT,
+  COMPONENT_LIMIT,
+  UnsupervisedAnswer,
+  UnsupervisedKind,
+  UnsupervisedMetadata,
+  UnsupervisedVersionMeta,
+  openUnsupervised,
+  readUnsupervised,
+  runUnsupervised,
+  unsupervisedLoader,
+  type UnsupervisedLoaderDeps,
+  type UnsupervisedOptions,
+  type UnsupervisedRun,
+} from './unsupervised/index.ts';

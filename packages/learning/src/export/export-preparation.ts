@@ -41,15 +41,15 @@ export function checkOutputNames(preparation: Preparation): void {
   );
 }
 
-/** Declares one input per used field and computes `features` [N, F]. @returns its name. */
-export function exportPreparation(graph: GraphBuilder, preparation: Preparation): string {
+/** Declares one input per used field and computes the features [N, F] under a name. @returns the name. */
+export function exportPreparation(graph: GraphBuilder, preparation: Preparation, output = 'features'): string {
   const inputs = new Map<string, string>();
   for (const plan of preparation.features) {
     if (!inputs.has(plan.field)) inputs.set(plan.field, graph.input(plan.field, inputType(plan), ['N', 1]));
   }
   const texts = new TextExporter(graph, preparation.texts ?? []);
   const encoded = preparation.features.map((plan) => exportFeature({ graph, texts }, plan, inputs.get(plan.field) as string));
-  return graph.op('Concat', encoded, { axis: 1 }, { output: 'features' });
+  return graph.op('Concat', encoded, { axis: 1 }, { output });
 }
 
 function inputType(plan: FeaturePlan): 'double' | 'int64' | 'string' {

@@ -1,0 +1,155 @@
+import {
+  type Call,
+  CancelledError,
+  type Clock,
+  Contract,
+  frameFromRows,
+  type Json,
+  parseJson,
+  PlatformError,
+  type Result,
+  type Row,
+  type Servable,
+  type ServableLoader,
+  systemClock,
+  type VersionRef,
+} from '@slipway/kernel';
+import { InferenceError, ModelTimeoutError, ModelVersionError, openModel } from '@slipway/models';
+import { type UnsupervisedAnswer, UnsupervisedMetadata, UnsupervisedVersionMeta } from './contract.ts';
+import { graphMetadata } from './export.ts';
+import { nearestOf } from './fit.ts';
+
+/** Most bytes of stored metadata. */
+const METADATA_LIMIT_BYTES = 16 * 2 ** 20;
+
+export interface UnsupervisedLoaderDeps {
+  readonly catalog: { get(project: string, id: string): Promise<{ readonly kind: string; readonly meta: Json }> };
+  readonly objects: {
+    localPath(project: string, sha256: string): Promise<string>;
+    read(project: string, sha256: string, limitBytes?: number): Promise<Uint8Array>;
+  };
+  readonly clock?: Pick<Clock, 'monotonicMs'>;
+}
+
+/** Loads versions of kind `model`: those without a target here, all others by `otherwise`. */
+export function unsupervisedLoader(deps: UnsupervisedLoaderDeps, otherwise: ServableLoader): ServableLoader {
+  return {
+    kind: 'model',
+    async load(project, version) {
+      const { meta } = await deps.catalog.get(project, version.id);
+      const parsed = UnsupervisedVersionMeta.safeParse(meta);
+      if (!parsed.success) return otherwise.load(project, version);
+      const metadata = await readUnsupervised(deps, project, parsed.data);
+      const path = await deps.objects.localPath(project, parsed.data.onnx);
+      // Servable is generic in what it takes; releases hand over whatever passed the input contract.
+      return (await openUnsupervised({ version, metadata, source: { path }, clock: deps.clock ?? systemClock })) as Servable;
+    },
+  };
+}
+
+/** @throws {ModelVersionError} when the stored metadata cannot be read. */
+export async function readUnsupervised(
+  { objects }: Pick<UnsupervisedLoaderDeps, 'objects'>,
+  project: string,
+  meta: UnsupervisedVersionMeta,
+): Promise<UnsupervisedMetadata> {
+  const text = new TextDecoder().decode(await objects.read(project, meta.metadata, METADATA_LIMIT_BYTES));
+  const stored = UnsupervisedMetadata.safeParse(parseJson(text));
+  if (stored.success) return stored.data;
+  throw new ModelVersionError(`The metadata of the version cannot be read: ${stored.error.issues[0]?.message}`);
+}
+
+export interface OpenUnsupervisedOptions {
+  readonly version: VersionRef;
+  readonly metadata: UnsupervisedMetadata;
+  readonly source: { readonly path: string } | { readonly bytes: Uint8Array };
+  readonly clock?: Pick<Clock, 'monotonicMs'>;
+}
+
+/** A model without a target as a servable: clusters, components or scores of rows. */
+export async function openUnsupervised(options: OpenUnsupervisedOptions): Promise<Servable<Row, UnsupervisedAnswer>> {
+  const { metadata, version, source, clock = systemClock } = options;
+  const width = metadata.task === 'cluster' ? metadata.count : metadata.task === 'reduce' ? metadata.count + 1 : metadata.features.length;
+  const model = await openModel({ ...source, metadata: graphMetadata(metadata.contract, width) });
+  const answers = async (rows: readonly Row[]): Promise<UnsupervisedAnswer[]> => {
+    if (metadata.task === 'anomaly') {
+      const { values = new Float64Array(0) } = await model.predictRows(rows);
+      return Array.from(values, (score) => scoreAnswer(score, metadata.threshold ?? 1));
+    }
+    const { values } = await model.features(frameFromRows(metadata.contract, rows));
+    return rows.map((_, row) => {
+      const own = Array.from(values.subarray(row * width, (row + 1) * width));
+      return metadata.task === 'cluster'
+        ? clusterAnswer(own)
+        : { prediction: own.at(-1) ?? 0, components: own.slice(0, -1), residual: own.at(-1) ?? 0 };
+    });
+  };
+  return {
+    version,
+    input: metadata.contract,
+    output: answerShape(metadata),
+    invoke: async (calls) => {
+      const nowMs = clock.monotonicMs();
+      const refused = calls.map((call) => refusalOf(call, nowMs));
+      const live = calls.filter((_, index) => refused[index] === undefined);
+      try {
+        const found = live.length === 0 ? [] : await answers(live.map((call) => call.input));
+        let next = 0;
+        return refused.map((error): Result<UnsupervisedAnswer> =>
+          error ? { status: 'error', error } : resultOf(found[next++] as UnsupervisedAnswer),
+        );
+      } catch (thrown) {
+        const error = thrown instanceof PlatformError ? thrown : new InferenceError('The model failed.', { cause: thrown });
+        return calls.map(() => ({ status: 'error', error }));
+      }
+    },
+    dispose: async () => model.close(),
+  };
+}
+
+function clusterAnswer(distances: readonly number[]): UnsupervisedAnswer {
+  const nearest = nearestOf(distances, distances.length)[0] ?? 0;
+  return { prediction: String(nearest + 1), cluster: nearest + 1, distance: distances[nearest] ?? 0 };
+}
+
+function scoreAnswer(score: number, threshold: number): UnsupervisedAnswer {
+  const isAnomaly = score > threshold;
+  return { prediction: isAnomaly ? 'anomaly' : 'usual', score, isAnomaly };
+}
+
+function resultOf(output: UnsupervisedAnswer): Result<UnsupervisedAnswer> {
+  const numbers = [output.distance, output.residual, output.score, ...(output.components ?? [])];
+  if (numbers.every((value) => value === undefined || Number.isFinite(value))) return { status: 'ok', output };
+  return { status: 'error', error: new InferenceError('The model answered with no finite number for this row.') };
+}
+
+function refusalOf({ context: { signal, deadlineMs } }: Call<Row>, nowMs: number): PlatformError | undefined {
+  if (signal?.aborted) return new CancelledError('The call was cancelled before the model answered.');
+  if (deadlineMs !== undefined && deadlineMs <= nowMs)
+    return new ModelTimeoutError("The call's deadline passed before the model answered.");
+  return undefined;
+}
+
+/** The contract of the answers, for monitors and clients. */
+function answerShape({ task, count }: UnsupervisedMetadata): Contract {
+  const shared = { nullable: false, severity: 'error' } as const;
+  const number = (name: string) => ({ name, type: 'float64', role: 'numeric', ...shared });
+  const label = (allowedValues: string[]) => ({
+    name: 'prediction',
+    type: 'string',
+    role: 'categorical',
+    expect: { allowedValues },
+    ...shared,
+  });
+  const fields =
+    task === 'cluster'
+      ? [
+          label(Array.from({ length: count }, (_, at) => String(at + 1))),
+          { name: 'cluster', type: 'int64', role: 'ignored', ...shared },
+          number('distance'),
+        ]
+      : task === 'reduce'
+        ? [number('prediction'), { name: 'components', type: 'json', role: 'ignored', ...shared }, number('residual')]
+        : [label(['usual', 'anomaly']), number('score'), { name: 'isAnomaly', type: 'boolean', role: 'ignored', ...shared }];
+  return Contract.parse({ format: 'slipway.contract/1', fields });
+}
