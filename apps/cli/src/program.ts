@@ -9,6 +9,7 @@ import { addLaunch } from './commands/launch.ts';
 import { addLists } from './commands/lists.ts';
 import { addOperate } from './commands/operate.ts';
 import { addReport } from './commands/report.ts';
+import { addRollout } from './commands/rollout.ts';
 import { addServe } from './commands/serve.ts';
 import { INTERRUPTED_EXIT_CODE, createOutput, reportError } from './output.ts';
 
@@ -28,6 +29,7 @@ export function createProgram(): Command {
   addLaunch(program);
   addApply(program);
   addOperate(program);
+  addRollout(program);
   addExplain(program);
   addReport(program);
   addLists(program);

@@ -80,6 +80,7 @@ export async function compose(options: ComposeOptions, extra: ExtraParts = {}) {
     releasesCapability({
       releases,
       rollouts: answers.rollouts,
+      replays: { records, catalog, releases, routing: answers.routing, telemetry, workflows, clock },
       answering,
       audit,
       invocation: async (project, id) => (await telemetry.getInvocation(project, id)).invocation,

@@ -24,6 +24,15 @@ import {
   type PredictRequest,
   type RollbackRequest,
 } from '@slipway/releases/contract';
+import {
+  ReplayReport,
+  ReplayStarted,
+  type ReplayRequest,
+  Rollout,
+  RolloutPage,
+  type RolloutReason,
+  type RolloutRequest,
+} from '@slipway/releases/rollout-contract';
 import { InvocationDetail, InvocationPage, OutcomesReply, type OutcomesRequest } from '@slipway/telemetry/contract';
 import { RunEventPage, RunEventReply, RunPage, RunReply } from '@slipway/workflows/contract';
 import { z } from 'zod';
@@ -165,6 +174,19 @@ function releaseMethods({ call }: Transport) {
       rollback: (name: string, body: z.input<typeof RollbackRequest> = {}) =>
         call('POST', `/v1/releases/${segment(name)}/rollback`, ReleaseDetail, { body }),
       monitor: (name: string, query: Query = {}) => call('GET', `/v1/releases/${segment(name)}/monitor`, MonitorReport, { query }),
+    },
+    rollouts: {
+      start: (release: string, body: z.input<typeof RolloutRequest>) =>
+        call('POST', `/v1/releases/${segment(release)}/rollouts`, Rollout, { body }),
+      /** The rollout that the release is in, or was in last. */
+      latest: (release: string) => call('GET', `/v1/releases/${segment(release)}/rollout`, Rollout),
+      list: (release: string, query: Query = {}) => call('GET', `/v1/releases/${segment(release)}/rollouts`, RolloutPage, { query }),
+      act: (release: string, action: 'pause' | 'resume' | 'approve' | 'promote' | 'abort', body: z.input<typeof RolloutReason> = {}) =>
+        call('POST', `/v1/releases/${segment(release)}/rollout/${action}`, Rollout, { body }),
+    },
+    replays: {
+      start: (release: string, body: ReplayRequest) => call('POST', `/v1/releases/${segment(release)}/replays`, ReplayStarted, { body }),
+      report: ReplayReport.parse,
     },
   };
 }

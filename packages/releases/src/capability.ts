@@ -31,6 +31,7 @@ import {
 import type { Explained } from './explain.ts';
 import { migrations } from './migrations.ts';
 import type { Releases } from './release-service.ts';
+import { type ReplayDeps, replayRoutes, replayWorkflow } from './rollout/replay.ts';
 import { rolloutRoutes } from './rollout/rollout-routes.ts';
 import type { Rollouts } from './rollout/rollout-service.ts';
 import { rolloutJob, rolloutWorkflow } from './rollout/rollout-workflow.ts';
@@ -48,17 +49,24 @@ interface ReleasesRouteDeps {
   readonly answering: Answering;
   readonly audit: Audit;
   readonly rollouts: Rollouts;
+  readonly replays: ReplayDeps;
   /** A recorded call by id. */
   readonly invocation: (project: string, id: string) => Promise<Invocation>;
 }
 
 /** Releases over HTTP: their management, and the calls they answer. */
 export function releasesCapability(deps: ReleasesRouteDeps): Capability {
-  const { rollouts } = deps;
+  const { rollouts, replays } = deps;
   return {
     ...releasesSchema,
-    routes: [...managementRoutes(deps), ...rolloutRoutes(rollouts), ...callRoutes(deps.answering), explainRoute(deps)],
-    workflows: [rolloutWorkflow(rollouts)],
+    routes: [
+      ...managementRoutes(deps),
+      ...rolloutRoutes(rollouts),
+      ...replayRoutes(replays),
+      ...callRoutes(deps.answering),
+      explainRoute(deps),
+    ],
+    workflows: [rolloutWorkflow(rollouts), replayWorkflow(replays)],
     jobs: [rolloutJob(rollouts)],
   };
 }
