@@ -2,7 +2,7 @@ import type { Json, Page, ServableKind } from '@slipway/kernel';
 import type { Tx } from '@slipway/records';
 
 /** What the catalog keeps versions of. */
-export type CatalogKind = 'dataset' | ServableKind | 'report' | 'contract';
+export type CatalogKind = 'dataset' | ServableKind | 'report' | 'contract' | 'predictions';
 
 /** One immutable version of something that has a name. Times are milliseconds UTC. */
 export interface Version {

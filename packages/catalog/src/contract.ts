@@ -5,7 +5,7 @@ import { LINEAGE_DEPTH_MAX } from './catalog.ts';
 const Sha256 = z.string().regex(/^[0-9a-f]{64}$/);
 
 /** What the catalog keeps versions of. */
-export const CatalogKindName = z.enum(['dataset', 'model', 'prompt', 'assistant', 'agent', 'report', 'contract']);
+export const CatalogKindName = z.enum(['dataset', 'model', 'prompt', 'assistant', 'agent', 'report', 'contract', 'predictions']);
 export type CatalogKindName = z.infer<typeof CatalogKindName>;
 
 /** A version; times are RFC 3339. `meta` is null once retired. */

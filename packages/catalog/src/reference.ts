@@ -11,6 +11,7 @@ export const ID_KINDS = {
   assistant: 'assistantVersion',
   agent: 'agentVersion',
   report: 'report',
+  predictions: 'predictions',
   contract: 'contractVersion',
 } as const satisfies Record<CatalogKind, IdKind>;
 

@@ -196,3 +196,8 @@ export class SplitError extends InvalidError {
 export class DatasetNotFoundError extends NotFoundError {
   override readonly code = 'data/not-found';
 }
+
+/** A table for batch work lacks columns that every row needs. */
+export class BatchColumnsError extends InvalidError {
+  override readonly code = 'data/batch-columns';
+}

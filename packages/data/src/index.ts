@@ -16,6 +16,10 @@ export { FRAME_CELL_LIMIT, INGEST_LIMITS, PREVIEW_ROW_LIMIT, UPLOAD_LIMIT_BYTES,
 export { hasIdName, inferRoles, type RoleWishes, type Roles } from './infer-roles.ts';
 export { inferContract } from './infer-contract.ts';
 export { concatFrames } from './load-frame.ts';
+export { convertSource, describeSource, type BatchSource } from './batch/convert-source.ts';
+export { joinShards, type OutputFormat } from './batch/join-shards.ts';
+export { planBatch, type BatchField, type BatchPlan, type SourceColumn } from './batch/plan-batch.ts';
+export { PIECE_ROWS, runShard, type AnswerColumn, type Answers, type ShardRequest, type ShardResult } from './batch/run-shard.ts';
 export { planSplit, type Split, type SplitRequest, type SplitStrategy, type SplitTask } from './plan-split.ts';
 export { eraseSubjectRows, type ErasedRows } from './erase-rows.ts';
 export { QUANTILE_SHARES, RARE_VALUE_MIN } from './profile-table.ts';
@@ -33,6 +37,7 @@ export type {
   Violation,
 } from './contract.ts';
 export {
+  BatchColumnsError,
   BrokenGzipError,
   ColumnCountError,
   ColumnNameError,

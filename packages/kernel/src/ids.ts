@@ -17,6 +17,7 @@ export const ID_PREFIXES = {
   revision: 'rev',
   rollout: 'rol',
   report: 'rep',
+  predictions: 'prd',
   invocation: 'inv',
   outcome: 'out',
   event: 'evt',
@@ -24,6 +25,9 @@ export const ID_PREFIXES = {
   upload: 'upl',
   request: 'req',
   segment: 'seg',
+  alert: 'alr',
+  channel: 'chn',
+  delivery: 'dlv',
 } as const;
 
 export type IdKind = keyof typeof ID_PREFIXES;

@@ -3,7 +3,7 @@ import { Batcher } from './batcher.ts';
 import type { ModelMetadata } from './contract.ts';
 import type { Numbers } from './engine.ts';
 import { SignatureError } from './errors.ts';
-import { createEncoder, type InputEncoder } from './input-plan.ts';
+import { createEncoder, type InputEncoder, type InputPlan } from './input-plan.ts';
 import { type Lane, type LaneKind, openLane, openLaneHere } from './lane.ts';
 import type { ModelLimits } from './onnx/scan.ts';
 import { answerOutput, type ModelSource, type PreparedModel } from './prepare.ts';
@@ -41,6 +41,8 @@ export interface OpenModelOptions {
   /** False serves the graph as it is; for comparisons. */
   readonly pack?: boolean;
   readonly limits?: Partial<ModelLimits>;
+  /** Rows of one run of `predict`; for batch work, where nobody waits for a thread. Default: what fits a few milliseconds. */
+  readonly runRows?: number;
   /** Most rows that wait for their run; default ROW_QUEUE_LIMIT. */
   readonly queueLimit?: number;
 }
@@ -54,6 +56,8 @@ export interface ModelFacts {
   readonly rowMs: number;
   /** Most rows of one run. */
   readonly batchRows: number;
+  /** Text columns that the graph only looks up, and the texts it knows: every other text gets one and the same answer. */
+  readonly knownTexts: ReadonlyMap<string, readonly string[]>;
 }
 
 /** A loaded model. Rows must have passed the contract; frames must hold the contract's columns. */
@@ -111,7 +115,7 @@ class LoadedModel implements OnnxModel {
   readonly #width: number;
   readonly #hasFeatures: boolean;
 
-  constructor({ metadata, queueLimit = ROW_QUEUE_LIMIT }: OpenModelOptions, lane: Lane, prepared: PreparedModel) {
+  constructor({ metadata, runRows, queueLimit = ROW_QUEUE_LIMIT }: OpenModelOptions, lane: Lane, prepared: PreparedModel) {
     this.metadata = metadata;
     this.signature = prepared.signature;
     this.#lane = lane;
@@ -119,13 +123,14 @@ class LoadedModel implements OnnxModel {
     this.#outputs = [answerOutput(metadata)];
     this.#width = metadata.classes?.length ?? 1;
     this.#hasFeatures = prepared.hasFeatures;
-    const batchRows = batchRowsFor(lane.kind, prepared.batchRowMs);
+    const batchRows = runRows ?? batchRowsFor(lane.kind, prepared.batchRowMs);
     this.facts = {
       lane: lane.kind,
       layout: prepared.plan.layout,
       unpackedReason: prepared.unpackedReason,
       rowMs: prepared.rowMs,
       batchRows,
+      knownTexts: knownTextsOf(prepared.plan),
     };
     const run = async (rows: readonly Row[]) => this.#run(this.#encoder.encodeRows(rows), this.#outputs);
     this.#batcher = new Batcher({ rowLimit: batchRows, queueLimit, width: this.#width, run });
@@ -190,6 +195,17 @@ class LoadedModel implements OnnxModel {
     if (!decision) return argmax(probabilities, row, width);
     return (probabilities[row * width + 1] as number) >= decision.threshold ? 1 : 0;
   }
+}
+
+function knownTextsOf({ columns, texts }: InputPlan): ReadonlyMap<string, readonly string[]> {
+  const known = new Map<string, Set<string>>();
+  for (const column of columns) {
+    if (column.kind !== 'category' || texts.includes(column.field)) continue;
+    const keys = known.get(column.field) ?? new Set<string>();
+    column.keys.forEach((key) => keys.add(key));
+    known.set(column.field, keys);
+  }
+  return new Map([...known].map(([field, keys]) => [field, [...keys]]));
 }
 
 function batchRowsFor(lane: LaneKind, batchRowMs: number): number {
