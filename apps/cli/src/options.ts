@@ -11,6 +11,7 @@ export interface GlobalOptions {
   readonly key: string | undefined;
   readonly project: string | undefined;
   readonly databaseUrl: string | undefined;
+  readonly outboundAllow: readonly string[];
   readonly json: boolean;
 }
 

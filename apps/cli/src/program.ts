@@ -7,6 +7,7 @@ import { addExplain } from './commands/explain.ts';
 import { addKeep } from './commands/keep.ts';
 import { addLaunch } from './commands/launch.ts';
 import { addLists } from './commands/lists.ts';
+import { addMonitor } from './commands/monitor.ts';
 import { addOperate } from './commands/operate.ts';
 import { addReport } from './commands/report.ts';
 import { addRollout } from './commands/rollout.ts';
@@ -29,6 +30,7 @@ export function createProgram(): Command {
   addLaunch(program);
   addApply(program);
   addOperate(program);
+  addMonitor(program);
   addRollout(program);
   addExplain(program);
   addReport(program);

@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import { createAudit, auditCapability } from '@slipway/audit';
 import { createCatalog, catalogCapability } from '@slipway/catalog';
 import { type Data, createData, dataCapability } from '@slipway/data';
@@ -15,12 +16,12 @@ import {
   systemRandomBytes,
 } from '@slipway/kernel';
 import { ExplainThread, explainableModels } from '@slipway/learning';
-import { forecastLoader } from '@slipway/learning';
+import { forecastLoader, unsupervisedLoader } from '@slipway/learning';
 import { modelLoader } from '@slipway/models';
-import { monitoringCapability } from '@slipway/monitoring';
+import { createMonitoring, monitoringCapability } from '@slipway/monitoring';
 import type { Objects } from '@slipway/objects';
 import { createOpenInference, openInferenceCapability } from '@slipway/open-inference';
-import { createLaunches, projectCapability } from '@slipway/project';
+import { BATCH_QUEUE, createLaunches, projectCapability } from '@slipway/project';
 import type { Records } from '@slipway/records';
 import {
   ROLLOUT_QUEUE,
@@ -35,6 +36,7 @@ import { type Telemetry, openTelemetry, telemetryCapability } from '@slipway/tel
 import { createWorkflows, workflowsCapability } from '@slipway/workflows';
 import { httpCapability } from './http/index.ts';
 import type { Log } from './log.ts';
+import { listAllReleases } from './list-releases.ts';
 import { createMonitorPorts } from './monitor-ports.ts';
 import { operationsCapability } from './operations.ts';
 import { VERSION } from './version.ts';
@@ -51,6 +53,8 @@ export interface ComposeOptions {
   readonly trainingThreads: number;
   readonly publicUrl: () => string;
   readonly log: Log;
+  /** Private hosts that alerts may be sent to. */
+  readonly outboundAllow?: readonly string[];
   readonly clock?: Clock;
 }
 
@@ -69,6 +73,18 @@ export async function compose(options: ComposeOptions, extra: ExtraParts = {}) {
   const { records, objects } = options;
   const { audit, catalog, clock, identity, workflows } = base;
   const { releases, answering, routing } = answers;
+  const monitoring = createMonitoring({
+    records,
+    audit,
+    clock,
+    ids: base.ids,
+    random: systemRandomBytes,
+    ports: createMonitorPorts({ releases, catalog, objects, data, telemetry, clock }),
+    metrics: telemetry.metrics,
+    listReleases: (limit) => listAllReleases({ identity, releases }, limit),
+    outboundAllow: options.outboundAllow ?? [],
+    onProblem: (error) => options.log({ level: 'warn', message: 'monitoring', fields: { error: error.message } }),
+  });
   const openInference = createOpenInference({ answering, routing, releases, clock, version: VERSION });
   const capabilities: Capability[] = [
     auditCapability(audit),
@@ -85,7 +101,7 @@ export async function compose(options: ComposeOptions, extra: ExtraParts = {}) {
       audit,
       invocation: async (project, id) => (await telemetry.getInvocation(project, id)).invocation,
     }),
-    monitoringCapability(createMonitorPorts({ releases, catalog, objects, telemetry, clock })),
+    monitoringCapability(monitoring),
     openInferenceCapability(openInference),
     ...work.capabilities,
     httpCapability(records),
@@ -120,7 +136,7 @@ function composeBase({ records, log, ...options }: ComposeOptions) {
     ids,
     executorId: options.executorId,
     applicationVersion: options.applicationVersion,
-    queues: [ROLLOUT_QUEUE, { name: 'launch', concurrency: 1 }],
+    queues: [ROLLOUT_QUEUE, { name: 'launch', concurrency: 1 }, { name: BATCH_QUEUE, concurrency: 1 }],
     log: ({ level, message, error, run }) =>
       log({ level, message, fields: { run, error: error instanceof Error ? error.message : undefined } }),
   });
@@ -157,7 +173,11 @@ function composeAnswers(
   // One thread explains for all releases; it starts with the first question and ends when nobody asks any more.
   const explaining = new ExplainThread();
   const models = explainableModels(modelLoader({ objects, catalog, clock }), { objects, catalog, thread: explaining });
-  for (const loader of [forecastLoader({ objects, catalog, clock }, models), ...(extra.loaders ?? [])]) loaders.set(loader.kind, loader);
+  for (const loader of [
+    forecastLoader({ objects, catalog, clock }, unsupervisedLoader({ objects, catalog, clock }, models)),
+    ...(extra.loaders ?? []),
+  ])
+    loaders.set(loader.kind, loader);
   const routing = createRouting({
     records,
     catalog,
@@ -175,17 +195,18 @@ function composeAnswers(
 
 /** The durable work: launches and erasures. */
 function composeWork(
-  { records, objects, trainingThreads, publicUrl }: ComposeOptions,
+  { records, objects, trainingThreads, publicUrl, directory }: ComposeOptions,
   { audit, catalog, clock, ids, workflows }: Base,
   { telemetry, data, releases }: { telemetry: Telemetry; data: Data; releases: Releases },
 ) {
   const launchDeps = { records, objects, audit, catalog, data, releases, clock, trainingThreads, publicUrl };
   const launches = createLaunches(launchDeps, workflows);
+  const batchDeps = { ...launchDeps, workDirectory: join(directory('work'), 'batch'), threads: trainingThreads };
   const erasureDeps = { records, objects, audit, catalog, data, telemetry, clock, ids };
   const erasures = createErasures(erasureDeps, workflows);
   return {
     launches,
     erasures,
-    capabilities: [governanceCapability(erasureDeps, erasures), projectCapability(launchDeps, launches, workflows)],
+    capabilities: [governanceCapability(erasureDeps, erasures), projectCapability(launchDeps, launches, workflows, batchDeps)],
   };
 }

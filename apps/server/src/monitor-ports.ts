@@ -1,26 +1,31 @@
 import type { Catalog } from '@slipway/catalog';
-import { type Clock, parseJson } from '@slipway/kernel';
-import { type MonitorPorts, readReference } from '@slipway/monitoring';
+import { type Clock, type Row, parseJson } from '@slipway/kernel';
+import { type Data, metaOf as datasetMetaOf } from '@slipway/data';
+import { ModelMetadata } from '@slipway/models';
+import { type MonitorPorts, type Reference, readReference } from '@slipway/monitoring';
 import type { Objects } from '@slipway/objects';
 import { LaunchedModelMeta } from '@slipway/project';
 import { type Releases, liveRevision } from '@slipway/releases';
-import type { FieldSketch } from '@slipway/statistics';
 import type { Telemetry } from '@slipway/telemetry';
 
 /** References kept in memory: a version's never changes. */
 const REFERENCES_LIMIT = 32;
+/** Places in a dataset that sample rows are taken from. */
+const BLOCKS_COUNT = 20;
 
 /** What monitoring asks of its peers: which version answers, and what it was trained on. */
 export function createMonitorPorts(deps: {
   releases: Releases;
   catalog: Catalog;
   objects: Objects;
+  data: Data;
   telemetry: Telemetry;
   clock: Clock;
 }): MonitorPorts {
-  const { releases, catalog, objects, telemetry, clock } = deps;
-  const references = new Map<string, ReadonlyMap<string, FieldSketch>>();
+  const { releases, catalog, objects, data, telemetry, clock } = deps;
+  const references = new Map<string, Reference>();
   const metaOf = async (project: string, version: string) => LaunchedModelMeta.safeParse((await catalog.get(project, version)).meta).data;
+  const readJson = async (project: string, sha256: string) => parseJson(new TextDecoder().decode(await objects.read(project, sha256)));
   return {
     telemetry,
     clock,
@@ -45,10 +50,32 @@ export function createMonitorPorts(deps: {
       if (known) return known;
       const sha256 = (await metaOf(project, version))?.referenceSketches;
       if (sha256 === undefined) return undefined;
-      const loaded = readReference(parseJson(new TextDecoder().decode(await objects.read(project, sha256))));
+      const loaded = readReference(await readJson(project, sha256));
       if (references.size >= REFERENCES_LIMIT) references.delete(references.keys().next().value ?? '');
       references.set(key, loaded);
       return loaded;
     },
+    async loadContract(project, version) {
+      const sha256 = (await metaOf(project, version))?.metadata;
+      return sha256 === undefined ? undefined : ModelMetadata.safeParse(await readJson(project, sha256)).data?.contract;
+    },
+    async loadRows(project, version, limit) {
+      const { nodes } = await catalog.lineage(project, version, 'up', { depthLimit: 1 });
+      const dataset = nodes.find((node) => node.kind === 'dataset');
+      const meta = dataset && datasetMetaOf(dataset);
+      return meta && spreadRows(data, project, meta, limit);
+    },
   };
+}
+
+/** Blocks of rows from all over a dataset, so that one sorted by time or class is seen whole. */
+async function spreadRows(data: Data, project: string, meta: NonNullable<ReturnType<typeof datasetMetaOf>>, limit: number): Promise<Row[]> {
+  const size = Math.ceil(limit / BLOCKS_COUNT);
+  if (meta.rows <= limit) return [...(await data.readRows(project, meta, { limit, offset: 0 })).rows];
+  const rows: Row[] = [];
+  for (let block = 0; block < BLOCKS_COUNT; block += 1) {
+    const offset = Math.floor((block * (meta.rows - size)) / (BLOCKS_COUNT - 1));
+    rows.push(...(await data.readRows(project, meta, { limit: size, offset })).rows);
+  }
+  return rows;
 }

@@ -4,6 +4,7 @@ import { governanceSchema } from '@slipway/governance';
 import { identityMigrations } from '@slipway/identity';
 import type { Capability, Migration } from '@slipway/kernel';
 import type { Records } from '@slipway/records';
+import { monitoringSchema } from '@slipway/monitoring';
 import { projectMigrations } from '@slipway/project';
 import { releasesSchema } from '@slipway/releases';
 import { telemetrySchema } from '@slipway/telemetry';
@@ -25,6 +26,7 @@ export function schema(records: Records): Pick<Capability, 'name' | 'migrations'
     workflowsSchema,
     telemetrySchema,
     releasesSchema,
+    monitoringSchema,
     { name: 'project', migrations: projectMigrations },
     governanceSchema,
     { name: 'http', migrations: httpCapability(records).migrations ?? [] },

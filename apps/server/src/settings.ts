@@ -63,6 +63,21 @@ export const SETTINGS = {
     summary: 'A PostgreSQL server for the records instead of the embedded one.',
     secret: true,
   }),
+  outboundAllow: setting({
+    flag: null,
+    env: 'SLIPWAY_OUTBOUND_ALLOW',
+    shape: z
+      .string()
+      .max(10_000)
+      .optional()
+      .transform((text) =>
+        (text ?? '')
+          .split(',')
+          .map((host) => host.trim().toLowerCase())
+          .filter((host) => host !== ''),
+      ),
+    summary: 'Private hosts (host or host:port, separated by commas) that alerts may be sent to; public ones always may.',
+  }),
   durability: setting({
     flag: null,
     env: 'SLIPWAY_DURABILITY',

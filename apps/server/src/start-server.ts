@@ -32,6 +32,8 @@ export interface ServerOptions {
   /** False for a process that only works for itself: no port is opened. */
   readonly listen: boolean;
   readonly durability?: 'process' | 'host';
+  /** Private hosts that alerts may be sent to. */
+  readonly outboundAllow?: readonly string[];
   readonly log?: Log;
   readonly extra?: ExtraParts;
 }
@@ -84,6 +86,7 @@ async function start(options: ServerOptions, closing: (() => Promise<unknown>)[]
       applicationVersion: VERSION,
       executorId: `executor-${replica}`,
       replica,
+      outboundAllow: options.outboundAllow ?? [],
       trainingThreads: Math.max(1, Math.min(TRAINING_THREADS_MAX, availableParallelism())),
       publicUrl: () => url ?? `http://${HOST}:${options.port || 7700}`,
       log,

@@ -4,11 +4,26 @@ import { ContractReply, DatasetPage, DatasetVersion, Profile, RowsPage, Upload }
 import { ErasurePage, ErasureReceipt } from '@slipway/governance/contract';
 import { type CreateKeyBody, CreatedKeyReply, KeyPage, KeyReply, MeReply, ProjectPage, ProjectReply } from '@slipway/identity/contract';
 import { type ExplainOptions, type JsonShape, PlatformError } from '@slipway/kernel';
-import { MonitorReport } from '@slipway/monitoring/contract';
+import {
+  Alert,
+  AlertPage,
+  type ChannelBody,
+  ChannelList,
+  ChannelRemoved,
+  CreatedChannel,
+  DeliveryResult,
+  MonitorCheck,
+  MonitorReport,
+  type MonitorSettings,
+  MonitorSettingsReply,
+} from '@slipway/monitoring/contract';
 import {
   LaunchResult,
   LaunchStarted,
   type LaunchRequest,
+  type BatchRequest,
+  BatchResult,
+  BatchStarted,
   type ModelLaunchRequest,
   ModelLaunchResult,
   ResolvedLaunch,
@@ -85,6 +100,7 @@ export function createClient(options: ClientOptions) {
     ...runMethods(transport),
     ...releaseMethods(transport),
     ...careMethods(transport),
+    ...alertMethods(transport),
   };
 }
 
@@ -152,6 +168,17 @@ function runMethods(transport: Transport) {
       retry: (run: string) => call('POST', `/v1/runs/${segment(run)}/retry`, RunReply),
       follow,
     },
+    batches: {
+      /** Predicts for a whole uploaded table. */
+      start: (body: z.input<typeof BatchRequest>) => call('POST', '/v1/batch-predictions', BatchStarted, { body }),
+      follow: async (run: string, onEvent: (event: FollowedEvent) => void) => BatchResult.parse(await follow(run, onEvent)),
+      /** The bytes of the predictions, or of the rows set aside. */
+      file: async (run: string, file: 'output' | 'rejects'): Promise<ReadableStream<Uint8Array>> => {
+        const { body } = await transport.raw('GET', `/v1/batch-predictions/${segment(run)}/${file}`);
+        if (!body) throw new ConnectionError('The server sent an empty file.');
+        return body;
+      },
+    },
     launches: {
       start: (body: z.input<typeof LaunchRequest>) => call('POST', '/v1/launches', LaunchStarted, { body }),
       follow: async (run: string, onEvent: (event: FollowedEvent) => void) => LaunchResult.parse(await follow(run, onEvent)),
@@ -174,6 +201,11 @@ function releaseMethods({ call }: Transport) {
       rollback: (name: string, body: z.input<typeof RollbackRequest> = {}) =>
         call('POST', `/v1/releases/${segment(name)}/rollback`, ReleaseDetail, { body }),
       monitor: (name: string, query: Query = {}) => call('GET', `/v1/releases/${segment(name)}/monitor`, MonitorReport, { query }),
+      /** Looks now, and raises and resolves alerts. */
+      check: (name: string) => call('POST', `/v1/releases/${segment(name)}/monitor/check`, MonitorCheck),
+      monitorSettings: (name: string) => call('GET', `/v1/releases/${segment(name)}/monitor/settings`, MonitorSettingsReply),
+      configureMonitor: (name: string, body: z.input<typeof MonitorSettings>) =>
+        call('PUT', `/v1/releases/${segment(name)}/monitor/settings`, MonitorSettingsReply, { body }),
     },
     rollouts: {
       start: (release: string, body: z.input<typeof RolloutRequest>) =>
@@ -188,6 +220,26 @@ function releaseMethods({ call }: Transport) {
       start: (release: string, body: ReplayRequest) => call('POST', `/v1/releases/${segment(release)}/replays`, ReplayStarted, { body }),
       report: ReplayReport.parse,
     },
+  };
+}
+
+function alertMethods({ call }: Transport) {
+  const alertPath = (alert: string, verb: string) => `/v1/alerts/${segment(alert)}/${verb}`;
+  return {
+    alerts: {
+      list: (query: Query = {}) => call('GET', '/v1/alerts', AlertPage, { query }),
+      get: (alert: string) => call('GET', `/v1/alerts/${segment(alert)}`, Alert),
+      acknowledge: (alert: string, body: { note?: string } = {}) => call('POST', alertPath(alert, 'acknowledge'), Alert, { body }),
+      resolve: (alert: string, body: { note?: string } = {}) => call('POST', alertPath(alert, 'resolve'), Alert, { body }),
+    },
+    /** Where alerts are sent. */
+    channels: {
+      list: () => call('GET', '/v1/channels', ChannelList),
+      add: (body: z.input<typeof ChannelBody>) => call('POST', '/v1/channels', CreatedChannel, { body }),
+      remove: (channel: string) => call('DELETE', `/v1/channels/${segment(channel)}`, ChannelRemoved),
+      test: (channel: string) => call('POST', `/v1/channels/${segment(channel)}/test`, DeliveryResult),
+    },
+    dashboards: { grafana: () => call('GET', '/v1/dashboards/grafana', z.unknown()) },
   };
 }
 

@@ -3,6 +3,7 @@ import { FieldSketch, createRandom } from '@slipway/statistics';
 import { type TelemetryFixture, createTelemetryFixture, invocationMaker } from '@slipway/telemetry/testing';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { monitoringCapability } from './capability.ts';
+import type { Monitoring } from './monitoring.ts';
 import { MonitorReport } from './contract.ts';
 import { ReferenceInvalidError, WindowInvalidError } from './errors.ts';
 import { WINDOW_LIMIT_MS } from './limits.ts';
@@ -42,6 +43,8 @@ beforeAll(async () => {
       return { release: name, revision, version: `mv_${revision}`, task: 'binary', classes: ['no', 'yes'], positive: 'yes' };
     },
     loadReference: async (_project, version) => (version === 'mv_1' ? readReference(stored) : undefined),
+    loadContract: async () => undefined,
+    loadRows: async () => undefined,
     telemetry: fixture.telemetry,
     clock,
   };
@@ -77,7 +80,8 @@ test('MO22 a version without a reference, and a revision without calls, say so',
 });
 
 test('MO23 the route answers with the published shape', async () => {
-  const [route] = monitoringCapability(ports).routes ?? [];
+  const report: Monitoring['report'] = (project, release, options) => monitor(ports, project, release, options);
+  const [route] = monitoringCapability({ report } as Monitoring).routes ?? [];
   expect(route).toMatchObject({ method: 'GET', path: '/v1/releases/{name}/monitor', permission: 'project.read' });
   const reply = await route?.handle({ project: 'alpha', params: { name: 'churn' }, query: { window: '24h' } } as never);
   expect(MonitorReport.strict().parse(reply).invocations).toBe(600);

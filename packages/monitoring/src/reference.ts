@@ -1,15 +1,28 @@
 import { FieldSketch } from '@slipway/statistics';
 import { z } from 'zod';
 import { ReferenceInvalidError } from './errors.ts';
+import { QualityReference } from './quality/quality-reference.ts';
 
-const StoredReference = z.object({ format: z.literal('slipway.sketches/1'), fields: z.record(z.string(), z.unknown()) });
+const StoredReference = z.object({
+  format: z.literal('slipway.sketches/1'),
+  fields: z.record(z.string(), z.unknown()),
+  /** Absent for versions made before quality could be estimated. */
+  quality: QualityReference.optional(),
+});
 
-/** The sketches of a stored reference, as launch wrote them. @throws {ReferenceInvalidError} */
-export function readReference(json: unknown): Map<string, FieldSketch> {
+/** What a version's monitors compare with. */
+export interface Reference {
+  readonly fields: ReadonlyMap<string, FieldSketch>;
+  readonly quality: QualityReference | undefined;
+}
+
+/** A stored reference, as launch wrote it. @throws {ReferenceInvalidError} */
+export function readReference(json: unknown): Reference {
   const parsed = StoredReference.safeParse(json);
   if (!parsed.success) throw invalid(parsed.error);
   try {
-    return new Map(Object.entries(parsed.data.fields).map(([field, sketch]) => [field, FieldSketch.fromJson(sketch)]));
+    const fields = new Map(Object.entries(parsed.data.fields).map(([field, sketch]) => [field, FieldSketch.fromJson(sketch)]));
+    return { fields, quality: parsed.data.quality };
   } catch (cause) {
     throw invalid(cause);
   }

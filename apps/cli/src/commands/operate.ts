@@ -3,22 +3,22 @@ import { text } from 'node:stream/consumers';
 import { parseJson } from '@slipway/kernel';
 import type { Command } from 'commander';
 import { withClient } from '../connect.ts';
+import { type BatchFlags, isBatch, predictTable } from '../predict-table.ts';
 import { readableSize } from '../local-file.ts';
 import { globalOptions, parseNumber } from '../options.ts';
 import { showForecasts } from '../show-forecast.ts';
 import { createOutput, printResult, short, table } from '../output.ts';
 import { showExplanation } from './explain.ts';
 
-/** The commands that act on what is live: predict, rollback, monitor, audit, erase. */
+/** The commands that act on what is live: predict, rollback, audit, erase. */
 export function addOperate(program: Command): void {
   addPredict(program);
   addRollback(program);
-  addMonitor(program);
   addAudit(program);
   addErase(program);
 }
 
-interface PredictFlags {
+interface PredictFlags extends BatchFlags {
   readonly unit?: string;
   readonly subject?: string;
   readonly eventTime?: string;
@@ -28,16 +28,21 @@ interface PredictFlags {
 function addPredict(program: Command): void {
   program
     .command('predict')
-    .description('predict for rows given as JSON: an object, an array of objects, or @file')
+    .description('predict for rows given as JSON (an object, an array of objects, @file), or for a whole table (FILE -o FILE)')
     .argument('<release>')
-    .argument('<rows>', 'JSON, @rows.json or - for standard input')
+    .argument('<rows>', 'JSON, @rows.json, - for standard input, or a table: CSV, Parquet, JSON, NDJSON')
     .option('--unit <id>', 'what traffic is split by, such as a customer')
     .option('--subject <id>', 'whose data it is')
     .option('--event-time <time>', 'when it happened')
     .option('--explain', 'say why, too; more with: slipway explain INVOCATION')
+    .option('-o, --output <file>', 'table: where the predictions go; .parquet, .csv or .ndjson')
+    .option('--keep <a,b>', 'table: columns written beside the predictions, or all')
+    .option('--rejects <file>', 'table: where rows that break the contract go (default: beside the output)')
+    .option('--revision <n>', 'table: a certain revision instead of the live one')
     .action(async (release: string, rows: string, flags: PredictFlags, command: Command) => {
       const options = globalOptions(command);
       const output = createOutput(options.json);
+      if (await isBatch(rows, flags)) return predictTable(release, rows, flags, command);
       const parsed = parseJson(await rowsText(rows));
       const request = {
         rows: Array.isArray(parsed) ? [...parsed] : [parsed],
@@ -113,50 +118,6 @@ function addRollback(program: Command): void {
         printResult(output, release, () => `${release.name}: revision ${release.traffic.map((arm) => arm.revision).join(', ')} is live`);
       });
     });
-}
-
-function addMonitor(program: Command): void {
-  program
-    .command('monitor')
-    .description('compare a recent window with the training data, and show quality from outcomes')
-    .argument('<release>')
-    .option('--window <length>', 'how far back, such as 30m, 24h, 7d', '24h')
-    .option('--from <time>', 'start of the window instead')
-    .option('--to <time>', 'end of the window (default: now)')
-    .option('--revision <n>', 'a certain revision')
-    .option('--outcome <name>', 'which outcome to judge by')
-    .action(async (name: string, flags: Record<string, string | undefined>, command: Command) => {
-      const options = globalOptions(command);
-      const output = createOutput(options.json);
-      await withClient(options, output, async (client) => {
-        const report = await client.releases.monitor(name, flags);
-        printResult(output, report, () => showMonitor(report));
-      });
-    });
-}
-
-type MonitorReport = Awaited<ReturnType<import('@slipway/client').Client['releases']['monitor']>>;
-
-function showMonitor(report: MonitorReport): string {
-  const fields = report.fields.map((each) => [
-    each.verdict,
-    each.field,
-    short(each.psi),
-    short(each.jensenShannon),
-    `${short(each.missingReference)} → ${short(each.missingCurrent)}`,
-    each.newCategories
-      .slice(0, 5)
-      .map((category) => category.value)
-      .join(' '),
-  ]);
-  const quality = report.quality ? Object.entries(report.quality.metrics).map(([metric, value]) => `${metric} ${short(value)}`) : [];
-  return [
-    `${report.release} revision ${report.revision}: ${report.invocations} calls`,
-    table(fields, ['verdict', 'field', 'PSI', 'JS', 'missing', 'new categories']),
-    report.quality
-      ? `quality over ${report.quality.count} outcomes: ${quality.join(', ')}`
-      : 'quality: no outcomes in this window yet (POST /v1/outcomes)',
-  ].join('\n');
 }
 
 function addAudit(program: Command): void {

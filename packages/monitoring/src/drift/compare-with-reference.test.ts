@@ -1,7 +1,7 @@
 import { FieldSketch, createRandom } from '@slipway/statistics';
 import { expect, test } from 'vitest';
 import { compareWithReference } from './compare-with-reference.ts';
-import { CURRENT_COUNT_MIN } from './limits.ts';
+import { CURRENT_COUNT_MIN } from '../limits.ts';
 
 type Value = number | string | null;
 

@@ -9,7 +9,7 @@ import {
   regressionPlan,
 } from '@slipway/statistics';
 import type { Pair } from '@slipway/telemetry';
-import type { Quality } from './contract.ts';
+import type { Quality } from '../contract.ts';
 
 /** What a version predicts. */
 export interface PredictionTask {
