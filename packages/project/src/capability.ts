@@ -1,6 +1,8 @@
 import { type Capability, defineRoute } from '@slipway/kernel';
 import type { Workflows } from '@slipway/workflows';
 import { z } from 'zod';
+import { batchRoutes } from './batch/batch-routes.ts';
+import { type BatchDeps, batchWorkflow } from './batch/batch-workflow.ts';
 import { LaunchRequest, LaunchStarted, ResolvedLaunch } from './contract.ts';
 import type { LaunchDeps } from './launch-deps.ts';
 import type { Launches } from './launch-service.ts';
@@ -11,11 +13,11 @@ import { launchWorkflow } from './launch-workflow.ts';
 import { migrations } from './migrations.ts';
 
 /** Launches over HTTP, the workflow behind them, and the reports they leave. */
-export function projectCapability(deps: LaunchDeps, launches: Launches, workflows: Workflows): Capability {
+export function projectCapability(deps: LaunchDeps, launches: Launches, workflows: Workflows, batch: BatchDeps): Capability {
   return {
     name: 'project',
     migrations,
-    workflows: [launchWorkflow(deps), modelLaunchWorkflow(deps)],
+    workflows: [launchWorkflow(deps), modelLaunchWorkflow(deps), batchWorkflow(batch)],
     routes: [
       defineRoute({
         method: 'POST',
@@ -38,6 +40,7 @@ export function projectCapability(deps: LaunchDeps, launches: Launches, workflow
         handle: ({ project, params }) => launches.resolved(project, params.run),
       }),
       ...modelLaunchRoutes(deps, workflows),
+      ...batchRoutes(batch, workflows),
       ...reportRoutes(deps),
     ],
   };

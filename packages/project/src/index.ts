@@ -1,3 +1,4 @@
+export { BATCH_QUEUE, type BatchDeps } from './batch/batch-workflow.ts';
 export { projectCapability } from './capability.ts';
 export { LaunchInvalidError, LaunchNotResolvedError, UploadMissingError } from './errors.ts';
 export type { LaunchDeps } from './launch-deps.ts';

@@ -1,0 +1,254 @@
+import { type Json, type WorkflowContext, type WorkflowDefinition, canonicalJson, defineWorkflow } from '@slipway/kernel';
+import { hashJson } from '@slipway/kernel/hash';
+import { locateModel } from '@slipway/models';
+import { liveRevision } from '@slipway/releases';
+import { BatchInvalidError } from '../errors.ts';
+import type { LaunchDeps } from '../launch-deps.ts';
+import { columnNames } from './answer-frame.ts';
+import type { BatchSetup } from './batch-messages.ts';
+import { BatchProcess } from './batch-process.ts';
+import { batchProgress } from './batch-progress.ts';
+import { JoinedStep, OpenedStep, type PredictionsMeta, SHARD_ROWS, ShardStep } from './batch-state.ts';
+import { BatchRequest, type BatchResult } from './contract.ts';
+
+export const BATCH_WORKFLOW = 'project.batch';
+export const BATCH_QUEUE = 'batch';
+
+export interface BatchDeps extends Pick<LaunchDeps, 'records' | 'objects' | 'catalog' | 'releases' | 'clock' | 'audit'> {
+  /** A folder for the tables' temporary files. */
+  readonly workDirectory: string;
+  readonly threads: number;
+}
+
+/**
+ * `table -> shards -> one file of predictions`. The release's revision is pinned when the run starts. Each shard is a durable step: a killed
+ * run continues with the shard it was in. The work itself is done in a process of its own.
+ */
+export function batchWorkflow(deps: BatchDeps): WorkflowDefinition {
+  return defineWorkflow({
+    name: BATCH_WORKFLOW,
+    version: 1,
+    input: BatchRequest,
+    queue: BATCH_QUEUE,
+    run: async (context, request) => asJson(await predictTable(deps, context, request)),
+  });
+}
+
+const asJson = (value: unknown): Json => JSON.parse(canonicalJson(value)) as Json;
+
+/** One run in hand. */
+interface Batch {
+  readonly deps: BatchDeps;
+  readonly context: WorkflowContext;
+  readonly request: BatchRequest;
+  readonly worker: BatchProcess;
+  /** Known once the table is open. */
+  pinned: { readonly revision: number; readonly version: string } | undefined;
+}
+
+async function predictTable(deps: BatchDeps, context: WorkflowContext, request: BatchRequest): Promise<BatchResult> {
+  const batch: Batch = { deps, context, request, worker: new BatchProcess(() => setupOf(batch), context.signal), pinned: undefined };
+  try {
+    const opened = OpenedStep.parse(await context.step('open', async () => asJson(await openStep(batch))));
+    batch.pinned = opened;
+    const shards = await runShards(batch, opened);
+    const joined = JoinedStep.parse(await context.step('join', async () => asJson(await joinStep(batch, opened, shards))));
+    const rejected = shards.reduce((sum, shard) => sum + shard.rejected, 0);
+    const predictions = (await context.step('register', async () => registerStep(batch, opened, shards, joined))) as string;
+    const { release, format } = request;
+    const { revision, version, rows, notes } = opened;
+    await context.progress({ phase: 'done', ratio: 1, message: `${rows - rejected} rows predicted, ${rejected} set aside` });
+    return {
+      release,
+      revision,
+      version,
+      predictions,
+      rows,
+      predicted: rows - rejected,
+      rejected,
+      format,
+      ...joined,
+      notes,
+      shards: shards.length,
+      run: context.run,
+    };
+  } finally {
+    batch.worker.close();
+  }
+}
+
+async function setupOf({ deps, context, pinned }: Batch): Promise<BatchSetup> {
+  if (!pinned) throw new Error('Broken invariant: a batch has its version before its first order');
+  const { path, metadata } = await locateModel(deps, context.project, pinned.version);
+  return { workDirectory: deps.workDirectory, threads: deps.threads, modelPath: path, metadata };
+}
+
+/** Pins the version, opens the table (as Parquet, whatever it was) and refuses what cannot work before the first row. */
+async function openStep(batch: Batch): Promise<OpenedStep> {
+  const { deps, context, request, worker } = batch;
+  const { project } = context;
+  const { objects } = deps;
+  const pinned = await pinVersion(deps, project, request);
+  batch.pinned = pinned;
+  await context.progress({ phase: 'open', message: request.input.fileName });
+  const { metadata } = await locateModel(deps, project, pinned.version);
+  const target = await objects.temporaryPath(project);
+  let shown = 0;
+  const { source, absent, extra } = await worker.ask(
+    { type: 'open', path: await objects.localPath(project, request.input.sha256), read: request.read, target },
+    {
+      onRatio: (ratio) => {
+        if (ratio - shown < 0.02) return;
+        shown = ratio;
+        context.progress({ phase: 'open', message: request.input.fileName, ratio }).catch(() => {});
+      },
+    },
+  );
+  const names = source.columns.map((column) => column.name);
+  const keep = keptColumns(request, names, metadata.classes ?? []);
+  const sha256 = source.converted ? (await objects.putFile(project, target)).sha256 : request.input.sha256;
+  const notes = [
+    ...(absent.length > 0 ? [`${listed(absent)} not in the table and read as missing`] : []),
+    ...(extra.length > 0 ? [`${listed(extra)} not known to the model and left out`] : []),
+    ...source.notes.map(({ column, note }) => (column === null ? note : `${column}: ${note}`)),
+  ];
+  return { ...pinned, source: sha256, rows: source.rows, notes: notes.slice(0, 100), keep };
+}
+
+function listed(names: readonly string[]): string {
+  const shown = names.slice(0, 5).join(', ');
+  return `${shown}${names.length > 5 ? ` and ${names.length - 5} more` : ''} ${names.length === 1 ? 'is' : 'are'}`;
+}
+
+async function pinVersion(
+  deps: BatchDeps,
+  project: string,
+  { release: name, revision }: BatchRequest,
+): Promise<{ revision: number; version: string }> {
+  const release = await deps.releases.get(project, name);
+  const number = revision ?? liveRevision(release.traffic) ?? 0;
+  const { version, kind } = await deps.releases.revision(project, name, number);
+  const { meta } = await deps.catalog.get(project, version);
+  const isForecaster = meta !== null && typeof meta === 'object' && 'state' in meta;
+  if (kind !== 'model' || isForecaster) {
+    const what = isForecaster ? 'a forecaster, which answers by series, not by row' : `of kind "${kind}"`;
+    throw new BatchInvalidError(`Release "${name}" serves ${what}; tables can be predicted by models of rows only.`, {
+      details: { field: 'release' },
+    });
+  }
+  return { revision: number, version };
+}
+
+/** @throws {BatchInvalidError} for columns that are not there, or whose names the answers need. */
+function keptColumns({ keep }: BatchRequest, names: readonly string[], classes: readonly string[]): string[] {
+  const wanted = keep === 'all' ? names : keep;
+  const unknown = wanted.find((name) => !names.includes(name));
+  if (unknown !== undefined) {
+    throw new BatchInvalidError(`The table has no column "${unknown}" to keep.`, {
+      details: { field: 'keep', columns: names.slice(0, 100) },
+    });
+  }
+  const taken = new Set(['row', 'prediction', 'probability', ...columnNames(classes)].map((name) => name.toLowerCase()));
+  const clash = wanted.find((name) => taken.has(name.toLowerCase()));
+  if (clash === undefined) return [...wanted];
+  if (keep === 'all') return wanted.filter((name) => !taken.has(name.toLowerCase()));
+  throw new BatchInvalidError(`The column "${clash}" cannot be kept: the answers have a column of that name.`, {
+    details: { field: 'keep' },
+  });
+}
+
+async function runShards(batch: Batch, opened: OpenedStep): Promise<ShardStep[]> {
+  const { context, deps } = batch;
+  const shards: ShardStep[] = [];
+  const progress = batchProgress(context, deps.clock, opened.rows);
+  for (let from = 0; from < opened.rows; from += SHARD_ROWS) {
+    const to = Math.min(from + SHARD_ROWS, opened.rows);
+    const number = shards.length;
+    const work = async () => {
+      progress.at(from);
+      return asJson(await runShard(batch, opened, { from, to }, progress.add));
+    };
+    shards.push(ShardStep.parse(await context.step(`shard ${number}`, work)));
+  }
+  return shards;
+}
+
+async function runShard(
+  { deps, context, worker }: Batch,
+  { source, keep }: OpenedStep,
+  range: { readonly from: number; readonly to: number },
+  onRows: (rows: number) => void,
+): Promise<ShardStep> {
+  const { objects } = deps;
+  const { project } = context;
+  const outputPath = await objects.temporaryPath(project);
+  const rejectsPath = await objects.temporaryPath(project);
+  const file = await objects.localPath(project, source);
+  const { rejected, hasOutput } = await worker.ask({ type: 'shard', file, ...range, keep, outputPath, rejectsPath }, { onRows });
+  return {
+    output: hasOutput ? (await objects.putFile(project, outputPath)).sha256 : null,
+    rejects: rejected > 0 ? (await objects.putFile(project, rejectsPath)).sha256 : null,
+    rejected,
+  };
+}
+
+async function joinStep(batch: Batch, opened: OpenedStep, shards: readonly ShardStep[]): Promise<JoinedStep> {
+  const { context, deps } = batch;
+  await context.progress({ phase: 'join', message: `${shards.length} shards` });
+  const whole: ShardStep[] = [];
+  for (const [index, shard] of shards.entries()) whole.push(await presentShard(batch, opened, shard, index));
+  const join = async (hashes: readonly string[]) => {
+    if (hashes.length === 0) return null;
+    const files: string[] = [];
+    for (const sha256 of hashes) files.push(await deps.objects.localPath(context.project, sha256));
+    const target = await deps.objects.temporaryPath(context.project);
+    await batch.worker.ask({ type: 'join', files, format: batch.request.format, target });
+    return deps.objects.putFile(context.project, target);
+  };
+  const output = await join(whole.flatMap((shard) => shard.output ?? []));
+  const rejects = await join(whole.flatMap((shard) => shard.rejects ?? []));
+  return { output, rejects };
+}
+
+/** The shard, made again when its files are gone: another run over the same rows has tidied them away. */
+async function presentShard(batch: Batch, opened: OpenedStep, shard: ShardStep, index: number): Promise<ShardStep> {
+  const { deps, context } = batch;
+  for (const sha256 of [shard.output, shard.rejects]) {
+    if (sha256 === null || (await deps.objects.has(context.project, sha256))) continue;
+    const from = index * SHARD_ROWS;
+    return runShard(batch, opened, { from, to: Math.min(from + SHARD_ROWS, opened.rows) }, () => {});
+  }
+  return shard;
+}
+
+/** The predictions as a version with the model as its parent; shards are not needed any more. */
+async function registerStep(
+  { deps, context, request }: Batch,
+  opened: OpenedStep,
+  shards: readonly ShardStep[],
+  joined: JoinedStep,
+): Promise<string> {
+  const { project, run, principal } = context;
+  const rejected = shards.reduce((sum, shard) => sum + shard.rejected, 0);
+  const { release, format, input, keep } = request;
+  const { revision, version: model, rows } = opened;
+  const meta: PredictionsMeta = { ...joined, format, rows, rejected, release, revision, source: { ...input } };
+  const { version } = await deps.records.transaction((tx) =>
+    deps.catalog.register(tx, {
+      project,
+      kind: 'predictions',
+      name: release,
+      // Each run is recorded, also when it predicts the same rows again.
+      recipe: hashJson({ kind: 'slipway.predictions/1', model, input: input.sha256, format, keep, run }),
+      content: hashJson(joined),
+      run,
+      principal: principal.id,
+      meta: asJson(meta),
+      parents: [{ id: model, role: 'model' }],
+    }),
+  );
+  const kept = new Set([joined.output?.sha256, joined.rejects?.sha256, input.sha256]);
+  const spent = [...shards.flatMap((shard) => [shard.output, shard.rejects]), opened.source];
+  for (const sha256 of spent) if (sha256 !== null && !kept.has(sha256)) await deps.objects.delete(project, sha256);
+  return version.id;
+}
