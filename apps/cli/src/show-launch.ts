@@ -1,5 +1,6 @@
 import type { LaunchResult } from '@slipway/project/contract';
 import { conductLines } from './show-conduct.ts';
+import { unsupervisedHeading, unsupervisedLines } from './show-unsupervised.ts';
 import { rulesLines } from './show-rules.ts';
 import { worthLines } from './show-worth.ts';
 import { forecastHeading, forecastLines } from './show-forecast.ts';
@@ -13,6 +14,7 @@ export function showLaunch(result: LaunchResult): string {
     worthLines(result),
     rulesLines(result),
     forecastLines(result),
+    unsupervisedLines(result),
     importanceLine(result),
     conductLines(result),
     leakageLines(result),
@@ -24,8 +26,8 @@ export function showLaunch(result: LaunchResult): string {
 }
 
 function heading(result: LaunchResult): string {
-  const forecast = forecastHeading(result);
-  if (forecast !== undefined) return forecast;
+  const own = forecastHeading(result) ?? unsupervisedHeading(result);
+  if (own !== undefined) return own;
   const { trainer, task, rows, split, version, seconds } = result;
   return [
     `${task} model by ${trainer}: ${rows.train} rows to learn from, ${rows.test} to judge by (${split.strategy} split, seed ${split.seed})`,
@@ -86,9 +88,9 @@ function shown(value: unknown): string {
 
 function ending(result: LaunchResult): string {
   if (!result.release) return NOT_RELEASED;
-  const { name, revision, url } = result.release;
+  const { name, revision, url, rollout } = result.release;
   return [
-    `live: ${name}, revision ${revision}${result.forced ? ' (a failed gate was overridden)' : ''}`,
+    `${rollout === null ? 'live' : `in a rollout (see it with: slipway rollout ${name})`}: ${name}, revision ${revision}${result.forced ? ' (a failed gate was overridden)' : ''}`,
     curlFor(url, result.example),
   ].join('\n');
 }

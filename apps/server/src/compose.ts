@@ -26,6 +26,7 @@ import type { Records } from '@slipway/records';
 import {
   ROLLOUT_QUEUE,
   type Releases,
+  type Rollouts,
   createAnswering,
   createReleases,
   createRollouts,
@@ -69,7 +70,7 @@ export async function compose(options: ComposeOptions, extra: ExtraParts = {}) {
   const base = composeBase(options);
   const { telemetry, data } = await composeStores(options, base);
   const answers = composeAnswers(options, base, telemetry, extra);
-  const work = composeWork(options, base, { telemetry, data, releases: answers.releases });
+  const work = composeWork(options, base, { telemetry, data, rollouts: answers.rollouts, releases: answers.releases });
   const { records, objects } = options;
   const { audit, catalog, clock, identity, workflows } = base;
   const { releases, answering, routing } = answers;
@@ -197,9 +198,9 @@ function composeAnswers(
 function composeWork(
   { records, objects, trainingThreads, publicUrl, directory }: ComposeOptions,
   { audit, catalog, clock, ids, workflows }: Base,
-  { telemetry, data, releases }: { telemetry: Telemetry; data: Data; releases: Releases },
+  { telemetry, data, releases, rollouts }: { telemetry: Telemetry; data: Data; releases: Releases; rollouts: Rollouts },
 ) {
-  const launchDeps = { records, objects, audit, catalog, data, releases, clock, trainingThreads, publicUrl };
+  const launchDeps = { records, objects, audit, catalog, data, releases, rollouts, clock, trainingThreads, publicUrl };
   const launches = createLaunches(launchDeps, workflows);
   const batchDeps = { ...launchDeps, workDirectory: join(directory('work'), 'batch'), threads: trainingThreads };
   const erasureDeps = { records, objects, audit, catalog, data, telemetry, clock, ids };

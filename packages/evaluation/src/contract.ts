@@ -9,6 +9,7 @@ import { ForecastSection } from './forecast/contract.ts';
 import { RobustnessGate, RobustnessSection, RobustnessTest } from './robustness/contract.ts';
 import { RulesSection } from './rules/contract.ts';
 import { SlicesSection } from './slices/contract.ts';
+import { UnsupervisedSection } from './unsupervised/contract.ts';
 
 export {
   Comparison,
@@ -20,6 +21,7 @@ export {
   ObjectiveResult,
   RobustnessTest,
   RulesSection,
+  UnsupervisedSection,
 };
 export { Objective } from './objective/contract.ts';
 
@@ -27,8 +29,8 @@ export { Objective } from './objective/contract.ts';
 export const Task = z.enum(['binary', 'multiclass', 'regression', 'ranking']);
 export type Task = z.infer<typeof Task>;
 
-/** What a report may be about: a table's task, or the future of series. */
-export const ReportTask = z.enum([...Task.options, 'forecast']);
+/** What a report may be about: a table's task, the future of series, or rows without a target. */
+export const ReportTask = z.enum([...Task.options, 'forecast', 'cluster', 'reduce', 'anomaly']);
 export type ReportTask = z.infer<typeof ReportTask>;
 
 /** Null where the metric is undefined on this data (ROC AUC of one class); the report's notes say why. */
@@ -42,7 +44,7 @@ export type MetricValues = z.infer<typeof MetricValues>;
  * `quantile` a constant of theirs (whichever the model's loss is best served by), `random` any order of a query's rows.
  */
 export const Baseline = z.strictObject({
-  name: z.enum(['majority', 'mean', 'median', 'quantile', 'random', 'seasonal-naive']),
+  name: z.enum(['majority', 'mean', 'median', 'quantile', 'random', 'seasonal-naive', 'unrelated-columns']),
   metrics: z.partialRecord(MetricName, Estimate),
 });
 export type Baseline = z.infer<typeof Baseline>;
@@ -225,6 +227,8 @@ export const EvaluationReport = z.strictObject({
   robustness: RobustnessSection.nullable().default(null),
   /** Forecasts only: by step and series, with examples. */
   forecast: ForecastSection.nullable().default(null),
+  /** Models without a target only. */
+  unsupervised: UnsupervisedSection.nullable().default(null),
   leakage: z.array(Leak),
   acceptedLeaks: z.array(z.string()),
   parity: z.strictObject({ maxError: z.number() }).nullable(),

@@ -26,6 +26,7 @@ export {
   SPLIT_LEAKS,
   ReportTask,
   Task,
+  UnsupervisedSection,
 } from './contract.ts';
 export { EvaluationInputError, UnknownMetricError } from './errors.ts';
 export type { ModelPredictions, TaskData, Truth } from './inputs.ts';

@@ -31,6 +31,12 @@ export const MetricName = z.enum([
   'mrr',
   'mase',
   'smape',
+  'silhouette',
+  'inertia',
+  'stability',
+  'adjusted_rand',
+  'explained_variance',
+  'anomaly_rate',
 ]);
 export type MetricName = z.infer<typeof MetricName>;
 

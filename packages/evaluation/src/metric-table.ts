@@ -16,6 +16,10 @@ const BY_TASK: Readonly<Record<ReportTask, readonly MetricName[]>> = {
   regression: REGRESSION_METRICS,
   ranking: RANKING_METRICS,
   forecast: FORECAST_METRICS,
+  // Agreement with a label column, and areas, only where one was named.
+  cluster: ['silhouette', 'inertia', 'stability', 'adjusted_rand'],
+  reduce: ['explained_variance', 'stability'],
+  anomaly: ['stability', 'anomaly_rate', 'roc_auc', 'average_precision'],
 };
 
 const PRIMARY: Readonly<Record<ReportTask, MetricName>> = {
@@ -24,6 +28,9 @@ const PRIMARY: Readonly<Record<ReportTask, MetricName>> = {
   regression: 'rmse',
   ranking: 'ndcg_at_10',
   forecast: 'mase',
+  cluster: 'silhouette',
+  reduce: 'explained_variance',
+  anomaly: 'stability',
 };
 
 const LOWER_IS_BETTER: ReadonlySet<string> = new Set([
@@ -37,6 +44,7 @@ const LOWER_IS_BETTER: ReadonlySet<string> = new Set([
   'pinball',
   'mase',
   'smape',
+  'inertia',
 ]);
 
 /** The quantile that predictions claim to be; undefined unless they were trained for one. */

@@ -8,6 +8,7 @@ import {
   RulesSection,
   UnsupervisedSection,
 } from '@slipway/evaluation/contract';
+import { RolloutOptions } from '@slipway/releases/rollout-contract';
 import { z } from 'zod';
 import { ForecastDefinition, LaunchForecast } from './forecast/contract.ts';
 import { InteractionsDefinition, LossDefinition, MonotoneDefinition } from './learning-definition.ts';
@@ -82,68 +83,71 @@ export const MitigationMethod = z.enum(['reweighing', 'thresholds', 'thresholds:
 export type MitigationMethod = z.infer<typeof MitigationMethod>;
 
 /** Everything that decides what a table launch makes. Plain JSON: the CLI, the API and `slipway.config.ts` all come down to it. */
-export const LaunchDefinition = z
-  .strictObject({
-    /** Name of the model; also of its release, unless that has one of its own. */
-    name: Name,
-    release: Name.optional(),
-    dataset: Name,
-    read: ReadOptions.default({}),
-    /** A saved contract: the data is read as its types, checked against it, and takes its roles. */
-    contract: Contract.optional(),
-    /** The column to predict; empty for a launch without a target. */
-    target: z.string().max(256).default(''),
-    /** Label of the positive class of a binary target. */
-    positive: z.string().max(256).optional(),
-    exclude: columnList.default([]),
-    /** Roles that override what the profile says. */
-    as: z.record(columnName, FieldRole).default({}),
-    time: columnName.optional(),
-    group: columnName.optional(),
-    sensitive: columnList.default([]),
-    /** What is done about disparities between the groups of the sensitive columns; when left out, they are only measured. */
-    mitigate: MitigationMethod.optional(),
-    /** Columns that no counterfactual changes; the sensitive ones never are. */
-    immutable: columnList.default([]),
-    /** The column that says whose data a row is. */
-    subject: columnName.optional(),
-    /** What kind of answer the target is; found by looking at it when left out. */
-    task: LaunchTask.optional(),
-    /** Ranking: the column whose equal values make rows compete. */
-    query: columnName.optional(),
-    /** What training makes small. */
-    loss: LossDefinition.optional(),
-    /** Columns with which the prediction may only rise, or only fall. */
-    monotone: MonotoneDefinition.optional(),
-    /** Lists of columns that may meet on one branch of a tree. */
-    interactions: InteractionsDefinition.optional(),
-    /** The business question: what decisions or errors cost. Chooses the threshold, and is a gate. */
-    objective: Objective.optional(),
-    /** Makes the launch a forecast of the target along `time`. */
-    forecast: ForecastDefinition.optional(),
-    /** Makes the launch one without a target: groups of rows, fewer columns, or anomalies. */
-    unsupervised: UnsupervisedDefinition.optional(),
-    /** Rules that the model must be worth more than; the report compares them on the same rows. */
-    baseline: RulesDefinition.optional(),
-    train: TrainerDefinition.default({ kind: 'auto', seconds: TRAIN_SECONDS_DEFAULT }),
-    /** Seed of the training; when left out, the number the version will have. */
-    seed: z
-      .int()
-      .min(0)
-      .max(2 ** 31)
-      .optional(),
-    split: SplitDefinition.prefault({}),
-    gates: z.array(GateDefinition).max(100).optional(),
-    /** Gates beside the others: the default ones of the task, or `gates`. */
-    moreGates: z.array(GateDefinition).max(100).optional(),
-    acceptLeak: columnList.default([]),
-    recording: RecordingPolicy.default('full'),
-    environment: z.string().min(1).max(64).default('production'),
-  })
-  .refine(({ target, unsupervised }) => target !== '' || unsupervised !== undefined, {
-    path: ['target'],
-    error: 'is needed: the column to predict (or look for groups and anomalies with task cluster, reduce or anomaly)',
-  });
+const LaunchFields = z.strictObject({
+  /** Name of the model; also of its release, unless that has one of its own. */
+  name: Name,
+  release: Name.optional(),
+  dataset: Name,
+  read: ReadOptions.default({}),
+  /** A saved contract: the data is read as its types, checked against it, and takes its roles. */
+  contract: Contract.optional(),
+  /** The column to predict; empty for a launch without a target. */
+  target: z.string().max(256).default(''),
+  /** Label of the positive class of a binary target. */
+  positive: z.string().max(256).optional(),
+  exclude: columnList.default([]),
+  /** Roles that override what the profile says. */
+  as: z.record(columnName, FieldRole).default({}),
+  time: columnName.optional(),
+  group: columnName.optional(),
+  sensitive: columnList.default([]),
+  /** What is done about disparities between the groups of the sensitive columns; when left out, they are only measured. */
+  mitigate: MitigationMethod.optional(),
+  /** Columns that no counterfactual changes; the sensitive ones never are. */
+  immutable: columnList.default([]),
+  /** The column that says whose data a row is. */
+  subject: columnName.optional(),
+  /** What kind of answer the target is; found by looking at it when left out. */
+  task: LaunchTask.optional(),
+  /** Ranking: the column whose equal values make rows compete. */
+  query: columnName.optional(),
+  /** What training makes small. */
+  loss: LossDefinition.optional(),
+  /** Columns with which the prediction may only rise, or only fall. */
+  monotone: MonotoneDefinition.optional(),
+  /** Lists of columns that may meet on one branch of a tree. */
+  interactions: InteractionsDefinition.optional(),
+  /** The business question: what decisions or errors cost. Chooses the threshold, and is a gate. */
+  objective: Objective.optional(),
+  /** Makes the launch a forecast of the target along `time`. */
+  forecast: ForecastDefinition.optional(),
+  /** Makes the launch one without a target: groups of rows, fewer columns, or anomalies. */
+  unsupervised: UnsupervisedDefinition.optional(),
+  /** Rules that the model must be worth more than; the report compares them on the same rows. */
+  baseline: RulesDefinition.optional(),
+  train: TrainerDefinition.default({ kind: 'auto', seconds: TRAIN_SECONDS_DEFAULT }),
+  /** Seed of the training; when left out, the number the version will have. */
+  seed: z
+    .int()
+    .min(0)
+    .max(2 ** 31)
+    .optional(),
+  split: SplitDefinition.prefault({}),
+  gates: z.array(GateDefinition).max(100).optional(),
+  /** Gates beside the others: the default ones of the task, or `gates`. */
+  moreGates: z.array(GateDefinition).max(100).optional(),
+  acceptLeak: columnList.default([]),
+  recording: RecordingPolicy.default('full'),
+  environment: z.string().min(1).max(64).default('production'),
+  /** How the new revision takes over from a live one; at once when left out. */
+  rollout: RolloutOptions.optional(),
+});
+
+/** Either a column to predict, or a launch without a target. */
+export const LaunchDefinition = LaunchFields.refine(({ target, unsupervised }) => target !== '' || unsupervised !== undefined, {
+  path: ['target'],
+  error: 'is needed: the column to predict; groups and anomalies are looked for without one (task cluster, reduce or anomaly)',
+});
 export type LaunchDefinition = z.infer<typeof LaunchDefinition>;
 
 /** Where a launch comes from: the state of the repository it was started in. */

@@ -2,8 +2,10 @@ import type { Contract, FieldRole, RecordingPolicy } from '@slipway/kernel';
 import { InvalidError } from '@slipway/kernel';
 import type { FairnessMeasure, GateDefinition, Objective, RobustnessTest } from '@slipway/evaluation/contract';
 import { type Condition, type Literal, type RuleTable, parsePredicate, parseRules } from '@slipway/learning/rules';
+import type { RolloutOptions } from '@slipway/releases/rollout-contract';
 import type { z } from 'zod';
 import { type ForecastDefinition, LaunchDefinition, type ReadOptions, type RulesDefinition, type TrainerDefinition } from './contract.ts';
+import type { UnsupervisedDefinition } from './unsupervised/contract.ts';
 import type { InteractionsDefinition, LossDefinition, MonotoneDefinition } from './learning-definition.ts';
 
 /**
@@ -127,7 +129,10 @@ export function robustness(test?: RobustnessTest, atMost?: number): GateDefiniti
 
 export interface ModelOptions {
   readonly from: DatasetDefinition;
-  readonly target: string;
+  /** The column to predict; left out with `unsupervised`. */
+  readonly target?: string;
+  /** No target: groups of rows, fewer columns or anomalies: `{ task: 'cluster' }`. */
+  readonly unsupervised?: UnsupervisedDefinition;
   readonly positive?: string;
   /** What kind of answer the target is; found by looking at it when left out. */
   readonly task?: LaunchDefinition['task'];
@@ -169,10 +174,21 @@ export interface ModelDefinition extends ModelOptions {
 /** A predictive model learned from a dataset. */
 export const model = (name: string, options: ModelOptions): ModelDefinition => ({ type: 'model', name, ...options });
 
+type RolloutWishes = Omit<z.input<typeof RolloutOptions>, 'strategy'>;
+
+/** A rollout by growing shares of the traffic, rolled back by itself when something is surely worse. */
+export const canary = (options: RolloutWishes = {}): z.input<typeof RolloutOptions> => ({ strategy: 'canary', ...options });
+/** A rollout decided by mirrored calls alone: both versions answer the same calls, the candidate's answers are seen by nobody. */
+export const shadow = (options: RolloutWishes = {}): z.input<typeof RolloutOptions> => ({ strategy: 'shadow', ...options });
+/** One fixed split of the traffic until a version is surely better. */
+export const ab = (options: RolloutWishes = {}): z.input<typeof RolloutOptions> => ({ strategy: 'ab', ...options });
+
 export interface ReleaseOptions {
   readonly serve: ModelDefinition;
   readonly recording?: RecordingPolicy;
   readonly environment?: string;
+  /** How a new revision takes over from a live one: `canary()`, `shadow()`, `ab()`; at once when left out. */
+  readonly rollout?: z.input<typeof RolloutOptions>;
 }
 
 export interface ReleaseDefinition extends ReleaseOptions {
@@ -238,6 +254,7 @@ export function planLaunches(project: ProjectDefinition): PlannedLaunch[] {
         task: serve.task,
         query: serve.query,
         forecast: serve.forecast,
+        unsupervised: serve.unsupervised,
         loss: serve.loss,
         monotone: serve.monotone,
         interactions: serve.interactions,
@@ -259,6 +276,7 @@ export function planLaunches(project: ProjectDefinition): PlannedLaunch[] {
         acceptLeak: serve.acceptLeak,
         recording: each.recording,
         environment: each.environment,
+        rollout: each.rollout,
       }),
     );
     if (!parsed.success) {

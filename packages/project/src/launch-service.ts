@@ -1,11 +1,12 @@
 import { type Json, type Principal, ForbiddenError, canonicalJson, roleAllows } from '@slipway/kernel';
 import type { Workflows } from '@slipway/workflows';
-import { LaunchRequest, LaunchResult, TrainerDefinition, type ResolvedLaunch } from './contract.ts';
+import { LaunchRequest, LaunchTask, LaunchResult, TrainerDefinition, type ResolvedLaunch } from './contract.ts';
 import { LaunchNotResolvedError, UploadMissingError } from './errors.ts';
 import type { LaunchDeps } from './launch-deps.ts';
 import { LaunchedModelMeta } from './launch-state.ts';
 import { gatesOf } from './launch-steps.ts';
 import { resolvedForecast } from './forecast/resolved-forecast.ts';
+import { resolvedUnsupervised } from './unsupervised/launch-unsupervised.ts';
 import { LAUNCH_WORKFLOW } from './launch-workflow.ts';
 
 export interface Launches {
@@ -48,6 +49,7 @@ export function createLaunches(deps: LaunchDeps, workflows: Workflows): Launches
       const result = LaunchResult.parse(run.output);
       const files = { data: request.data, test: request.test ?? null };
       if (result.task === 'forecast') return { run: runId, definition: resolvedForecast(request.definition, result), ...files };
+      if (request.definition.unsupervised) return { run: runId, definition: resolvedUnsupervised(request.definition, result), ...files };
       const { trainer, params } = LaunchedModelMeta.parse((await deps.catalog.get(project, result.version)).meta);
       const { strategy } = request.definition.split;
       // They are among the gates below; twice they would be other gates.
@@ -60,7 +62,7 @@ export function createLaunches(deps: LaunchDeps, workflows: Workflows): Launches
           ...request.definition.split,
           strategy: result.split.strategy === 'given' ? strategy : (result.split.strategy as typeof strategy),
         },
-        gates: gatesOf(request.definition, result.task),
+        gates: gatesOf(request.definition, LaunchTask.parse(result.task)),
       };
       return { run: runId, definition, ...files };
     },

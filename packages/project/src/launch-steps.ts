@@ -44,7 +44,7 @@ export async function ingestStep(deps: LaunchDeps, context: WorkflowContext, req
   const { definition } = request;
   const { exclude, as, target, time, group, subject, read } = definition;
   const common = { project: context.project, principal: context.principal, run: context.run, signal: context.signal };
-  const wishes = { exclude, as, target, time, group: group ?? definition.query, subject };
+  const wishes = { exclude, as, ...(target === '' ? {} : { target }), time, group: group ?? definition.query, subject };
   const report = reporter(context, deps);
   const onProgress = (event: ProgressEvent) => report({ ...event, phase: 'data', message: event.message ?? event.phase });
   const trained = await deps.data.ingestVersion({

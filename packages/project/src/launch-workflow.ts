@@ -13,6 +13,7 @@ import { type LaunchDeps, secondsSince } from './launch-deps.ts';
 import { DatasetStep, EvaluateStep, LaunchedModelMeta, PlanStep, ReleaseStep, ReportMeta, TrainStep, VersionStep } from './launch-state.ts';
 import { ingestStep, planStep, trainStep, versionStep } from './launch-steps.ts';
 import { type PreparedData, prepareData } from './prepare-data.ts';
+import { launchUnsupervised } from './unsupervised/launch-unsupervised.ts';
 
 export const LAUNCH_WORKFLOW = 'project.launch';
 /** Columns named with a result; the report has them all. */
@@ -36,6 +37,7 @@ const asJson = (value: unknown): Json => JSON.parse(canonicalJson(value)) as Jso
 
 async function launch(deps: LaunchDeps, context: WorkflowContext, asked: LaunchRequest): Promise<LaunchResult> {
   const request = { ...asked, definition: withLossOfCosts(asked.definition) };
+  if (request.definition.unsupervised) return launchUnsupervised(deps, context, request, releaseStep);
   if (request.definition.forecast) return launchForecast(deps, context, request, releaseStep);
   const startedMs = deps.clock.monotonicMs();
   const { definition } = request;
@@ -111,17 +113,18 @@ async function releaseStep(
   const { project, principal, run } = context;
   if (!evaluated.passed && !force) return null;
   return deps.records.transaction(async (tx) => {
-    const published = await deps.releases.publish(tx, {
+    const publication = {
       project,
       name: definition.release ?? definition.name,
       version: version.version,
-      kind: 'model',
+      kind: 'model' as const,
       recording: definition.recording,
       environment: definition.environment,
       run,
       principal: principal.id,
       revise: mode,
-    });
+    };
+    const published = await deps.rollouts.publish(tx, publication, definition.rollout && { options: definition.rollout, principal });
     if (!evaluated.passed) {
       await deps.audit.append(tx, project, {
         type: 'evaluation.gates.overridden',
@@ -130,7 +133,7 @@ async function releaseStep(
         data: { revision: published.revision, version: version.version, report: evaluated.report },
       });
     }
-    return { name: published.release, revision: published.revision };
+    return { name: published.release, revision: published.revision, rollout: published.run };
   });
 }
 
@@ -196,6 +199,7 @@ async function describe(deps: LaunchDeps, context: WorkflowContext, request: Lau
     ...launchWorth(report),
     rules: report.rules,
     forecast: null,
+    unsupervised: null,
     report: evaluated.report,
     example: exampleRow(
       metadata.contract,

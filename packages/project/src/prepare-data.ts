@@ -6,6 +6,7 @@ import type { LaunchDefinition } from './contract.ts';
 import { LaunchInvalidError } from './errors.ts';
 import { requireMitigable } from './evidence/require-mitigable.ts';
 import { keepCopiesTogether } from './evidence/keep-copies-together.ts';
+import { requireUnsupervised } from './unsupervised/unsupervised-data.ts';
 import { requireForecastable } from './forecast/forecast-data.ts';
 
 /** Rows with their target: class codes, or numbers for a regression. */
@@ -67,6 +68,7 @@ export async function prepareData(data: Data, project: string, refs: DatasetRefs
  * @throws {LaunchInvalidError} for a name that is no column, and what target, split and trainer refuse.
  */
 export async function requireLearnable(table: ReadTable, definition: LaunchDefinition, hasTestFile: boolean): Promise<void> {
+  if (definition.unsupervised) return requireUnsupervised(table, definition, hasTestFile);
   if (definition.forecast) return requireForecastable(table, definition, hasTestFile);
   const { contract } = table;
   const field = targetField(contract, definition.target);

@@ -32,7 +32,8 @@ export function renderConfig(
   });
   const trained = fields({
     from: raw('data'),
-    target: definition.target,
+    target: definition.target === '' ? undefined : definition.target,
+    unsupervised: definition.unsupervised,
     positive: definition.positive,
     task: definition.task,
     query: definition.query,
@@ -58,6 +59,7 @@ export function renderConfig(
     serve: raw('trained'),
     recording: definition.recording === 'full' ? undefined : definition.recording,
     environment: definition.environment === 'production' ? undefined : definition.environment,
+    rollout: definition.rollout,
   });
   return `import { ${[...uses].toSorted().join(', ')} } from 'slipway';
 

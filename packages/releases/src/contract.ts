@@ -83,6 +83,13 @@ export const Prediction = z.object({
   lastKnown: z.string().nullable().optional(),
   level: z.number().optional(),
   notes: z.array(z.string()).optional(),
+  /** Models without a target: the cluster and the distance to its centre, components and what they leave out, or the score. */
+  cluster: z.int().optional(),
+  distance: z.number().optional(),
+  components: z.array(z.number()).optional(),
+  residual: z.number().optional(),
+  score: z.number().optional(),
+  isAnomaly: z.boolean().optional(),
   error: z.object({ code: z.string(), message: z.string() }).optional(),
   pending: z.string().optional(),
   /** When asked for. */

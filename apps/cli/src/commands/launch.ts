@@ -15,10 +15,12 @@ import { globalOptions, parseList, parseNumber } from '../options.ts';
 import { createOutput, printResult } from '../output.ts';
 import { conductGates, fairColumns } from '../conduct-gates.ts';
 import { type RulesFlags, addRulesFlags, rulesOf } from '../rules-flags.ts';
+import { rolloutOf } from '../rollout-flags.ts';
 import { saveConfig } from '../save-config.ts';
+import { type UnsupervisedFlags, addUnsupervisedFlags, unsupervisedOf } from '../unsupervised-flags.ts';
 import { gateAdvice, showLaunch } from '../show-launch.ts';
 
-interface LaunchFlags extends ObjectiveFlags, ForecastFlags, RulesFlags, ModelFlags {
+interface LaunchFlags extends ObjectiveFlags, ForecastFlags, RulesFlags, UnsupervisedFlags, ModelFlags {
   readonly target?: string;
   readonly test?: string;
   readonly columns?: string;
@@ -50,6 +52,7 @@ interface LaunchFlags extends ObjectiveFlags, ForecastFlags, RulesFlags, ModelFl
   readonly seed?: string;
   readonly acceptLeak?: string;
   readonly environment?: string;
+  readonly rollout?: string;
   readonly recording?: string;
   readonly force?: boolean;
   readonly save?: string | boolean;
@@ -72,7 +75,10 @@ export function addLaunch(program: Command): void {
     .option('--exclude <a,b>', 'columns not to learn from')
     .option('--as <column=role>', 'role of a column: numeric, categorical, boolean, time, text, identifier, ignored', collect, [])
     .option('--positive <label>', 'the label that counts as positive')
-    .option('--task <task>', 'binary, multiclass, regression, ranking, forecast (default: found by the target)')
+    .option(
+      '--task <task>',
+      'binary, multiclass, regression, ranking, forecast (default: found by the target); without one: cluster, reduce, anomaly',
+    )
     .option('--query <column>', 'rows with the same value compete: learn to rank them')
     .option('--loss <loss>', 'squared, absolute, quantile:0.9, poisson, tweedie:1.5, lambdarank (default: by the task)')
     .option('--monotone <column=direction>', 'the prediction only rises (increasing) or falls (decreasing) with the column', collect, [])
@@ -95,10 +101,15 @@ export function addLaunch(program: Command): void {
     .option('--seed <n>', 'seed of split and training')
     .option('--accept-leak <a,b>', 'columns that look like leaks and are not; @near-duplicates, @groups, @time-order for the split')
     .option('--environment <label>', 'label of the release (default: production)')
+    .option(
+      '--rollout <strategy[:shares]>',
+      'canary, canary:5,25,50, ab:50 or shadow: how it takes over from a live revision (default: at once)',
+    )
     .option('--recording <policy>', 'full, redacted or none (default: full)')
     .option('--force', 'release although a gate failed; recorded with your name')
     .option('--save [file]', 'write what was launched as slipway.config.ts');
   addRulesFlags(launch);
+  addUnsupervisedFlags(launch);
   addModelFlags(launch);
   addForecastFlags(launch).action(async (file: string, flags: LaunchFlags, command: Command) => {
     if (await isModelFile(file)) return launchModelFile(file, { ...flags }, command);
@@ -169,6 +180,7 @@ function definitionOf(
   const seconds = parseNumber('--seconds', flags.seconds, { min: 0.1, max: TRAIN_SECONDS_MAX }) ?? TRAIN_SECONDS_DEFAULT;
   const testRatio = parseNumber('--test-ratio', flags.testRatio, { min: 0.01, max: 0.99 });
   const columns = parseList(flags.columns);
+  const unsupervised = unsupervisedOf(flags);
   const given = {
     name,
     dataset: flags.dataset ?? name,
@@ -188,7 +200,8 @@ function definitionOf(
     ...defined({ objective: parseObjective(flags) }),
     acceptLeak: parseList(flags.acceptLeak),
     ...defined({
-      task: flags.task === 'forecast' ? undefined : flags.task,
+      task: flags.task === 'forecast' || unsupervised ? undefined : flags.task,
+      unsupervised,
       forecast: forecastOf(flags),
       query: flags.query,
       loss: parseLoss(flags.loss),
@@ -199,7 +212,7 @@ function definitionOf(
     ...defined({ baseline }),
     split: defined({ strategy: flags.split, testRatio, seed }),
     ...defined({ positive: flags.positive, time: flags.time, group: flags.group, subject: flags.subject, seed }),
-    ...defined({ environment: flags.environment, recording: flags.recording }),
+    ...defined({ environment: flags.environment, recording: flags.recording, rollout: rolloutOf(flags.rollout) }),
   };
   const parsed = LaunchDefinition.safeParse(given);
   if (parsed.success) return parsed.data;

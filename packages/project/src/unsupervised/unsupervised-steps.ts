@@ -1,0 +1,343 @@
+import {
+  EvaluationReport,
+  type GateDefinition,
+  PARITY_REGRESSION_ERROR_MAX,
+  checkGates,
+  decideGates,
+  hashGates,
+  primaryMetric,
+} from '@slipway/evaluation';
+import { INPUT_ROLES, type Json, type Row, type WorkflowContext, canonicalJson, takeRows } from '@slipway/kernel';
+import { hashJson } from '@slipway/kernel/hash';
+import {
+  UnsupervisedMetadata,
+  UnsupervisedVersionMeta,
+  openUnsupervised,
+  readUnsupervised,
+  runUnsupervised,
+  type UnsupervisedRun,
+} from '@slipway/learning';
+import type { LaunchDefinition, LaunchRequest } from '../contract.ts';
+import { rowsOf } from '../evaluate-step.ts';
+import { getJson, putJson } from '../json-object.ts';
+import { type LaunchDeps, secondsSince } from '../launch-deps.ts';
+import { type DatasetStep, type EvaluateStep, ReportMeta } from '../launch-state.ts';
+import { CONTAMINATION_DEFAULT, type UnsupervisedDefinition } from './contract.ts';
+import type { UnsupervisedRows } from './unsupervised-data.ts';
+import { UnsupervisedEvidence, UnsupervisedMeta, UnsupervisedPlanStep, type UnsupervisedStep } from './unsupervised-state.ts';
+
+/** Raised when the same recipe would give another model. */
+const CODE_VERSION = 1;
+const LATENCY_CALLS = 100;
+const LATENCY_ROWS = 20;
+const LATENCY_P95_MS_MAX = 50;
+/** Agreement of refits on resampled rows below which clusters or scores are an accident of the rows. */
+const STABILITY_MIN = 0.5;
+
+const TRAINERS = { cluster: 'k-means', reduce: 'pca', anomaly: 'isolation-forest' } as const;
+
+const plainJson = (value: unknown) => JSON.parse(canonicalJson(value)) as Json;
+
+function optionsOf({ unsupervised }: LaunchDefinition): UnsupervisedDefinition {
+  if (!unsupervised) throw new Error('The definition has a target.');
+  return unsupervised;
+}
+
+/** The gates: its own, or better than unrelated columns (where that can be asked), stable, parity, latency. */
+export function unsupervisedGates(definition: LaunchDefinition): GateDefinition[] {
+  const { task, label } = optionsOf(definition);
+  const better: GateDefinition[] =
+    task === 'anomaly' && label === undefined
+      ? []
+      : [{ kind: 'betterThanBaseline', metric: task === 'anomaly' ? 'roc_auc' : primaryMetric(task) }];
+  const gates: GateDefinition[] = definition.gates ?? [
+    ...better,
+    { kind: 'metric', metric: 'stability', atLeast: STABILITY_MIN },
+    { kind: 'parity', maxError: PARITY_REGRESSION_ERROR_MAX },
+    { kind: 'latency', p95MsMax: LATENCY_P95_MS_MAX },
+  ];
+  return checkGates([...gates, ...(definition.moreGates ?? [])], task);
+}
+
+/** Fixes gates, seed and recipe before anything is measured. */
+export async function unsupervisedPlanStep(
+  deps: LaunchDeps,
+  context: WorkflowContext,
+  request: LaunchRequest,
+  datasets: DatasetStep,
+  rows: UnsupervisedRows,
+): Promise<UnsupervisedPlanStep> {
+  const startedMs = deps.clock.monotonicMs();
+  const { definition } = request;
+  const { project } = context;
+  const gates = unsupervisedGates(definition);
+  const newest = (await deps.catalog.list(project, { kind: 'model', name: definition.name, limit: 1 })).items[0];
+  const { meta } = await deps.data.dataset(project, datasets.dataset);
+  const newestMeta = UnsupervisedMeta.safeParse(newest?.meta);
+  const again = request.mode === 'when-changed' && newestMeta.success ? newestMeta.data.seed : undefined;
+  const seed = definition.seed ?? again ?? (newest?.number ?? 0) + 1;
+  const { split, exclude, group } = definition;
+  const recipe = hashJson({
+    kind: 'slipway.unsupervised/1',
+    code: CODE_VERSION,
+    data: meta.rowsHash,
+    contract: hashJson(rows.contract),
+    options: optionsOf(definition),
+    exclude: exclude.toSorted(),
+    group: group ?? null,
+    split: { testRatio: split.testRatio, seed: split.seed },
+    seed,
+  });
+  const found = await deps.catalog.findByRecipe(project, 'model', definition.name, recipe);
+  await deps.records.transaction((tx) =>
+    deps.audit.append(tx, project, {
+      type: 'evaluation.gates.fixed',
+      principal: context.principal.id,
+      subject: { kind: 'run', id: context.run },
+      data: { model: definition.name, gates: gates as unknown as Json, hash: hashGates(gates) },
+    }),
+  );
+  return {
+    seed,
+    gatesHash: hashGates(gates),
+    existing: found?.id ?? null,
+    recipe,
+    rows: { train: rows.train.rowCount, test: rows.test.rowCount },
+    seconds: secondsSince(deps.clock, startedMs),
+  };
+}
+
+/** Fits, judges and registers; the version that exists for the recipe is used instead. */
+export async function unsupervisedStep(
+  deps: LaunchDeps,
+  context: WorkflowContext,
+  request: LaunchRequest,
+  state: { readonly datasets: DatasetStep; readonly planned: UnsupervisedPlanStep; readonly rows: () => Promise<UnsupervisedRows> },
+): Promise<UnsupervisedStep> {
+  const startedMs = deps.clock.monotonicMs();
+  const { planned, datasets } = state;
+  const { definition } = request;
+  const { project } = context;
+  if (planned.existing !== null) return { version: planned.existing, created: false, seconds: 0 };
+  const rows = await state.rows();
+  const { task, clusters, components, contamination = CONTAMINATION_DEFAULT } = optionsOf(definition);
+  const run = await runUnsupervised(
+    { ...rows, options: { kind: task, clusters, components, contamination, seed: planned.seed } },
+    {
+      signal: context.signal,
+      onProgress: (ratio, message) => void context.progress({ phase: 'train', ratio, message }).catch(() => {}),
+    },
+  );
+  const meta = await store(deps, context, definition, planned, run);
+  const { version, created } = await deps.records.transaction((tx) =>
+    deps.catalog.register(tx, {
+      project,
+      kind: 'model',
+      name: definition.name,
+      recipe: planned.recipe,
+      content: hashJson({ onnx: meta.onnx, metadata: meta.metadata }),
+      run: context.run,
+      principal: context.principal.id,
+      meta: plainJson(meta),
+      parents: [{ id: datasets.dataset, role: 'training-data' }],
+    }),
+  );
+  return { version: version.id, created: created || version.run === context.run, seconds: secondsSince(deps.clock, startedMs) };
+}
+
+async function store(
+  deps: LaunchDeps,
+  { project }: WorkflowContext,
+  definition: LaunchDefinition,
+  planned: UnsupervisedPlanStep,
+  run: UnsupervisedRun,
+): Promise<UnsupervisedMeta> {
+  const { task, label, contamination = CONTAMINATION_DEFAULT } = optionsOf(definition);
+  const { seed } = planned;
+  const metadata = UnsupervisedMetadata.parse({
+    format: 'slipway.unsupervised/1',
+    task,
+    contract: { ...run.contract, ...(definition.subject === undefined ? {} : { subject: definition.subject }) },
+    features: run.features,
+    count: run.count,
+    threshold: run.threshold,
+    trainer: TRAINERS[task],
+    params: task === 'cluster' ? { clusters: run.count } : task === 'reduce' ? { components: run.count } : { contamination },
+    seed,
+  });
+  const estimate = (value: number) => (Number.isFinite(value) ? value : null);
+  const { judgement } = run;
+  const evidence: UnsupervisedEvidence = {
+    metrics: Object.fromEntries(
+      Object.entries(judgement.metrics).map(([name, { value, low, high }]) => [
+        name,
+        { value: estimate(value), low: estimate(low), high: estimate(high) },
+      ]),
+    ),
+    baseline: Object.fromEntries(Object.entries(judgement.baseline).map(([name, value]) => [name, estimate(value)])),
+    section: {
+      kind: task,
+      columns: run.contract.fields.filter((field) => INPUT_ROLES.has(field.role)).map((field) => field.name),
+      count: run.count,
+      tried: [...run.tried],
+      clusters: run.clusters.map((each) => ({ ...each, traits: [...each.traits] })),
+      components: run.components.map((each) => ({ ...each, weights: [...each.weights] })),
+      threshold: run.threshold,
+      contamination: task === 'anomaly' ? contamination : null,
+      quantiles: [...judgement.quantiles],
+      label: label ?? null,
+    },
+    notes: [
+      ...judgement.notes,
+      ...run.excluded.filter((each) => each.field !== label).map(({ field, reason }) => `${field}: not learnt from: ${reason}`),
+    ],
+  };
+  const onnx = await deps.objects.put(project, run.bytes);
+  return {
+    format: 'slipway.unsupervised/1',
+    onnx: onnx.sha256,
+    metadata: await putJson(deps.objects, project, metadata),
+    evidence: await putJson(deps.objects, project, evidence),
+    task,
+    trainer: TRAINERS[task],
+    seed,
+    parity: { maxError: run.maxError },
+    rows: planned.rows,
+  };
+}
+
+/** Decides the gates fixed before by the evidence beside the version, and registers the report. */
+export async function unsupervisedReportStep(
+  deps: LaunchDeps,
+  context: WorkflowContext,
+  request: LaunchRequest,
+  state: {
+    readonly datasets: DatasetStep;
+    readonly planned: UnsupervisedPlanStep;
+    readonly made: UnsupervisedStep;
+    readonly rows: () => Promise<UnsupervisedRows>;
+  },
+): Promise<EvaluateStep> {
+  const startedMs = deps.clock.monotonicMs();
+  const { project } = context;
+  const { definition } = request;
+  const { planned, made, datasets } = state;
+  const recipe = hashJson({ kind: 'slipway.report/1', version: made.version, gates: planned.gatesHash });
+  const before = await deps.catalog.findByRecipe(project, 'report', definition.name, recipe);
+  if (before) return { report: before.id, passed: ReportMeta.parse(before.meta).passed, seconds: secondsSince(deps.clock, startedMs) };
+  const meta = UnsupervisedMeta.parse((await deps.catalog.get(project, made.version)).meta);
+  const evidence = await getJson(deps.objects, project, meta.evidence, UnsupervisedEvidence);
+  const latency = await measure(deps, project, made.version, meta, await state.rows());
+  const report = reportOf(definition, planned, meta, evidence, latency);
+  const passed = report.gates.every((gate) => gate.passed);
+  const sha256 = await putJson(deps.objects, project, report);
+  const registered = await deps.records.transaction((tx) =>
+    deps.catalog.register(tx, {
+      project,
+      kind: 'report',
+      name: definition.name,
+      recipe,
+      content: hashJson({ report: sha256 }),
+      run: context.run,
+      principal: context.principal.id,
+      meta: { report: sha256, version: made.version, gatesHash: planned.gatesHash, passed },
+      parents: [
+        { id: made.version, role: 'judged' },
+        { id: datasets.dataset, role: 'test-data' },
+      ],
+    }),
+  );
+  return { report: registered.version.id, passed, seconds: secondsSince(deps.clock, startedMs) };
+}
+
+const BASELINES = { cluster: 'unrelated-columns', reduce: 'unrelated-columns', anomaly: 'random' } as const;
+
+function reportOf(
+  definition: LaunchDefinition,
+  planned: UnsupervisedPlanStep,
+  meta: UnsupervisedMeta,
+  { metrics, baseline, section, notes }: UnsupervisedEvidence,
+  latency: { readonly p50Ms: number; readonly p95Ms: number },
+): EvaluationReport {
+  const gates = unsupervisedGates(definition);
+  // The baseline is one number; what varies is the model's.
+  const improvements = Object.fromEntries(
+    Object.entries(metrics).map(([name, { value, low, high }]) => {
+      const base = baseline[name] ?? null;
+      const over = (each: number | null) => (each === null || base === null ? null : each - base);
+      return [name, { value: over(value), low: over(low), high: over(high) }];
+    }),
+  );
+  const primary = primaryMetric(meta.task);
+  const facts = { metrics, improvements, parity: meta.parity, leaks: [], acceptedLeaks: [], latency };
+  return EvaluationReport.parse({
+    format: 'slipway.report/1',
+    task: meta.task,
+    target: '',
+    classes: null,
+    positive: null,
+    rows: meta.rows,
+    seed: meta.seed,
+    resamples: 500,
+    level: 0.95,
+    primary,
+    metrics,
+    baseline: { name: BASELINES[meta.task], metrics: baseline },
+    improvement: { metric: primary, ...(improvements[primary] ?? { value: null, low: null, high: null }) },
+    confusion: null,
+    curves: null,
+    calibration: null,
+    balance: null,
+    importances: null,
+    unsupervised: section,
+    leakage: [],
+    acceptedLeaks: [],
+    parity: meta.parity,
+    latency: { p50Ms: latency.p50Ms, p95Ms: latency.p95Ms },
+    gatesHash: planned.gatesHash,
+    gates: decideGates(gates, facts),
+    notes: [
+      'The interval of "stability" spans the refits; a baseline of unrelated columns has every column shuffled on its own.',
+      ...notes,
+    ],
+    timings: {},
+  });
+}
+
+/** Single calls as production would make them. */
+async function measure(deps: LaunchDeps, project: string, version: string, meta: UnsupervisedMeta, { test }: UnsupervisedRows) {
+  const metadata = await readUnsupervised(deps, project, UnsupervisedVersionMeta.parse(meta));
+  const { kind: _, ...reference } = await deps.catalog.get(project, version);
+  const source = { path: await deps.objects.localPath(project, meta.onnx) };
+  const servable = await openUnsupervised({ version: { ...reference, kind: 'model' }, metadata, source });
+  const rows: Row[] = rowsOf(
+    metadata.contract,
+    takeRows(
+      test,
+      Array.from({ length: Math.min(LATENCY_ROWS, test.rowCount) }, (__, row) => row),
+    ),
+  );
+  try {
+    const times: number[] = [];
+    for (let call = 0; call < LATENCY_CALLS; call += 1) {
+      const input = rows[call % rows.length] as Row;
+      const startedMs = deps.clock.monotonicMs();
+      await servable.invoke([{ input, context: NO_CONTEXT }]);
+      times.push(deps.clock.monotonicMs() - startedMs);
+    }
+    times.sort((a, b) => a - b);
+    return { p50Ms: times[Math.floor(LATENCY_CALLS / 2)] ?? 0, p95Ms: times[Math.floor(LATENCY_CALLS * 0.95)] ?? 0 };
+  } finally {
+    await servable.dispose?.();
+  }
+}
+
+/** Measuring is nobody's call: the model reads only signal and deadline of its context. */
+const NO_CONTEXT = {
+  invocation: 'measuring',
+  principal: undefined as never,
+  deadlineMs: undefined,
+  signal: undefined,
+  traceparent: undefined,
+  parts: new Map<string, never>(),
+};
