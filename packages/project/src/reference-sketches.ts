@@ -1,6 +1,7 @@
 import { type Frame, takeRows } from '@slipway/kernel';
 import type { Objects } from '@slipway/objects';
 import { ModelMetadata, openModel } from '@slipway/models';
+import { type QualityReference, learnCalibration, learnLosses } from '@slipway/monitoring';
 import { type FieldSketch, sketchCodes, sketchNumbers } from '@slipway/statistics';
 import { PREDICTION_FIELD, probabilityField, watchedInputs } from '@slipway/telemetry';
 import { getJson, putJson } from './json-object.ts';
@@ -9,7 +10,8 @@ import type { TrainStep } from './launch-state.ts';
 /** Rows that a model has learnt from, and rows that it has not. */
 interface Sides {
   readonly train: { readonly frame: Frame };
-  readonly test: { readonly frame: Frame };
+  /** `target`: classes by their number, or values; without it quality is not estimated. */
+  readonly test: { readonly frame: Frame; readonly target?: Float64Array };
 }
 
 /** Rows that the reference of predictions is made of. */
@@ -31,27 +33,37 @@ export async function referenceSketches(
     if (!column) continue;
     sketches[sketch] = (column.kind === 'number' ? sketchNumbers(column.values) : sketchCodes(column.codes, column.levels)).toJson();
   }
-  const predicted = await predictionSketches(await objects.localPath(project, state.trained.onnx), metadata, state.prepared);
+  const { sketches: predicted, quality } = await predictionSketches(
+    await objects.localPath(project, state.trained.onnx),
+    metadata,
+    state.prepared,
+  );
   for (const [field, sketch] of predicted) sketches[field] = sketch.toJson();
-  return putJson(objects, project, { format: 'slipway.sketches/1', fields: sketches });
+  return putJson(objects, project, { format: 'slipway.sketches/1', fields: sketches, ...(quality ? { quality } : {}) });
 }
 
-async function predictionSketches(path: string, metadata: ModelMetadata, prepared: Sides): Promise<Map<string, FieldSketch>> {
-  const { frame } = prepared.test;
+async function predictionSketches(
+  path: string,
+  metadata: ModelMetadata,
+  prepared: Sides,
+): Promise<{ sketches: Map<string, FieldSketch>; quality: QualityReference | undefined }> {
+  const { frame, target } = prepared.test;
   const rows = Math.min(frame.rowCount, PREDICTED_ROWS_LIMIT);
   const model = await openModel({ path, metadata, lane: 'worker' });
   try {
-    const { probabilities, values, labels } = await model.predict(
-      takeRows(
-        frame,
-        Array.from({ length: rows }, (_, row) => row),
-      ),
+    const looked = takeRows(
+      frame,
+      Array.from({ length: rows }, (_, row) => row),
     );
+    const { probabilities, values, labels } = await model.predict(looked);
+    const truth = target?.subarray(0, rows);
     const sketches = new Map<string, FieldSketch>();
     const { classes } = metadata;
     if (classes === null || !probabilities) {
       sketches.set(PREDICTION_FIELD, sketchNumbers(values ?? new Float64Array(0)));
-      return sketches;
+      const names = watchedInputs(metadata.contract).map((each) => each.name);
+      const quality = truth && values && metadata.task === 'regression' ? await learnLosses(looked, names, values, truth) : undefined;
+      return { sketches, quality };
     }
     const codes = Int32Array.from(labels, (label) => classes.indexOf(label));
     sketches.set(PREDICTION_FIELD, sketchCodes(codes, classes));
@@ -61,7 +73,7 @@ async function predictionSketches(path: string, metadata: ModelMetadata, prepare
         sketchNumbers(Float64Array.from({ length: rows }, (_, row) => probabilities[row * classes.length + code] ?? Number.NaN)),
       );
     });
-    return sketches;
+    return { sketches, quality: truth && learnCalibration(classes, probabilities, truth) };
   } finally {
     await model.close();
   }

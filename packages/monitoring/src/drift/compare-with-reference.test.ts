@@ -100,5 +100,5 @@ test('MO6 the overall verdict is that of the worst field, which comes first', ()
   expect(report.verdict).toBe('drift');
   expect(report.fields.map((field) => field.field)).toEqual(['moved', 'same', 'gone']);
   expect(compareWithReference({ reference: new Map(), current }).verdict).toBe('not-enough-data');
-  expect(compareWithReference({ reference, current, thresholds: { drift: 1_000 } }).verdict).toBe('warn');
+  expect(compareWithReference({ reference, current, thresholds: { drift: 1_000, wassersteinDrift: 1_000 } }).verdict).toBe('warn');
 });
