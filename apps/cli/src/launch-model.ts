@@ -10,6 +10,7 @@ import { readableSize } from './local-file.ts';
 import { globalOptions, parseList } from './options.ts';
 import { INTERRUPTED_EXIT_CODE, type Output, createOutput, printResult, short, table } from './output.ts';
 import { createProgress } from './progress.ts';
+import { rolloutOf } from './rollout-flags.ts';
 
 /** Flags that only a model made elsewhere has. */
 export interface ModelFlags {
@@ -42,6 +43,7 @@ const SHARED = new Set([
   'subject',
   'environment',
   'recording',
+  'rollout',
   ...['reference', 'classes', 'output', 'scores'],
   ...['home', 'port', 'url', 'project', 'json'],
 ]);
@@ -88,6 +90,7 @@ export function modelDefinitionOf(file: string, flags: Flags): ModelLaunchDefini
     scores: text('scores'),
     recording: text('recording'),
     environment: text('environment'),
+    rollout: rolloutOf(text('rollout')),
   };
   const parsed = ModelLaunchDefinition.safeParse(clean(given));
   if (parsed.success) return parsed.data;

@@ -91,3 +91,13 @@ export function parseMetric(text: string): RolloutMetric {
     help: 'error-rate[:margin], latency[:p95][:margin], cost[:margin], predictions[:margin], or OUTCOME:correct|value|absolute-error[:margin]',
   });
 }
+
+/** `canary`, `canary:5,25,50`, `ab:50`, `shadow` or `shadow:20` of a launch. */
+export function rolloutOf(text: string | undefined): RolloutOptions | undefined {
+  if (text === undefined) return undefined;
+  const [strategy = '', shares] = text.split(':');
+  if (!['canary', 'ab', 'shadow'].includes(strategy))
+    throw new InvalidError(`--rollout must be canary, ab or shadow, with shares in per cent if you like (canary:5,25,50); got "${text}".`);
+  if (strategy === 'shadow') return rolloutOptions({ strategy, ...(shares === undefined ? {} : { shadow: shares }) });
+  return rolloutOptions({ strategy, ...(shares === undefined ? {} : { steps: shares }) });
+}

@@ -4,7 +4,7 @@ import type { Data } from '@slipway/data';
 import type { Clock } from '@slipway/kernel';
 import type { Objects } from '@slipway/objects';
 import type { Records } from '@slipway/records';
-import type { Releases } from '@slipway/releases';
+import type { Releases, Rollouts } from '@slipway/releases';
 
 export interface LaunchDeps {
   readonly records: Records;
@@ -13,6 +13,7 @@ export interface LaunchDeps {
   readonly catalog: Catalog;
   readonly data: Data;
   readonly releases: Releases;
+  readonly rollouts: Pick<Rollouts, 'publish'>;
   readonly clock: Clock;
   /** Threads one training may use. */
   readonly trainingThreads: number;

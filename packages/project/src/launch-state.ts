@@ -53,7 +53,8 @@ export type VersionStep = z.infer<typeof VersionStep>;
 export const EvaluateStep = z.object({ report: z.string(), passed: z.boolean(), seconds: z.number() });
 export type EvaluateStep = z.infer<typeof EvaluateStep>;
 
-export const ReleaseStep = z.object({ name: z.string(), revision: z.int() }).nullable();
+/** `rollout` is the run that watches how the revision takes over; null when it took all traffic at once. */
+export const ReleaseStep = z.object({ name: z.string(), revision: z.int(), rollout: z.string().nullable().default(null) }).nullable();
 export type ReleaseStep = z.infer<typeof ReleaseStep>;
 
 /** What the catalog keeps of a model version beyond what the loader of models needs. */

@@ -282,8 +282,8 @@ function subjectOf(loaded: LoadedRevision, input: unknown): string | null {
   return typeof value === 'string' || typeof value === 'number' ? String(value) : null;
 }
 
-/** Batches of mirrored calls at a time; what comes beyond it is not mirrored, for the sake of the calls that are answered. */
-const MIRRORED_AT_ONCE_LIMIT = 64;
+/** Calls being mirrored at a time, with all their rows; what comes beyond it is not mirrored, for the sake of the calls that are answered. */
+const MIRRORED_AT_ONCE_LIMIT = 1_024;
 
 /** Answers calls a second time after their reply, by the revisions on trial; whatever happens there reaches no caller. */
 class Mirroring {

@@ -15,5 +15,5 @@ export { createReleases, planRollback, type Published, type PublishRequest, type
 export { PINNED_ARM, createRouting, type LiveRoute, type LoadedRevision, type Routing } from './routing.ts';
 export { allTrafficOn, chooseArm, liveRevision, unitPoint } from './traffic.ts';
 export { RolloutActiveError, RolloutNotFoundError, RolloutStateError } from './rollout/errors.ts';
-export { createRollouts, type Rollouts } from './rollout/rollout-service.ts';
+export { createRollouts, type RolledOut, type Rollouts } from './rollout/rollout-service.ts';
 export { ROLLOUT_QUEUE } from './rollout/rollout-workflow.ts';

@@ -91,8 +91,8 @@ async function publish(deps: ReleaseDeps, tx: Tx, request: PublishRequest): Prom
   const already = revisions.find((revision) => request.run !== null && revision.run === request.run);
   if (already) return { release: name, revision: already.number, created: false, live: already.number === liveRevision(release.traffic) };
   const live = revisions.find((revision) => revision.number === liveRevision(release.traffic));
-  if (live && request.revise === 'when-changed' && samePins(live, request))
-    return { release: name, revision: live.number, created: false, live: true };
+  const known = request.revise === 'when-changed' ? knownRevision(revisions, live, request) : undefined;
+  if (known) return { release: name, revision: known.number, created: false, live: known === live };
   const number = (revisions[0]?.number ?? 0) + 1;
   const parts = request.parts ?? {};
   const recording = request.recording ?? 'full';
@@ -122,6 +122,12 @@ async function publish(deps: ReleaseDeps, tx: Tx, request: PublishRequest): Prom
     data: { revision: number, version, parts, recording, run, from: live?.number ?? null, live: !held },
   });
   return { release: name, revision: number, created: true, live: !held };
+}
+
+/** What was rolled back is not tried again by itself: with a rollout the newest revision counts as well as the live one. */
+function knownRevision(revisions: readonly Revision[], live: Revision | undefined, request: PublishRequest): Revision | undefined {
+  if (live && samePins(live, request)) return live;
+  return request.hold === true && revisions[0] && samePins(revisions[0], request) ? revisions[0] : undefined;
 }
 
 function samePins(revision: Revision, request: PublishRequest): boolean {

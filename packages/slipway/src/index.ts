@@ -1,6 +1,8 @@
 /** The public names of the package: everything that `slipway.config.ts` is written with. */
 export {
+  ab,
   auto,
+  canary,
   csv,
   dataset,
   defineProject,
@@ -16,6 +18,7 @@ export {
   parquet,
   release,
   robustness,
+  shadow,
   type DatasetDefinition,
   type DatasetOptions,
   type Definition,

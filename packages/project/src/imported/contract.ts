@@ -1,5 +1,6 @@
 import { FieldRole, Name, RecordingPolicy } from '@slipway/kernel';
 import { ForeignOptions } from '@slipway/models/contract';
+import { RolloutOptions } from '@slipway/releases/rollout-contract';
 import { z } from 'zod';
 
 const columnName = z.string().min(1).max(256);
@@ -35,6 +36,8 @@ export const ModelLaunchDefinition = z.strictObject({
   scores: ForeignOptions.shape.scores,
   recording: RecordingPolicy.default('full'),
   environment: z.string().min(1).max(64).default('production'),
+  /** How the new revision takes over from a live one; at once when left out. */
+  rollout: RolloutOptions.optional(),
 });
 export type ModelLaunchDefinition = z.infer<typeof ModelLaunchDefinition>;
 
@@ -52,7 +55,7 @@ const interval = z.object({ value: z.number().nullable(), low: z.number().nullab
 
 /** What a launch of a model made elsewhere prints and its run returns. */
 export const ModelLaunchResult = z.object({
-  release: z.object({ name: z.string(), url: z.string(), revision: z.int() }),
+  release: z.object({ name: z.string(), url: z.string(), revision: z.int(), rollout: z.string().nullable().default(null) }),
   version: z.string(),
   created: z.boolean(),
   task: z.enum(['binary', 'multiclass', 'regression']),

@@ -196,20 +196,21 @@ async function releaseStep(
   { definition, mode }: ModelLaunchRequest,
   version: string,
 ): Promise<ReleaseStep> {
+  const publication = {
+    project,
+    name: definition.release ?? definition.name,
+    version,
+    kind: 'model' as const,
+    recording: definition.recording,
+    environment: definition.environment,
+    run,
+    principal: principal.id,
+    revise: mode,
+  };
   const published = await deps.records.transaction((tx) =>
-    deps.releases.publish(tx, {
-      project,
-      name: definition.release ?? definition.name,
-      version,
-      kind: 'model',
-      recording: definition.recording,
-      environment: definition.environment,
-      run,
-      principal: principal.id,
-      revise: mode,
-    }),
+    deps.rollouts.publish(tx, publication, definition.rollout && { options: definition.rollout, principal }),
   );
-  return { name: published.release, revision: published.revision };
+  return { name: published.release, revision: published.revision, rollout: published.run };
 }
 
 async function describe(

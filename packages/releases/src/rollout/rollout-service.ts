@@ -5,7 +5,7 @@ import type { Records, Tx } from '@slipway/records';
 import type { Telemetry } from '@slipway/telemetry';
 import type { Workflows } from '@slipway/workflows';
 import { ReleaseNotFoundError, RevisionNotFoundError } from '../errors.ts';
-import type { Releases } from '../release-service.ts';
+import type { PublishRequest, Published, Releases } from '../release-service.ts';
 import { findReleaseRow, findRevisionRow } from '../release-store.ts';
 import { PINNED_ARM, type Routing } from '../routing.ts';
 import { liveRevision } from '../traffic.ts';
@@ -53,10 +53,25 @@ interface BeginRequest {
   readonly principal: Principal;
 }
 
+/** What became of a publication; `rollout` and `run` are null when nothing had to be rolled out. */
+export interface RolledOut extends Published {
+  readonly rollout: string | null;
+  readonly run: string | null;
+}
+
 /** How new revisions take over: every change of a rollout is one transaction with its traffic and its audit event. */
 export interface Rollouts {
   /** Begins a rollout in the caller's transaction; its commit starts the run that watches it. @throws {RolloutActiveError} */
   begin(tx: Tx, request: BeginRequest): Promise<{ rollout: string; run: string }>;
+  /**
+   * Publishes in the caller's transaction: with options, a new revision of a release that is live already is rolled out
+   * instead of taking the traffic at once. @throws {RolloutActiveError} while another rollout is going on.
+   */
+  publish(
+    tx: Tx,
+    request: PublishRequest,
+    rollout?: { readonly options: RolloutOptions; readonly principal: Principal },
+  ): Promise<RolledOut>;
   /** Begins a rollout of a revision or version, after it was loaded once: what cannot answer gets no traffic. */
   start(project: string, release: string, request: RolloutRequest, principal: Principal): Promise<Rollout>;
   /** The rollout that the release is in, or was in last. @throws {RolloutNotFoundError} */
@@ -86,6 +101,12 @@ export function createRollouts(deps: RolloutDeps): Rollouts {
   };
   return {
     begin: (tx, request) => begin(deps, tx, request),
+    async publish(tx, request, rollout) {
+      const published = await deps.releases.publish(tx, rollout ? { ...request, hold: true } : request);
+      if (!rollout || published.live || !published.created) return { ...published, rollout: null, run: null };
+      const { project, name: release } = request;
+      return { ...published, ...(await begin(deps, tx, { project, release, candidate: published.revision, ...rollout })) };
+    },
     start: (project, release, request, principal) => start(deps, project, release, request, principal),
     async latest(project, release) {
       const [row] = await listRolloutRows(deps.records.db, project, { release, limit: 1 });
