@@ -225,9 +225,10 @@ function streamHandler(grpc: typeof Grpc, deps: GrpcServerDeps): Grpc.handleBidi
     let waiting = 0;
     let turn: Promise<unknown> = callerOf(deps, call, 'predict', requestId);
     const caller = turn as Promise<Caller>;
-    caller.catch((error: unknown) =>
-      call.destroy(Object.assign(new Error('refused'), failureOf(grpc, deps, error, { method: 'ModelStreamInfer', requestId }))),
-    );
+    caller.catch((error: unknown) => {
+      // gRPC takes the status of a stream from the error that is emitted on it.
+      call.emit('error', failureOf(grpc, deps, error, { method: 'ModelStreamInfer', requestId }));
+    });
     const answer = async (message: Record<string, unknown>) => {
       try {
         call.write({ error_message: '', infer_response: await infer(deps.service, message, await caller) });
