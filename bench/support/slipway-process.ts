@@ -19,6 +19,8 @@ export interface SlipwayProcess {
   readonly child: ChildProcess;
   readonly url: string;
   readonly port: number;
+  /** Address of the gRPC side, when SLIPWAY_GRPC_PORT asks for one. */
+  readonly grpc: string | null;
   /** From the spawn to the line that says it is up. */
   readonly upMs: number;
   stop(): Promise<void>;
@@ -37,11 +39,12 @@ export async function startSlipway(options: ServerOptions): Promise<SlipwayProce
   let text = '';
   child.stdout.setEncoding('utf8');
   while (!text.includes('\n')) text += String((await once(child.stdout, 'data'))[0]);
-  const { url } = JSON.parse(text.slice(0, text.indexOf('\n'))) as { url: string };
+  const { url, grpc } = JSON.parse(text.slice(0, text.indexOf('\n'))) as { url: string; grpc: string | null };
   return {
     child,
     url,
     port: Number(new URL(url).port),
+    grpc,
     upMs: performance.now() - startedMs,
     async stop() {
       const gone = once(child, 'exit');
