@@ -80,7 +80,7 @@ async function describe(deps: LaunchDeps, context: WorkflowContext, request: Lau
   return LaunchResult.parse({
     release: released && { ...released, url: `${deps.publicUrl()}/v1/releases/${released.name}/predict` },
     version: made.version,
-    recipe: planned.recipe,
+    recipe: made.recipe,
     created: made.created,
     task: meta.task,
     trainer: meta.trainer,

@@ -6,7 +6,8 @@ export const UnsupervisedPlanStep = z.object({
   seed: z.int(),
   gatesHash: z.string(),
   existing: z.string().nullable(),
-  recipe: z.string(),
+  contract: z.string(),
+  data: z.string(),
   rows: z.object({ train: z.int(), test: z.int() }),
   seconds: z.number(),
 });
@@ -35,5 +36,5 @@ export const UnsupervisedMeta = z.object({
 });
 export type UnsupervisedMeta = z.infer<typeof UnsupervisedMeta>;
 
-export const UnsupervisedStep = z.object({ version: z.string(), created: z.boolean(), seconds: z.number() });
+export const UnsupervisedStep = z.object({ version: z.string(), created: z.boolean(), recipe: z.string(), seconds: z.number() });
 export type UnsupervisedStep = z.infer<typeof UnsupervisedStep>;

@@ -76,18 +76,7 @@ export async function unsupervisedPlanStep(
   const newestMeta = UnsupervisedMeta.safeParse(newest?.meta);
   const again = request.mode === 'when-changed' && newestMeta.success ? newestMeta.data.seed : undefined;
   const seed = definition.seed ?? again ?? (newest?.number ?? 0) + 1;
-  const { split, exclude, group } = definition;
-  const recipe = hashJson({
-    kind: 'slipway.unsupervised/1',
-    code: CODE_VERSION,
-    data: meta.rowsHash,
-    contract: hashJson(rows.contract),
-    options: optionsOf(definition),
-    exclude: exclude.toSorted(),
-    group: group ?? null,
-    split: { testRatio: split.testRatio, seed: split.seed },
-    seed,
-  });
+  const recipe = recipeOf(definition, { contract: hashJson(rows.contract), data: meta.rowsHash, seed });
   const found = await deps.catalog.findByRecipe(project, 'model', definition.name, recipe);
   await deps.records.transaction((tx) =>
     deps.audit.append(tx, project, {
@@ -101,10 +90,44 @@ export async function unsupervisedPlanStep(
     seed,
     gatesHash: hashGates(gates),
     existing: found?.id ?? null,
-    recipe,
+    contract: hashJson(rows.contract),
+    data: meta.rowsHash,
     rows: { train: rows.train.rowCount, test: rows.test.rowCount },
     seconds: secondsSince(deps.clock, startedMs),
   };
+}
+
+interface RecipeParts {
+  readonly contract: string;
+  readonly data: string;
+  readonly seed: number;
+  /** Clusters or components that were found, where they were left open. */
+  readonly count?: number;
+}
+
+/** What the version is made from: with everything that was found, so that the resolved definition means the same. */
+function recipeOf(definition: LaunchDefinition, { contract, data, seed, count }: RecipeParts): string {
+  const { task, clusters, components, contamination, label } = optionsOf(definition);
+  const { split, exclude, group } = definition;
+  const options =
+    task === 'cluster'
+      ? { clusters: clusters ?? count ?? null }
+      : task === 'reduce'
+        ? { components: components ?? count ?? null }
+        : { contamination: contamination ?? CONTAMINATION_DEFAULT };
+  return hashJson({
+    kind: 'slipway.unsupervised/1',
+    code: CODE_VERSION,
+    data,
+    contract,
+    task,
+    ...options,
+    label: label ?? null,
+    exclude: exclude.toSorted(),
+    group: group ?? null,
+    split: { testRatio: split.testRatio, seed: split.seed },
+    seed,
+  });
 }
 
 /** Fits, judges and registers; the version that exists for the recipe is used instead. */
@@ -118,7 +141,10 @@ export async function unsupervisedStep(
   const { planned, datasets } = state;
   const { definition } = request;
   const { project } = context;
-  if (planned.existing !== null) return { version: planned.existing, created: false, seconds: 0 };
+  if (planned.existing !== null) {
+    const { recipe } = await deps.catalog.get(project, planned.existing);
+    return { version: planned.existing, created: false, recipe, seconds: 0 };
+  }
   const rows = await state.rows();
   const { task, clusters, components, contamination = CONTAMINATION_DEFAULT } = optionsOf(definition);
   const run = await runUnsupervised(
@@ -129,12 +155,13 @@ export async function unsupervisedStep(
     },
   );
   const meta = await store(deps, context, definition, planned, run);
+  const recipe = recipeOf(definition, { ...planned, count: run.count });
   const { version, created } = await deps.records.transaction((tx) =>
     deps.catalog.register(tx, {
       project,
       kind: 'model',
       name: definition.name,
-      recipe: planned.recipe,
+      recipe,
       content: hashJson({ onnx: meta.onnx, metadata: meta.metadata }),
       run: context.run,
       principal: context.principal.id,
@@ -142,7 +169,7 @@ export async function unsupervisedStep(
       parents: [{ id: datasets.dataset, role: 'training-data' }],
     }),
   );
-  return { version: version.id, created: created || version.run === context.run, seconds: secondsSince(deps.clock, startedMs) };
+  return { version: version.id, created: created || version.run === context.run, recipe, seconds: secondsSince(deps.clock, startedMs) };
 }
 
 async function store(
