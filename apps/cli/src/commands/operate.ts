@@ -5,6 +5,7 @@ import type { Command } from 'commander';
 import { withClient } from '../connect.ts';
 import { type BatchFlags, isBatch, predictTable } from '../predict-table.ts';
 import { readableSize } from '../local-file.ts';
+import { likeliest } from '../likeliest.ts';
 import { globalOptions, parseNumber } from '../options.ts';
 import { showForecasts } from '../show-forecast.ts';
 import { createOutput, printResult, short, table } from '../output.ts';
@@ -78,17 +79,6 @@ function addPredict(program: Command): void {
         );
       });
     });
-}
-
-/** Classes whose probabilities are shown; --json has them all. */
-const CLASSES_SHOWN = 5;
-
-/** All classes in their order, or of many the likeliest first. */
-function likeliest(probabilities: Readonly<Record<string, number>>): string {
-  const all = Object.entries(probabilities);
-  const shown = all.length <= CLASSES_SHOWN ? all : all.toSorted(([, left], [, right]) => right - left).slice(0, CLASSES_SHOWN);
-  const rest = all.length - shown.length;
-  return [...shown.map(([label, probability]) => `${label} ${short(probability)}`), ...(rest > 0 ? [`and ${rest} more`] : [])].join('  ');
 }
 
 async function rowsText(argument: string): Promise<string> {

@@ -57,6 +57,8 @@ export interface EvaluateOptions {
 
 /** Boosting rounds at most while searching. */
 const ROUND_LIMIT = 2_000;
+/** Rounds that a forest which must be finished is given whatever the time: with fewer it would know next to nothing. */
+const MUST_FINISH_ROUNDS = 20;
 /** Rounds without a lower loss that end a fold: more when steps are small. */
 const PATIENCE_STEPS = 2.5;
 /** Rows whose predictions are timed, one by one. */
@@ -138,6 +140,8 @@ export class Evaluator {
     const { learningRate, binLimit } = candidate.parameters;
     const fold = this.#foldData(options);
     const { train, test } = this.#binnedFold(fold, binLimit, (folds[options.fold] as Fold).test);
+    let roundsDone = 0;
+    const isLate = () => Date.now() > options.deadlineMs && !(options.mustFinish && roundsDone < MUST_FINISH_ROUNDS);
     const result = boost({
       objective,
       outputCount,
@@ -149,8 +153,11 @@ export class Evaluator {
       constraints,
       roundLimit: ROUND_LIMIT,
       seed: `${seed}/${candidate.id}`,
-      shouldStop: () => Date.now() > options.deadlineMs || options.isStopped?.() === true,
-      onRound: (round) => options.onProgress?.(round / ROUND_LIMIT),
+      shouldStop: () => isLate() || options.isStopped?.() === true,
+      onRound: (round) => {
+        roundsDone = round;
+        options.onProgress?.(round / ROUND_LIMIT);
+      },
     });
     if (result.stoppedBy === 'caller' && (!options.mustFinish || options.isStopped?.() === true)) return undefined;
     const margins = this.#honestMargins(result, test, fold.testTargets);
