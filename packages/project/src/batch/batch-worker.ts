@@ -1,4 +1,4 @@
-import { constants, setPriority } from 'node:os';
+import { constants, getPriority, setPriority } from 'node:os';
 import { type BatchPlan, type Engine, convertSource, createEngine, describeSource, joinShards, planBatch, runShard } from '@slipway/data';
 import { type OnnxModel, openModel } from '@slipway/models';
 import { stat } from 'node:fs/promises';
@@ -17,10 +17,12 @@ import {
  * calls. It runs at a lower priority, and ends with its parent.
  */
 const ENGINE_MEMORY_MIB = 320;
+/** How much later than its parent it gets the processor: calls come first. */
+const NICER = 5;
 /** Rows of one run of the graph. */
 const RUN_ROWS = 4_096;
 
-setPriority(constants.priority.PRIORITY_BELOW_NORMAL);
+setPriority(Math.min(constants.priority.PRIORITY_LOW, getPriority() + NICER));
 process.on('disconnect', () => process.exit(1));
 
 let setup: BatchSetup | undefined;
