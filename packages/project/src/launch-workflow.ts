@@ -66,7 +66,9 @@ async function launch(deps: LaunchDeps, context: WorkflowContext, asked: LaunchR
   await context.progress({
     phase: 'done',
     ratio: 1,
-    message: released ? `${released.name} revision ${released.revision} is live` : 'a gate failed',
+    message: released
+      ? `${released.name} revision ${released.revision} is ${released.rollout === null ? 'live' : 'in a rollout'}`
+      : 'a gate failed',
   });
   return describe(deps, context, request, { datasets, plan, version, evaluated, released, seconds });
 }

@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { withClient } from '../connect.ts';
 import { globalOptions, parseNumber } from '../options.ts';
-import { createOutput, printResult, table } from '../output.ts';
+import { createOutput, printResult, short, table } from '../output.ts';
 
 const LIST_LIMIT = { min: 1, max: 500, whole: true };
 
@@ -120,16 +120,11 @@ function addReleases(program: Command): void {
           );
         } else {
           const release = await client.releases.get(name);
-          const live = new Set(release.traffic.map((arm) => arm.revision));
+          const shares = new Map(release.traffic.map((arm) => [arm.revision, arm.weight === 1 ? '●' : `${short(100 * arm.weight)} %`]));
+          for (const { revision } of release.mirrors) if (!shares.has(revision)) shares.set(revision, 'shadow');
           printResult(output, release, () =>
             table(
-              release.revisions.map((each) => [
-                live.has(each.number) ? '●' : '',
-                each.number,
-                each.version,
-                each.principal,
-                each.createdAt,
-              ]),
+              release.revisions.map((each) => [shares.get(each.number) ?? '', each.number, each.version, each.principal, each.createdAt]),
               ['', 'revision', 'version', 'by', 'created'],
             ),
           );

@@ -51,7 +51,9 @@ export async function launchForecast(
   await context.progress({
     phase: 'done',
     ratio: 1,
-    message: released ? `${released.name} revision ${released.revision} is live` : 'a gate failed',
+    message: released
+      ? `${released.name} revision ${released.revision} is ${released.rollout === null ? 'live' : 'in a rollout'}`
+      : 'a gate failed',
   });
   const seconds = {
     dataset: datasets.seconds,

@@ -49,7 +49,11 @@ async function launchModel(deps: LaunchDeps, context: WorkflowContext, request: 
     await context.step('release', async () => asJson(await releaseStep(deps, context, request, made.version))),
   );
   if (!released) throw new Error('Broken invariant: an imported model is always released');
-  await context.progress({ phase: 'done', ratio: 1, message: `${released.name} revision ${released.revision} is live` });
+  await context.progress({
+    phase: 'done',
+    ratio: 1,
+    message: `${released.name} revision ${released.revision} is ${released.rollout === null ? 'live' : 'in a rollout'}`,
+  });
   return describe(deps, context, { reference, imported, made, released });
 }
 
