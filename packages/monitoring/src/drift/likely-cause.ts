@@ -29,7 +29,7 @@ function causeOfNumbers(reference: FieldSketch, current: FieldSketch): string | 
   const unit = UNIT_FACTORS.find((each) => isNear(factor, each) || isNear(1 / factor, each));
   const spread = Math.sqrt(current.variance / reference.variance);
   if (unit !== undefined && (isNear(spread, factor, 0.3) || isNear(spread, Math.abs(factor), 0.3)))
-    return `values are ${short(factor)} times what they were: the unit may have changed`;
+    return `values are about ${short(factor >= 1 ? unit : 1 / unit)} times what they were: the unit may have changed`;
   if (Math.abs(now - before) >= 0.2 * Math.sqrt(reference.variance)) return `the median went from ${short(before)} to ${short(now)}`;
   if (spread > 1.25 || spread < 0.8) return `values spread ${short(spread)} times as wide as before`;
   return undefined;

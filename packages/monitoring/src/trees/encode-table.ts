@@ -1,8 +1,8 @@
 import type { Column, Frame } from '@slipway/kernel';
 import { z } from 'zod';
 
-/** Bins of one column; bin 0 is missing. */
-export const BIN_LIMIT = 32;
+/** Bins of one column; bin 0 is missing. The number of edges is even, so that one of them is the median. */
+export const BIN_LIMIT = 64;
 
 /** How one column becomes bins: numbers by edges, texts by the order of their levels; unknown texts share the last bin. */
 export const ColumnCode = z.object({
@@ -25,8 +25,8 @@ export function learnCodes(frame: Frame, target: Float64Array, names: readonly s
 function codeOfNumbers(name: string, values: Float64Array): ColumnCode {
   const sorted = values.filter((value) => !Number.isNaN(value)).toSorted();
   const edges = new Set<number>();
-  for (let bin = 1; bin < BIN_LIMIT - 1 && sorted.length > 0; bin += 1) {
-    edges.add(sorted[Math.floor((bin * sorted.length) / (BIN_LIMIT - 1))] as number);
+  for (let bin = 1; bin < BIN_LIMIT - 2 && sorted.length > 0; bin += 1) {
+    edges.add(sorted[Math.floor((bin * sorted.length) / (BIN_LIMIT - 2))] as number);
   }
   // A value of every row below the first edge would make an empty bin.
   return { name, kind: 'number', edges: [...edges].filter((edge) => edge > (sorted[0] as number)), levels: [] };

@@ -30,7 +30,7 @@ const NODES_LIMIT = 64;
 const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 /**
- * Gradient boosting of depth-limited regression trees over at most 32 bins a column (Friedman 2001): for checks over a few
+ * Gradient boosting of depth-limited regression trees over at most 64 bins a column (Friedman 2001): for checks over a few
  * thousand rows, where a trainer's threads would cost more than the work. The event loop breathes between trees.
  */
 export async function fitSmallTrees(
