@@ -22,6 +22,7 @@ import {
   notesSection,
   residualsSection,
 } from './sections.ts';
+import { rulesSection, unsupervisedSection } from './model-sections.ts';
 import { barPlot, histogramPlot } from './svg.ts';
 
 /** One candidate of the search. */
@@ -67,8 +68,10 @@ export function reportPage(report: EvaluationReport, facts: PageFacts = {}): Pag
     metricsSection(report),
     leaksSection(report),
     objectiveSection(report),
+    rulesSection(report),
     comparisonSection(report),
     forecastSection(report),
+    unsupervisedSection(report),
     curvesSection(report),
     calibrationSection(report),
     confusionSection(report),
@@ -87,7 +90,7 @@ export function reportPage(report: EvaluationReport, facts: PageFacts = {}): Pag
   return {
     title: `Evaluation of ${name}`,
     lead: [
-      `A ${report.task} model of "${report.target}"${report.positive === null ? '' : ` (positive class: ${report.positive})`}${facts.trainer === undefined ? '' : `, trainer ${facts.trainer}`}, trained on ${report.rows.train} rows and evaluated on ${report.rows.test} others.`,
+      `A ${report.task} model${report.target === '' ? '' : ` of "${report.target}"`}${report.positive === null ? '' : ` (positive class: ${report.positive})`}${facts.trainer === undefined ? '' : `, trainer ${facts.trainer}`}, trained on ${report.rows.train} rows and evaluated on ${report.rows.test} others.`,
       failed.length === 0
         ? 'All gates passed.'
         : `${failed.length} of ${report.gates.length} gates failed: ${failed.map((gate) => gate.name).join(', ')}.`,
