@@ -111,36 +111,39 @@ export function addLaunch(program: Command): void {
   addRulesFlags(launch);
   addUnsupervisedFlags(launch);
   addModelFlags(launch);
-  addForecastFlags(launch).action(async (file: string, flags: LaunchFlags, command: Command) => {
-    if (await isModelFile(file)) return launchModelFile(file, { ...flags }, command);
-    requireTableFlags(file, flags);
-    const options = globalOptions(command);
-    const output = createOutput(options.json);
-    const given = {
-      contract: flags.contract === undefined ? undefined : await readContract(flags.contract),
-      ...(await rulesOf(flags, flags.target ?? '')),
-    };
-    const definition = definitionOf(file, flags, given);
-    for (const path of flags.test === undefined ? [file] : [file, flags.test]) await readableSize(path);
-    const result = await withClient(options, output, async (client) => {
-      const launched = await launchFiles(
-        client,
-        { definition, dataPath: file, testPath: flags.test, force: flags.force === true, mode: 'always' },
-        output,
-      );
-      if (flags.save !== undefined && flags.save !== false) {
-        const target = resolve(typeof flags.save === 'string' ? flags.save : 'slipway.config.ts');
-        await saveConfig(target, await client.launches.resolved(launched.run), { dataPath: file, testPath: flags.test });
-        output.note(`saved ${target}`);
-      }
-      return launched;
-    });
-    printResult(output, result, () => showLaunch(result));
-    if (result.release) return;
-    // With --json the advice stays for whoever reads the log of a script.
-    if (output.json) output.note(gateAdvice(result));
-    process.exitCode = 3;
+  addForecastFlags(launch).action(async (file: string, flags: LaunchFlags, command: Command) =>
+    (await isModelFile(file)) ? launchModelFile(file, { ...flags }, command) : launchTable(file, flags, command),
+  );
+}
+
+async function launchTable(file: string, flags: LaunchFlags, command: Command): Promise<void> {
+  requireTableFlags(file, flags);
+  const options = globalOptions(command);
+  const output = createOutput(options.json);
+  const given = {
+    contract: flags.contract === undefined ? undefined : await readContract(flags.contract),
+    ...(await rulesOf(flags, flags.target ?? '')),
+  };
+  const definition = definitionOf(file, flags, given);
+  for (const path of flags.test === undefined ? [file] : [file, flags.test]) await readableSize(path);
+  const result = await withClient(options, output, async (client) => {
+    const launched = await launchFiles(
+      client,
+      { definition, dataPath: file, testPath: flags.test, force: flags.force === true, mode: 'always' },
+      output,
+    );
+    if (flags.save !== undefined && flags.save !== false) {
+      const target = resolve(typeof flags.save === 'string' ? flags.save : 'slipway.config.ts');
+      await saveConfig(target, await client.launches.resolved(launched.run), { dataPath: file, testPath: flags.test });
+      output.note(`saved ${target}`);
+    }
+    return launched;
   });
+  printResult(output, result, () => showLaunch(result));
+  if (result.release) return;
+  // With --json the advice stays for whoever reads the log of a script.
+  if (output.json) output.note(gateAdvice(result));
+  process.exitCode = 3;
 }
 
 /** Tasks that learn without a target. */

@@ -8,7 +8,7 @@ import { readableSize } from '../local-file.ts';
 import { likeliest } from '../likeliest.ts';
 import { globalOptions, parseNumber } from '../options.ts';
 import { showForecasts } from '../show-forecast.ts';
-import { createOutput, printResult, short, table } from '../output.ts';
+import { createOutput, printResult, table } from '../output.ts';
 import { showExplanation } from './explain.ts';
 
 /** The commands that act on what is live: predict, rollback, audit, erase. */

@@ -1,5 +1,5 @@
 import type { EvaluationReport } from '../contract.ts';
-import { type PageSection, type PageTable, percent, show, showInterval } from './document.ts';
+import { type PagePlot, type PageSection, type PageTable, percent, show, showInterval } from './document.ts';
 import { barPlot, linePlot } from './svg.ts';
 
 const ROW_LIMIT = 20;
@@ -173,27 +173,6 @@ export function fairnessSection({ fairness }: EvaluationReport): PageSection | u
       rows: attribute.disparities.map((each) => [each.measure, showInterval(each)]),
     },
   ]);
-  const plots = fairness.attributes.flatMap((attribute) => {
-    const groups = attribute.groups.filter((group) => (group.selectionRate ?? group.meanError) !== null);
-    if (groups.length === 0) return [];
-    const name = attribute.columns.join(' × ');
-    const rate = groups[0]?.selectionRate ? 'Selection rate' : 'Mean error';
-    return [
-      {
-        caption: `${rate} by ${name}`,
-        svg: barPlot(
-          `${rate} by ${name}`,
-          groups.map((group) => ({
-            label: group.label,
-            value: (group.selectionRate ?? group.meanError)?.value ?? 0,
-            low: (group.selectionRate ?? group.meanError)?.low ?? null,
-            high: (group.selectionRate ?? group.meanError)?.high ?? null,
-            mark: group.small,
-          })),
-        ),
-      },
-    ];
-  });
   const mitigations = fairness.mitigations.map((each) => [
     each.method,
     each.columns.join(' × '),
@@ -207,7 +186,7 @@ export function fairnessSection({ fairness }: EvaluationReport): PageSection | u
     id: 'fairness',
     title: 'Fairness',
     texts: [...fairness.warnings, ...fairness.notes],
-    plots,
+    plots: fairness.attributes.flatMap(ratesOf),
     tables: [
       ...tables,
       ...(mitigations.length > 0
@@ -221,6 +200,29 @@ export function fairnessSection({ fairness }: EvaluationReport): PageSection | u
         : []),
     ],
   };
+}
+
+/** Bars of what each group of an attribute is given. */
+function ratesOf(attribute: NonNullable<EvaluationReport['fairness']>['attributes'][number]): PagePlot[] {
+  const groups = attribute.groups.filter((group) => (group.selectionRate ?? group.meanError) !== null);
+  if (groups.length === 0) return [];
+  const name = attribute.columns.join(' × ');
+  const rate = groups[0]?.selectionRate ? 'Selection rate' : 'Mean error';
+  return [
+    {
+      caption: `${rate} by ${name}`,
+      svg: barPlot(
+        `${rate} by ${name}`,
+        groups.map((group) => ({
+          label: group.label,
+          value: (group.selectionRate ?? group.meanError)?.value ?? 0,
+          low: (group.selectionRate ?? group.meanError)?.low ?? null,
+          high: (group.selectionRate ?? group.meanError)?.high ?? null,
+          mark: group.small,
+        })),
+      ),
+    },
+  ];
 }
 
 export function robustnessSection({ robustness }: EvaluationReport): PageSection | undefined {
