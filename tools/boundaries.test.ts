@@ -13,6 +13,8 @@ const SOLE_IMPORTERS: Readonly<Record<string, readonly string[]>> = {
 };
 
 const isTest = (file: string) => /\.test\.ts$|\/testing\//.test(file);
+/** The published shapes of a workspace: `./contract`, or `./rollout-contract` where there are several. */
+const CONTRACT = /^\.\/(?:[a-z]+-)*contract$/;
 
 /** What is wrong with one import of one file, or undefined. */
 export function judgeImport(from: Workspace, file: string, specifier: string, all: ReadonlyMap<string, Workspace>): string | undefined {
@@ -30,7 +32,7 @@ export function judgeImport(from: Workspace, file: string, specifier: string, al
     return `${packageName} (layer ${target.layer}) is not below ${from.name} (layer ${from.layer})`;
   const subpath = specifier === packageName ? '.' : `.${specifier.slice(packageName.length)}`;
   if (!target.exports.has(subpath)) return `${specifier} is not among the exports of ${packageName}`;
-  if (from.name === '@slipway/client' && !isTest(file) && packageName !== '@slipway/kernel' && subpath !== './contract') {
+  if (from.name === '@slipway/client' && !isTest(file) && packageName !== '@slipway/kernel' && !CONTRACT.test(subpath)) {
     return `the client may import only contracts, not ${specifier}`;
   }
   return undefined;
