@@ -3,8 +3,7 @@
  * with typed and raw contents. Connections are kept, one request in flight on each.
  */
 import { Agent, request } from 'node:http';
-import grpc from '@grpc/grpc-js';
-import { loadSync } from '@grpc/proto-loader';
+import { grpc, loadSync } from '@slipway/open-inference/testing';
 import { fileURLToPath } from 'node:url';
 
 export type Way = 'v1 JSON' | 'v2 JSON' | 'v2 binary' | 'gRPC typed' | 'gRPC raw';

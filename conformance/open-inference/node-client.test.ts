@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { fileURLToPath } from 'node:url';
-import grpc from '@grpc/grpc-js';
-import { loadSync } from '@grpc/proto-loader';
+import { grpc, loadSync } from '@slipway/open-inference/testing';
 import { afterAll, beforeAll, describe, test } from 'vitest';
 import { endAll } from '../faults/server-process.ts';
 import { type ProtocolServer, expectedOf, rowsOf, startProtocolServer } from './server.ts';

@@ -72,129 +72,148 @@ interface Entry {
   refreshing: boolean;
 }
 
-/**
- * Routes in memory, refreshed by change notices and, at most a second later, by reading again. A stale entry keeps
- * answering while it is refreshed, so that no call waits for the database once a release is warm.
- */
-export function createRouting(deps: {
+/** What routing is made of. */
+export interface RoutingDeps {
   readonly records: Records;
   readonly catalog: Catalog;
   readonly loaders: ReadonlyMap<ServableKind, ServableLoader>;
   readonly monotonicMs: () => number;
   /** Told what a version takes before it answers its first call, so that its calls are watched as its data was read. */
   readonly describe: (project: string, version: string, contract: Contract) => Promise<void>;
-}): Routing {
-  const entries = new Map<string, Entry>();
-  const pins = new Map<string, LiveRoute>();
-  const servables = new ServableCache(deps, (gone) => {
-    const uses = (route: LiveRoute) => [...route.loaded.values()].includes(gone);
-    for (const [key, { route }] of entries) if (uses(route)) entries.delete(key);
-    for (const [key, route] of pins) if (uses(route)) pins.delete(key);
-  });
+}
 
-  async function read(project: string, name: string): Promise<LiveRoute> {
-    const release = await findReleaseRow(deps.records.db, project, name);
+/**
+ * Routes in memory, refreshed by change notices and, at most a second later, by reading again. A stale entry keeps
+ * answering while it is refreshed, so that no call waits for the database once a release is warm.
+ */
+export function createRouting(deps: RoutingDeps): Routing {
+  const table = new RouteTable(deps);
+  return {
+    peek: (project, name) => table.peek(project, name),
+    resolve: async (project, name) => table.peek(project, name) ?? table.read(project, name),
+    load: (project, name, number) => table.load(project, name, number),
+    loadVersion: (project, version, like) => table.loadVersion(project, version, like),
+    pinned: (project, name, number) => table.pinned(project, name, number),
+    unload: (project, name) => table.unload(project, name),
+    invalidate: (project) => table.invalidate(project),
+    refresh: (project) => table.refresh(project),
+    close: () => table.close(),
+  };
+}
+
+class RouteTable {
+  readonly #deps: RoutingDeps;
+  readonly #servables: ServableCache;
+  readonly #entries = new Map<string, Entry>();
+  readonly #pins = new Map<string, LiveRoute>();
+  /** Projects whose refresh is due. */
+  readonly #waiting = new Set<string>();
+
+  constructor(deps: RoutingDeps) {
+    this.#deps = deps;
+    this.#servables = new ServableCache(deps, (gone) => this.#forget(gone));
+  }
+
+  peek(project: string, name: string): LiveRoute | undefined {
+    const key = `${project}/${name}`;
+    const entry = this.#entries.get(key);
+    if (!entry) return undefined;
+    if (this.#deps.monotonicMs() - entry.readAtMs > ROUTE_TTL_MS) this.#reread(key, entry, project);
+    return entry.route;
+  }
+
+  async read(project: string, name: string): Promise<LiveRoute> {
+    const release = await findReleaseRow(this.#deps.records.db, project, name);
     if (!release || release.traffic.length === 0) throw new ReleaseNotFoundError(name);
     const loaded = new Map<number, LoadedRevision>();
-    for (const arm of release.traffic) loaded.set(arm.revision, await loadRevision(project, name, arm.revision));
-    for (const { revision } of release.mirrors) loaded.set(revision, await loadRevision(project, name, revision));
+    for (const arm of release.traffic) loaded.set(arm.revision, await this.load(project, name, arm.revision));
+    for (const { revision } of release.mirrors) loaded.set(revision, await this.load(project, name, revision));
     const route = { id: release.id, name, arms: release.traffic, mirrors: release.mirrors, loaded };
-    entries.set(`${project}/${name}`, { route, readAtMs: deps.monotonicMs(), refreshing: false });
+    this.#entries.set(`${project}/${name}`, { route, readAtMs: this.#deps.monotonicMs(), refreshing: false });
     return route;
   }
 
-  async function loadRevision(project: string, name: string, number: number): Promise<LoadedRevision> {
-    const revision = await findRevisionRow(deps.records.db, project, name, number);
+  async load(project: string, name: string, number: number): Promise<LoadedRevision> {
+    const revision = await findRevisionRow(this.#deps.records.db, project, name, number);
     if (!revision) throw new RevisionNotFoundError(name, number);
-    return servables.load(project, revision);
+    return this.#servables.load(project, revision);
   }
 
-  async function pin(project: string, name: string, number: number): Promise<LiveRoute> {
+  loadVersion(project: string, version: string, like: Parameters<Routing['loadVersion']>[2]): Promise<LoadedRevision> {
+    const { release, kind, parts, recording } = like;
+    const id = `${VERSION_KEY}${version} ${JSON.stringify(parts)}`;
+    const unnumbered = { number: UNNUMBERED, run: null, principal: '', createdAt: '' };
+    return this.#servables.load(project, { ...unnumbered, id, release, version, kind, parts, recording });
+  }
+
+  async pinned(project: string, name: string, number: number): Promise<LiveRoute> {
     const key = `${project}/${name}@${number}`;
-    const found = pins.get(key);
+    const found = this.#pins.get(key);
     if (found) {
-      for (const { revision } of found.loaded.values()) servables.touch(revision.id);
+      for (const { revision } of found.loaded.values()) this.#servables.touch(revision.id);
       return found;
     }
-    const loaded = await loadRevision(project, name, number);
+    const loaded = await this.load(project, name, number);
     const arms = [{ name: PINNED_ARM, revision: number, weight: 1 }];
     const route = { id: loaded.revision.id, name, arms, mirrors: [], loaded: new Map([[number, loaded]]) };
-    pins.set(key, route);
+    this.#pins.set(key, route);
     return route;
   }
 
-  const reread = (key: string, entry: Entry, project: string, name: string) => {
+  unload(project: string, name: string): boolean {
+    const key = `${project}/${name}`;
+    const route = this.#entries.get(key)?.route;
+    const routes = [...this.#pins].filter(([pinned]) => pinned.startsWith(`${key}@`)).map(([, pinnedRoute]) => pinnedRoute);
+    if (route) routes.push(route);
+    for (const each of routes) for (const { revision } of each.loaded.values()) this.#servables.unload(revision.id);
+    return routes.length > 0;
+  }
+
+  invalidate(project: string): void {
+    for (const key of this.#entries.keys()) if (key.startsWith(`${project}/`)) this.#entries.delete(key);
+  }
+
+  refresh(project: string): void {
+    if (this.#waiting.has(project)) return;
+    this.#waiting.add(project);
+    setTimeout(() => {
+      this.#waiting.delete(project);
+      for (const [key, entry] of this.#entries) if (key.startsWith(`${project}/`)) this.#reread(key, entry, project);
+    }, REFRESH_DELAY_MS).unref();
+  }
+
+  close(): Promise<void> {
+    return this.#servables.close();
+  }
+
+  #reread(key: string, entry: Entry, project: string): void {
     if (entry.refreshing) return;
     entry.refreshing = true;
-    read(project, name).catch((error: unknown) => {
+    this.read(project, entry.route.name).catch((error: unknown) => {
       // A release that is gone must stop answering; a database that is out of reach must not stop the ones that are warm.
-      if (error instanceof ReleaseNotFoundError) entries.delete(key);
-      else Object.assign(entry, { refreshing: false, readAtMs: deps.monotonicMs() });
+      if (error instanceof ReleaseNotFoundError) this.#entries.delete(key);
+      else Object.assign(entry, { refreshing: false, readAtMs: this.#deps.monotonicMs() });
     });
-  };
-  const waiting = new Set<string>();
+  }
 
-  return {
-    peek(project, name) {
-      const entry = entries.get(`${project}/${name}`);
-      if (!entry) return undefined;
-      if (deps.monotonicMs() - entry.readAtMs > ROUTE_TTL_MS) reread(`${project}/${name}`, entry, project, name);
-      return entry.route;
-    },
-    async resolve(project, name) {
-      return this.peek(project, name) ?? read(project, name);
-    },
-    load: loadRevision,
-    loadVersion: (project, version, { release, kind, parts, recording }) =>
-      servables.load(project, {
-        id: `${VERSION_KEY}${version} ${JSON.stringify(parts)}`,
-        release,
-        number: UNNUMBERED,
-        version,
-        kind,
-        parts,
-        recording,
-        run: null,
-        principal: '',
-        createdAt: '',
-      }),
-    pinned: pin,
-    unload(project, name) {
-      const key = `${project}/${name}`;
-      const route = entries.get(key)?.route;
-      const routes = [...pins].filter(([pinned]) => pinned.startsWith(`${key}@`)).map(([, pinnedRoute]) => pinnedRoute);
-      if (route) routes.push(route);
-      for (const each of routes) for (const { revision } of each.loaded.values()) servables.unload(revision.id);
-      return routes.length > 0;
-    },
-    invalidate(project) {
-      for (const key of entries.keys()) if (key.startsWith(`${project}/`)) entries.delete(key);
-    },
-    refresh(project) {
-      if (waiting.has(project)) return;
-      waiting.add(project);
-      setTimeout(() => {
-        waiting.delete(project);
-        for (const [key, entry] of entries) if (key.startsWith(`${project}/`)) reread(key, entry, project, entry.route.name);
-      }, REFRESH_DELAY_MS).unref();
-    },
-    close: () => servables.close(),
-  };
+  /** A servable that was taken out of memory may not be found through a route any more. */
+  #forget(gone: LoadedRevision): void {
+    const uses = (route: LiveRoute) => [...route.loaded.values()].includes(gone);
+    for (const [key, { route }] of this.#entries) if (uses(route)) this.#entries.delete(key);
+    for (const [key, route] of this.#pins) if (uses(route)) this.#pins.delete(key);
+  }
 }
 
 /** Loaded revisions by id, least recently used first out. Loading the same one twice at once happens once. */
 class ServableCache {
-  readonly #deps: Pick<Parameters<typeof createRouting>[0], 'catalog' | 'loaders' | 'describe'>;
+  readonly #deps: Pick<RoutingDeps, 'catalog' | 'loaders' | 'describe'>;
   readonly #loaded = new Map<string, Promise<LoadedRevision>>();
 
   readonly #onGone: (loaded: LoadedRevision) => void;
   /** What is out of memory and answers its last calls. */
   readonly #ending = new Map<NodeJS.Timeout, LoadedRevision>();
 
-  constructor(
-    deps: Pick<Parameters<typeof createRouting>[0], 'catalog' | 'loaders' | 'describe'>,
-    onGone: (loaded: LoadedRevision) => void,
-  ) {
+  constructor(deps: Pick<RoutingDeps, 'catalog' | 'loaders' | 'describe'>, onGone: (loaded: LoadedRevision) => void) {
     this.#deps = deps;
     this.#onGone = onGone;
   }
