@@ -71,7 +71,7 @@ describe('mean targets', () => {
   const supervision: Supervision = { task: 'regression', outputCount: 1, target, weights: undefined, seed: 1, classes: null };
   const frame: Frame = { rowCount: 3_000, columns: new Map([['city', textColumn([...codes].map((code) => `city ${code}`))]]) };
 
-  test('LE9 come to categories of many levels, out of fold for training rows, and LE3 the graph gives the trainer’s', async () => {
+  test('LE25 come to categories of many levels, out of fold for training rows, and LE3 the graph gives the trainer’s', async () => {
     const fitted = fitSupervised(contract, frame, supervision);
     assert.deepEqual(
       fitted.preparation.features.map((plan) => plan.name),
@@ -84,13 +84,13 @@ describe('mean targets', () => {
     assert.ok(correlation(own, target) > 0.6, `${correlation(own, target)}`);
   });
 
-  test('LE9 a target that has nothing to do with the levels stays unknown to its own rows', () => {
+  test('LE25 a target that has nothing to do with the levels stays unknown to its own rows', () => {
     const noise = Float64Array.from(codes, () => random.normal());
     const own = encodeTraining(fitSupervised(contract, frame, { ...supervision, target: noise }), frame).columns[1] as Float32Array;
     assert.ok(Math.abs(correlation(own, noise)) < 0.06, `${correlation(own, noise)}`);
   });
 
-  test('LE9 few levels need none', () => {
+  test('LE25 few levels need none', () => {
     const few: Frame = { rowCount: 3_000, columns: new Map([['city', textColumn([...codes].map((code) => `city ${code % 20}`))]]) };
     assert.equal(fitSupervised(contract, few, supervision).preparation.features.length, 1);
   });

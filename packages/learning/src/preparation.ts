@@ -82,7 +82,8 @@ export type FeaturePlan = NumberPlan | TimePlan | CalendarPlan | CategoryPlan | 
 /** Why a field of the contract feeds no feature. */
 export interface ExcludedField {
   readonly field: string;
-  readonly reason: 'role' | 'text' | 'constant' | 'absent';
+  /** `elapsed time`: the only thing it says is how much time has passed, and that says nothing about later rows. */
+  readonly reason: 'role' | 'text' | 'constant' | 'absent' | 'elapsed time';
 }
 
 /** How raw columns become features. Fitted on training rows only; plain JSON; the exported graph does exactly this. */

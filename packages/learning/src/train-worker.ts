@@ -6,6 +6,7 @@ import { encodeTraining, fitSupervised } from './preparation.ts';
 import { blend } from './search/blend.ts';
 import { Evaluator, type LearningTask } from './search/evaluate.ts';
 import { type Fold, type FoldPlan, planFolds, planForwardFolds } from './search/folds.ts';
+import { withoutIdleElapsed } from './search/elapsed.ts';
 import { refit } from './search/refit.ts';
 import { planRungs } from './search/rungs.ts';
 import { planConstraints } from './trees/constraints.ts';
@@ -54,9 +55,15 @@ function answer(request: TrainRequestMessage): TrainReplies[keyof TrainReplies] 
   return request.kind === 'refit' ? fit(loaded, request) : exportFitted(loaded, request);
 }
 
-function prepare({ contract, frame, supervision }: Extract<TrainRequestMessage, { kind: 'prepare' }>): TrainReplies['prepare'] {
+function prepare(request: Extract<TrainRequestMessage, { kind: 'prepare' }>): TrainReplies['prepare'] {
+  const { contract, frame, supervision, timeField, loss } = request;
   const fitted = fitSupervised(contract, frame, supervision);
-  return { preparation: fitted.preparation, matrix: encodeTraining(fitted, frame, sharedFloats) };
+  const matrix = encodeTraining(fitted, frame, sharedFloats);
+  const order = timeField === undefined ? undefined : frame.columns.get(timeField);
+  if (timeField === undefined || order?.kind !== 'number') return { preparation: fitted.preparation, matrix };
+  const kept = withoutIdleElapsed(fitted, { timeField, order: order.values, frame, loss, matrix, supervision });
+  if (kept === fitted) return { preparation: fitted.preparation, matrix };
+  return { preparation: kept.preparation, matrix: encodeTraining(kept, frame, sharedFloats) };
 }
 
 function sharedFloats(length: number): Float32Array {

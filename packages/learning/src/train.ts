@@ -12,6 +12,7 @@ import { trainRules } from './rules/train-rules.ts';
 import type { PastConfiguration, TrainerName } from './search/candidates.ts';
 import type { SearchCheckpoint } from './search/checkpoint.ts';
 import type { SelectionStrategy } from './search/folds.ts';
+import { elapsedFeatures } from './search/elapsed.ts';
 import type { LeaderboardEntry } from './search/leaderboard.ts';
 import { Search, type SearchResult } from './search/search.ts';
 import type { Supervision } from './supervision.ts';
@@ -41,7 +42,7 @@ export interface TrainRequest {
   readonly constraints?: ModelConstraints;
   /**
    * Field by whose order the model will be judged: it is to be used on rows that are later than all of these. Folds then
-   * hold out later rows, and trees see of the time elapsed only coarse steps.
+   * hold out later rows; trees see of the time elapsed only coarse steps, and nothing when later rows show that it misleads.
    */
   readonly timeField?: string;
   /** Ranking: the query of each row, by any number. */
@@ -138,6 +139,8 @@ async function trainOn(threads: readonly TrainingThread[], request: TrainRequest
     contract: request.contract,
     frame: sharedFrame(request),
     supervision,
+    timeField: request.timeField,
+    loss: ownLoss(request),
   });
   checkOutputNames(preparation);
   const preparedMs = Date.now();
@@ -207,11 +210,10 @@ async function refitMembers(threads: readonly TrainingThread[], { members }: Mod
 }
 
 /** The time of the rows, and which features say how much of it has elapsed. */
-function timeOf({ frame, timeField }: TrainRequest, { features }: Preparation): Pick<Encoded, 'order' | 'coarse'> {
+function timeOf({ frame, timeField }: TrainRequest, preparation: Preparation): Pick<Encoded, 'order' | 'coarse'> {
   const column = timeField === undefined ? undefined : frame.columns.get(timeField);
   if (column?.kind !== 'number') return { order: undefined, coarse: [] };
-  const isElapsed = (plan: Preparation['features'][number]) => plan.kind === 'time' && plan.field === timeField && plan.periodMs === 0;
-  return { order: share(column.values), coarse: features.flatMap((plan, at) => (isElapsed(plan) ? [at] : [])) };
+  return { order: share(column.values), coarse: elapsedFeatures(preparation, frame, timeField ?? '') };
 }
 
 interface Encoded {

@@ -14,7 +14,15 @@ import type { Loss } from './trees/loss.ts';
 
 /** What the training thread is asked; arrays lie in shared memory or are copied. */
 export type TrainRequestMessage =
-  | { readonly kind: 'prepare'; readonly contract: Contract; readonly frame: Frame; readonly supervision: Supervision }
+  | {
+      readonly kind: 'prepare';
+      readonly contract: Contract;
+      readonly frame: Frame;
+      readonly supervision: Supervision;
+      /** The field whose order the model will be judged by. */
+      readonly timeField: string | undefined;
+      readonly loss: Loss | undefined;
+    }
   | {
       readonly kind: 'load';
       readonly task: Task;

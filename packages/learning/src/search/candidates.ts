@@ -43,7 +43,7 @@ const linear = (strength: number, l1Ratio: number, id?: string): LinearCandidate
 const RIDGE_PATH: Group = STRENGTHS.map((strength) => linear(strength, 0));
 const SHORT_RIDGE_PATH: Group = [0.003, 0.001, 3e-4].map((strength) => linear(strength, 0));
 /** Outputs of a model from which on its linear path is short. */
-const MANY_OUTPUTS = 10;
+export const MANY_OUTPUTS = 10;
 const NET_PATH: Group = STRENGTHS.slice(1, 6).map((strength) => linear(strength, 0.5));
 
 type Choice = Pick<TreeParameters, 'learningRate' | 'leafLimit' | 'leafRowsMin' | 'l2' | 'featureRatio' | 'rowRatio'>;

@@ -57,12 +57,11 @@ export function planFolds(target: Float64Array, isClasses: boolean, seed: number
  * Folds for rows that will be judged by later ones: each trains on the earlier rows and holds out those that follow, so
  * that what only helps between neighbours in time does not look good. One such fold for a large table.
  */
-export function planForwardFolds(time: Float64Array): FoldPlan {
+export function planForwardFolds(time: Float64Array, isLarge = SCHEMES.every((each) => time.length >= each.rowsBelow)): FoldPlan {
   const rows = Int32Array.from(time, (_, row) => row);
   // Rows without a time count as the earliest.
   const at = (row: number) => (Number.isNaN(time[row]) ? Number.NEGATIVE_INFINITY : (time[row] as number));
   rows.sort((left, right) => (at(left) === at(right) ? left - right : at(left) < at(right) ? -1 : 1));
-  const isLarge = SCHEMES.every((each) => time.length >= each.rowsBelow);
   const ends = isLarge ? [1 - HOLDOUT_RATIO, 1] : FORWARD_ENDS;
   const folds = ends.slice(1).map((end, index): Fold => {
     const from = Math.floor((ends[index] as number) * rows.length);

@@ -96,7 +96,7 @@ describe('text in the graph', () => {
     }
   });
 
-  test('LE10 one huge text among many rows does not make every row huge: they are run apart', async () => {
+  test('LE26 one huge text among many rows does not make every row huge: they are run apart', async () => {
     const rows = Array.from({ length: 600 }, (_, row) => (row === 300 ? 'money '.repeat(160_000) : (texts[row % 300] as string)));
     const { features, trainer } = await compareWithGraph(model, contract, frameOf(rows));
     assert.deepEqual([...features], [...trainer.features]);
@@ -114,7 +114,7 @@ describe('text in the graph', () => {
 describe('text scores', () => {
   const { texts, target } = sentences(400, 'scores');
 
-  test('LE9 separate topics, in rows the encoder has not seen', () => {
+  test('LE25 separate topics, in rows the encoder has not seen', () => {
     const { preparation } = fitSupervised(contract, frameOf(texts), supervisionOf(target));
     const fresh = sentences(300, 'fresh');
     const { columns } = encodeFrame(preparation, frameOf(fresh.texts));
@@ -125,13 +125,13 @@ describe('text scores', () => {
     assert.ok(hits.length > 0.8 * 300, `${hits.length} of 300`);
   });
 
-  test('LE9 a column that says nothing about the target gets no scores', () => {
+  test('LE25 a column that says nothing about the target gets no scores', () => {
     const shuffled = createRandom('shuffle').shuffle(Int32Array.from(target));
     const { preparation } = fitSupervised(contract, frameOf(texts), supervisionOf(Float64Array.from(shuffled)));
     assert.ok(preparation.features.every((plan) => plan.kind === 'textCount'));
   });
 
-  test('LE9 training rows are scored by encoders that have not seen their target', () => {
+  test('LE25 training rows are scored by encoders that have not seen their target', () => {
     // Every text has a word of its own; only a head that saw the row could know its class.
     const random = createRandom('own words');
     const own = texts.map((text, row) => `${text} word${row} word${row}b`);
@@ -143,7 +143,7 @@ describe('text scores', () => {
     assert.ok(unseen < 0.7, `${unseen}: two thirds of the classes are what the words say`);
   });
 
-  test('LE9 the same rows and seed give the same encoder', () => {
+  test('LE25 the same rows and seed give the same encoder', () => {
     const [left, right] = [1, 2].map(() => fitSupervised(contract, frameOf(texts), supervisionOf(target)));
     assert.deepEqual(left, right);
   });
