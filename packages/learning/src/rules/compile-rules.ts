@@ -151,7 +151,7 @@ class Compiler {
   }
 
   #fail(message: string, help?: string): never {
-    throw new RuleError(`${this.#at}: ${message}`, { ...(help === undefined ? {} : { help }) });
+    throw new RuleError(`${this.#at}: ${message}`, help === undefined ? {} : { help });
   }
 }
 

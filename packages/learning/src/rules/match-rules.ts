@@ -74,7 +74,8 @@ function holds(sign: Comparison, a: number, b: number): boolean {
     case '==':
       return a === b;
     case '!=':
-      return a < b || a > b;
+      // A missing number is not known to differ from any.
+      return a !== b && !Number.isNaN(a) && !Number.isNaN(b);
   }
 }
 

@@ -1,3 +1,4 @@
+/* oxlint-disable unicorn/no-thenable -- `then` is what a rule answers, never a function */
 import { parseJson } from '@slipway/kernel';
 import { RuleError } from './errors.ts';
 import { type ColumnTest, type Condition, type Literal, parseRules, type RuleTable } from './rule-table.ts';

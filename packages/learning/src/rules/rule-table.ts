@@ -1,3 +1,4 @@
+/* oxlint-disable unicorn/no-thenable -- `then` is what a rule answers, never a function */
 import { nearestName } from '@slipway/kernel';
 import { RuleError } from './errors.ts';
 
@@ -184,7 +185,7 @@ function literal(given: unknown, at: string): Literal {
   if (typeof given === 'boolean' || (typeof given === 'number' && Number.isFinite(given))) return given;
   if (typeof given === 'string' && given !== '' && given.length <= 10_000) return given;
   throw new RuleError(`${at}: ${show(given)} is no text, number, true or false.`, {
-    ...(given === '' ? { help: 'An empty text is a missing value: test for it with { missing: true }.' } : {}),
+    help: given === '' ? 'An empty text is a missing value: test for it with { missing: true }.' : 'Write the value itself.',
   });
 }
 

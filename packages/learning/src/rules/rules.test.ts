@@ -1,3 +1,4 @@
+/* oxlint-disable unicorn/no-thenable -- `then` is what a rule answers, never a function */
 import assert from 'node:assert/strict';
 import { Contract, frameFromRows, type Row } from '@slipway/kernel';
 import { maxParityError, openModel } from '@slipway/models';

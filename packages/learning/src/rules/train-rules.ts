@@ -1,3 +1,4 @@
+/* oxlint-disable unicorn/no-thenable -- `then` is what a rule answers, never a function */
 import { Contract, type Frame, type Json } from '@slipway/kernel';
 import { NotExplainableError, TrainRequestError } from '../errors.ts';
 import type { TrainerOutputs } from '../fitted-model.ts';

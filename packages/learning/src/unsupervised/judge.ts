@@ -65,7 +65,7 @@ function unrelated(matrix: EncodedMatrix, seed: number, label: string): EncodedM
   };
 }
 
-function judgeClusters({ fitted: _, options, train, test, labels }: JudgeRequest, fitted: Extract<Fitted, { kind: 'cluster' }>): Judgement {
+function judgeClusters({ options, train, test, labels }: JudgeRequest, fitted: Extract<Fitted, { kind: 'cluster' }>): Judgement {
   const { count } = fitted.clustering;
   const { seed } = options;
   const { prediction, features } = outputsOf(fitted, test);

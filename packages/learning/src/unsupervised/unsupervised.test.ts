@@ -173,13 +173,11 @@ describe('anomalies', () => {
   });
 });
 
-test('LU4 the same rows and seed give the same bytes, another seed others', async () => {
-  for (const kind of ['cluster', 'reduce', 'anomaly'] as const) {
-    const [one, two] = await Promise.all([run({ kind }), run({ kind })]);
-    assert.deepEqual(one.bytes, two.bytes);
-    assert.deepEqual(one.judgement, two.judgement);
-  }
-  assert.notDeepEqual((await run({ kind: 'anomaly' })).bytes, (await run({ kind: 'anomaly', seed: 2 })).bytes);
+test('LU4 the same rows and seed give the same bytes and the same judgement, another seed others', async () => {
+  const [one, two, other] = await Promise.all([run({ kind: 'anomaly' }), run({ kind: 'anomaly' }), run({ kind: 'anomaly', seed: 2 })]);
+  assert.deepEqual(one.bytes, two.bytes);
+  assert.deepEqual(one.judgement, two.judgement);
+  assert.notDeepEqual(one.bytes, other.bytes);
 });
 
 test('LU5 a training that is cancelled ends at once', async () => {

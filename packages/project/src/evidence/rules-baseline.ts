@@ -1,3 +1,4 @@
+/* oxlint-disable unicorn/no-thenable -- `then` is what a rule answers, never a function */
 import { type ModelPredictions, REPORT_RULE_LIMIT, type RulesSection, type Truth, compareModels } from '@slipway/evaluation';
 import { type Frame, type Json, type WorkflowContext, takeRows } from '@slipway/kernel';
 import { RuleError, type RuleFacts, type TrainedModel, train } from '@slipway/learning';

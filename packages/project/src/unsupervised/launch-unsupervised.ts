@@ -57,12 +57,11 @@ export async function launchUnsupervised(
     evaluate: evaluated.seconds,
     total: secondsSince(deps.clock, startedMs),
   };
-  return describe(deps, context, request, { datasets, planned, made, evaluated, released, seconds });
+  return describe(deps, context, request, { datasets, made, evaluated, released, seconds });
 }
 
 interface Finished {
   readonly datasets: DatasetStep;
-  readonly planned: UnsupervisedPlanStep;
   readonly made: UnsupervisedStep;
   readonly evaluated: EvaluateStep;
   readonly released: ReleaseStep;
@@ -70,7 +69,7 @@ interface Finished {
 }
 
 async function describe(deps: LaunchDeps, context: WorkflowContext, request: LaunchRequest, finished: Finished): Promise<LaunchResult> {
-  const { datasets, planned, made, evaluated, released } = finished;
+  const { datasets, made, evaluated, released } = finished;
   const { project } = context;
   const version = await deps.catalog.get(project, made.version);
   const meta = UnsupervisedMeta.parse(version.meta);
