@@ -316,6 +316,11 @@ nullScenario('four goals, 10/90', [rate(0.95, 0.01), rate(0.7, 0.02), rate(0.99,
   unitsPerLook: 2,
   minUnits: 50,
 });
+nullScenario('wide margins, so that the boundary is tight early', [rate(0.95, 0.05), rate(0.5, 0.1)], {
+  share: 0.5,
+  unitsPerLook: 1,
+  minUnits: 20,
+});
 dropScenario();
 pairedScenario();
 clusteredScenario();

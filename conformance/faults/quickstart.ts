@@ -10,7 +10,7 @@ const TRAIN_SECONDS = 3;
 export const row = quickstartExample();
 
 /** Uploads the quickstart data and starts a launch of it. @returns the run's id. */
-export async function startLaunch(client: Client): Promise<string> {
+export async function startLaunch(client: Client, more: Partial<Pick<LaunchDefinition, 'seed' | 'rollout'>> = {}): Promise<string> {
   const stream = Readable.toWeb(createReadStream(quickstartFile())) as ReadableStream<Uint8Array>;
   const { sha256 } = await client.uploads.put(stream, 'breast-cancer.csv');
   const definition = LaunchDefinition.parse({
@@ -19,6 +19,7 @@ export async function startLaunch(client: Client): Promise<string> {
     target: 'diagnosis',
     positive: 'malignant',
     train: { kind: 'auto', seconds: TRAIN_SECONDS },
+    ...more,
   });
   const { run } = await client.launches.start({ definition, data: { sha256, fileName: 'breast-cancer.csv' } });
   return run;
