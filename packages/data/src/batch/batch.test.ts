@@ -1,0 +1,163 @@
+import assert from 'node:assert/strict';
+import { mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Contract, Frame } from '@slipway/kernel';
+import { afterEach, beforeEach, describe, test } from 'vitest';
+import { type Engine, createEngine } from '../engine.ts';
+import { BatchColumnsError } from '../errors.ts';
+import { convertSource } from './convert-source.ts';
+import { joinShards } from './join-shards.ts';
+import { planBatch } from './plan-batch.ts';
+import { type Answers, runShard } from './run-shard.ts';
+
+const shared = { expect: {}, severity: 'error' } as const;
+const contract: Contract = {
+  format: 'slipway.contract/1',
+  fields: [
+    { name: 'age', type: 'float64', role: 'numeric', nullable: false, ...shared, expect: { maximum: 120 } },
+    { name: 'plan', type: 'string', role: 'categorical', nullable: true, ...shared },
+    { name: 'visits', type: 'int64', role: 'numeric', nullable: true, ...shared },
+  ],
+  ignored: ['id'],
+};
+
+let folder = '';
+let engine: Engine;
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'slipway-batch-'));
+  engine = createEngine({ workDirectory: join(folder, 'work'), threads: 1 });
+});
+afterEach(async () => {
+  await engine.close();
+  await rm(folder, { recursive: true, force: true });
+});
+
+/** Answers with the age, and with how the plan was read. */
+const seen: Frame[] = [];
+async function answer(frame: Frame): Promise<Answers> {
+  seen.push(frame);
+  const age = frame.columns.get('age');
+  const plan = frame.columns.get('plan');
+  assert.ok(age?.kind === 'number' && plan?.kind === 'text');
+  const failed = Uint8Array.from({ length: frame.rowCount }, (_, row) => (age.values[row] === 13 ? 1 : 0));
+  return {
+    columns: [
+      { name: 'prediction', kind: 'number', values: age.values },
+      {
+        name: 'known',
+        kind: 'text',
+        codes: Int32Array.from(plan.codes, (code) => (code < 0 ? 0 : code + 1)),
+        levels: ['none', 'basic', 'pro', 'other'],
+      },
+    ],
+    failed,
+  };
+}
+
+async function shard(text: string, keep: readonly string[] = []) {
+  const path = join(folder, 'in.csv');
+  const file = join(folder, 'in.parquet');
+  await writeFile(path, text);
+  const source = await convertSource(engine, { source: { path }, target: file });
+  const plan = planBatch(contract, source.columns);
+  const [outputPath, rejectsPath] = [join(folder, 'out.parquet'), join(folder, 'rejects.parquet')];
+  const knownTexts = new Map([['plan', ['basic', 'pro']]]);
+  const result = await runShard(engine, { file, plan, from: 0, to: source.rows, keep, knownTexts, answer, outputPath, rejectsPath });
+  const rowsOf = async (written: string) =>
+    (await stat(written).catch(() => undefined)) === undefined
+      ? []
+      : engine.use(async (session) => session.rows(`select * from read_parquet('${await session.link(written, '.parquet')}')`));
+  return { plan, result, output: await rowsOf(outputPath), rejects: await rowsOf(rejectsPath), outputPath };
+}
+
+describe('a shard', () => {
+  test('answers the rows that keep the contract, in order, and sets the others aside with every reason', async () => {
+    const text = 'id,age,plan,visits\n1,30,basic,2\n2,abc,pro,1.5\n3,,pro,3\n4,150,free,4\n5,41.5,free,\n6,13,pro,1\n7,20,,9\n';
+    const { result, output, rejects } = await shard(text, ['id']);
+    assert.deepEqual(
+      output.map((row) => [Number(row['row']), Number(row['id']), row['prediction'], row['known']]),
+      [
+        [0, 1, 30, 'basic'],
+        [4, 5, 41.5, 'other'],
+        [6, 7, 20, 'none'],
+      ],
+    );
+    assert.deepEqual(
+      rejects.map((row) => [Number(row['row']), row['reasons']]),
+      [
+        [1, 'age: expected a number, got "abc"; visits: expected a whole number, got "1.5"'],
+        [2, 'age: expected a number, for every row, got nothing'],
+        [3, 'age: expected at most 120, got "150"'],
+        [5, 'the model gave no finite number'],
+      ],
+    );
+    assert.deepEqual([result.rows, result.rejected], [7, 4]);
+  });
+
+  test('without a good row there is no output, and without a bad one no rejects (control)', async () => {
+    const bad = await shard('id,age,plan,visits\n1,x,basic,2\n2,y,basic,2\n');
+    assert.deepEqual([bad.output.length, bad.rejects.length], [0, 2]);
+    await rm(join(folder, 'rejects.parquet'));
+    const good = await shard('id,age,plan,visits\n1,1,basic,2\n2,2,basic,2\n');
+    assert.deepEqual([good.output.length, good.rejects.length, good.result.rejected], [2, 0, 0]);
+  });
+
+  test('several pieces and several shards give every row once', async () => {
+    const count = 40_000;
+    const path = join(folder, 'many.csv');
+    const file = join(folder, 'many.parquet');
+    await writeFile(path, `age,plan,visits\n${Array.from({ length: count }, (_, row) => `${(row % 100) + 20},pro,${row}`).join('\n')}\n`);
+    const source = await convertSource(engine, { source: { path }, target: file });
+    const plan = planBatch(contract, source.columns);
+    const files: string[] = [];
+    for (let from = 0; from < count; from += 15_000) {
+      const outputPath = join(folder, `part-${from}.parquet`);
+      const to = Math.min(count, from + 15_000);
+      await runShard(engine, {
+        file,
+        plan,
+        from,
+        to,
+        keep: [],
+        knownTexts: new Map(),
+        answer: ageOnly,
+        outputPath,
+        rejectsPath: join(folder, 'none'),
+      });
+      files.push(outputPath);
+    }
+    const target = join(folder, 'all.csv');
+    await joinShards(engine, { files, format: 'csv', target });
+    const back = await convertSource(engine, { source: { path: target }, target: join(folder, 'all.parquet') });
+    assert.equal(back.rows, count);
+  });
+});
+
+async function ageOnly(frame: Frame): Promise<Answers> {
+  const age = frame.columns.get('age');
+  assert.ok(age?.kind === 'number');
+  return { columns: [{ name: 'prediction', kind: 'number', values: age.values }], failed: new Uint8Array(frame.rowCount) };
+}
+
+describe('the plan of a table', () => {
+  const columns = [
+    { name: 'age', sqlType: 'BIGINT' },
+    { name: 'plan', sqlType: 'VARCHAR' },
+    { name: 'visits', sqlType: 'INTEGER' },
+  ];
+
+  test('a column that may be missing is noted, one that may not is an error that names the nearest', () => {
+    assert.deepEqual(planBatch(contract, columns.slice(0, 2)).absent, ['visits']);
+    assert.throws(
+      () => planBatch(contract, [{ name: 'Age', sqlType: 'BIGINT' }, ...columns.slice(1)]),
+      (error: unknown) => error instanceof BatchColumnsError && /"age" \(is it "Age"\?\)/.test(error.message),
+    );
+  });
+
+  test('columns that the contract does not know are left out and named; the ignored are not worth a note', () => {
+    assert.deepEqual(planBatch(contract, [...columns, { name: 'id', sqlType: 'BIGINT' }, { name: 'extra', sqlType: 'DATE' }]).extra, [
+      'extra',
+    ]);
+  });
+});
