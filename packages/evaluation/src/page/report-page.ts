@@ -90,7 +90,7 @@ export function reportPage(report: EvaluationReport, facts: PageFacts = {}): Pag
   return {
     title: `Evaluation of ${name}`,
     lead: [
-      `A ${report.task} model${report.target === '' ? '' : ` of "${report.target}"`}${report.positive === null ? '' : ` (positive class: ${report.positive})`}${facts.trainer === undefined ? '' : `, trainer ${facts.trainer}`}, trained on ${report.rows.train} rows and evaluated on ${report.rows.test} others.`,
+      `${/^[aeiou]/.test(report.task) ? 'An' : 'A'} ${report.task} model${report.target === '' ? '' : ` of "${report.target}"`}${report.positive === null ? '' : ` (positive class: ${report.positive})`}${facts.trainer === undefined ? '' : `, trainer ${facts.trainer}`}, trained on ${report.rows.train} rows and evaluated on ${report.rows.test} others.`,
       failed.length === 0
         ? 'All gates passed.'
         : `${failed.length} of ${report.gates.length} gates failed: ${failed.map((gate) => gate.name).join(', ')}.`,

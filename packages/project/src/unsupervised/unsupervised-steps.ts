@@ -216,7 +216,9 @@ async function store(
     },
     notes: [
       ...judgement.notes,
-      ...run.excluded.filter((each) => each.field !== label).map(({ field, reason }) => `${field}: not learnt from: ${reason}`),
+      ...run.excluded
+        .filter((each) => each.field !== label && each.reason !== 'role')
+        .map(({ field, reason }) => `${field}: not learnt from: ${reason}`),
     ],
   };
   const onnx = await deps.objects.put(project, run.bytes);
