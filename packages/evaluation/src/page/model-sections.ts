@@ -1,5 +1,5 @@
 import type { EvaluationReport } from '../contract.ts';
-import { type PageSection, percent, show, showInterval } from './document.ts';
+import { type PageSection, type PageTable, percent, show, showInterval } from './document.ts';
 import { barPlot, linePlot } from './svg.ts';
 
 const VERDICTS = {
@@ -50,9 +50,8 @@ export function rulesSection({ rules }: EvaluationReport): PageSection | undefin
 /** What a model without a target found. */
 export function unsupervisedSection({ unsupervised }: EvaluationReport): PageSection | undefined {
   if (!unsupervised) return undefined;
-  const { kind, columns, clusters, components, tried, quantiles, threshold, contamination } = unsupervised;
+  const { kind, columns, components, tried, threshold, contamination } = unsupervised;
   const names = { cluster: 'Clusters', reduce: 'Components', anomaly: 'Anomaly scores' } as const;
-  let held = 0;
   return {
     id: 'unsupervised',
     title: names[kind],
@@ -88,36 +87,43 @@ export function unsupervisedSection({ unsupervised }: EvaluationReport): PageSec
           ]
         : []),
     ],
-    tables: [
-      ...(clusters.length > 0
-        ? [
-            {
-              head: ['cluster', 'training rows', 'what sets it apart'],
-              rows: clusters.map((each) => [String(each.cluster), String(each.rows), each.traits.join(', ') || 'like all rows']),
-            },
-          ]
-        : []),
-      ...(components.length > 0
-        ? [
-            {
-              head: ['component', 'variance', 'together', 'weighs most'],
-              rows: components.map((each) => {
-                held += each.share;
-                const weights = each.weights.map(({ of, weight }) => `${of} ${show(weight)}`);
-                return [String(each.component), percent(each.share), percent(held), weights.join(', ')];
-              }),
-            },
-          ]
-        : []),
-      ...(quantiles.length > 0
-        ? [
-            {
-              caption: 'Scores of the test rows',
-              head: ['share of rows below', 'score'],
-              rows: quantiles.map(({ level, value }) => [percent(level), show(value)]),
-            },
-          ]
-        : []),
-    ],
+    tables: unsupervisedTables(unsupervised),
   };
+}
+
+type Unsupervised = NonNullable<EvaluationReport['unsupervised']>;
+
+function unsupervisedTables({ clusters, components, quantiles }: Unsupervised): PageTable[] {
+  let held = 0;
+  return [
+    ...(clusters.length > 0
+      ? [
+          {
+            head: ['cluster', 'training rows', 'what sets it apart'],
+            rows: clusters.map((each) => [String(each.cluster), String(each.rows), each.traits.join(', ') || 'like all rows']),
+          },
+        ]
+      : []),
+    ...(components.length > 0
+      ? [
+          {
+            head: ['component', 'variance', 'together', 'weighs most'],
+            rows: components.map((each) => {
+              held += each.share;
+              const weights = each.weights.map(({ of, weight }) => `${of} ${show(weight)}`);
+              return [String(each.component), percent(each.share), percent(held), weights.join(', ')];
+            }),
+          },
+        ]
+      : []),
+    ...(quantiles.length > 0
+      ? [
+          {
+            caption: 'Scores of the test rows',
+            head: ['share of rows below', 'score'],
+            rows: quantiles.map(({ level, value }) => [percent(level), show(value)]),
+          },
+        ]
+      : []),
+  ];
 }

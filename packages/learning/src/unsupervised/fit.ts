@@ -1,7 +1,7 @@
 import { type Contract, type Frame } from '@slipway/kernel';
 import { createRandom, quantile } from '@slipway/statistics';
 import { type EncodedMatrix, takeMatrixRows } from '../matrix.ts';
-import { encodeFrame, fitPreparation, type Preparation } from '../preparation.ts';
+import { fitPreparation, type Preparation } from '../preparation.ts';
 import { anomalyScores, fitIsolationForest, type IsolationForest } from './isolation-forest.ts';
 import { type Clustering, distancesTo, fitClusters } from './k-means.ts';
 import { silhouettes } from './measures.ts';
@@ -117,10 +117,7 @@ export function takePoints({ width, values }: Points, rows: ArrayLike<number>): 
   return { rowCount: rows.length, width, values: taken };
 }
 
-export function predictUnsupervised({ preparation, fitted }: UnsupervisedModel, frame: Frame): UnsupervisedOutputs {
-  return outputsOf(fitted, encodeFrame(preparation, frame));
-}
-
+/** What a model says about encoded rows. */
 export function outputsOf(fitted: Fitted, matrix: EncodedMatrix): UnsupervisedOutputs {
   const { rowCount } = matrix;
   if (fitted.kind === 'anomaly') {
