@@ -104,7 +104,7 @@ function shareOf(judged: readonly Judged[]): ReplayReport['changed'] {
   const share = judged.filter((each) => each.changed).length / count;
   const centre = (share + (Z * Z) / (2 * count)) / (1 + (Z * Z) / count);
   const radius = (Z / (1 + (Z * Z) / count)) * Math.sqrt((share * (1 - share)) / count + (Z * Z) / (4 * count * count));
-  return { share, low: Math.max(0, centre - radius), high: Math.min(1, centre + radius) };
+  return { share, low: share === 0 ? 0 : Math.max(0, centre - radius), high: share === 1 ? 1 : Math.min(1, centre + radius) };
 }
 
 function flipsOf(judged: readonly Judged[]): ReplayReport['flips'] {
