@@ -7,7 +7,7 @@ type Alert = Awaited<ReturnType<Client['alerts']['list']>>['items'][number];
 const MARKS = { ok: 'ok', warn: 'warn', drift: 'DRIFT', 'not-enough-data': '-' } as const;
 
 /** A monitor's report for people: only the parts that were asked for. */
-export function showMonitor(report: MonitorReport): string {
+export function showMonitor(report: MonitorReport, sections?: readonly string[]): string {
   return [
     `${report.release} revision ${report.revision}: ${report.invocations} calls, ${report.window.from} to ${report.window.to}`,
     ...showFields(report),
@@ -16,7 +16,7 @@ export function showMonitor(report: MonitorReport): string {
         `contract [${MARKS[each.verdict]}] ${each.field}: ${each.rule} expected ${each.expected}, got ${each.got} in ${percent(each.ratio)}`,
     ),
     ...report.objectives.map((each) => `objective [${MARKS[each.verdict]}] ${each.name}: ${each.reason}`),
-    ...showQuality(report),
+    ...(sections === undefined || sections.includes('quality') ? showQuality(report) : []),
     ...report.fairness.flatMap(showFairness),
     ...showEstimate(report),
     ...(report.multivariate

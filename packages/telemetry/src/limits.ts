@@ -62,3 +62,5 @@ export const HOUSEKEEPING_EVERY_MS = 10 * 60_000;
 export const DECISION_COUNTS_LIMIT = 10_000;
 /** Calls that one sample may hold. */
 export const SAMPLE_LIMIT_MAX = 20_000;
+/** Stored sketches that one statement reads: those of several fields, so that a report is few statements. About 5 MB. */
+export const SKETCH_ROWS_PER_STATEMENT = 2_000;

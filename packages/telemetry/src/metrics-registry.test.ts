@@ -51,7 +51,7 @@ test("TL52 another project's numbers are not shown, the process's are", () => {
   expect(shown).not.toContain('beta');
   expect(shown).toMatch(/\nprocess_resident_memory_bytes \d{7,}/);
   expect(shown).toMatch(/\nprocess_cpu_seconds_total \d/);
-  expect(shown).toMatch(/\nslipway_event_loop_delay_seconds\{quantile="0.99"\} [\d.e-]+/);
+  expect(shown).toMatch(/\nslipway_event_loop_delay_seconds\{percentile="99"\} [\d.e-]+/);
   expect(registry.render()).toContain('beta');
   stop();
 });

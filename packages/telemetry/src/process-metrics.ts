@@ -15,9 +15,10 @@ export function registerProcessMetrics(registry: MetricsRegistry): () => void {
   const delay = registry.gauge({
     name: 'slipway_event_loop_delay_seconds',
     help: 'How late timers ran since the last reading, beyond their resolution.',
-    labels: ['quantile'],
+    // `quantile` is reserved for summaries.
+    labels: ['percentile'],
   });
-  const quantiles = [50, 99, 100].map((percent) => ({ percent, gauge: delay({ quantile: String(percent / 100) }) }));
+  const quantiles = [50, 99, 100].map((percent) => ({ percent, gauge: delay({ percentile: String(percent) }) }));
   const histogram = monitorEventLoopDelay({ resolution: RESOLUTION_MS });
   histogram.enable();
   started.set(performance.timeOrigin / 1000);

@@ -2,7 +2,7 @@ import type { Invocation, Json } from '@slipway/kernel';
 import type { Records, Tx } from '@slipway/records';
 import { FieldSketch, type SketchKind, type SketchValue } from '@slipway/statistics';
 import { WindowTooLongError } from './errors.ts';
-import { OPEN_MINUTES_LIMIT, SKETCH_MERGE_LIMIT } from './limits.ts';
+import { OPEN_MINUTES_LIMIT, SKETCH_MERGE_LIMIT, SKETCH_ROWS_PER_STATEMENT } from './limits.ts';
 import { Mutex } from './project-lock.ts';
 import type { SegmentFile } from './segment-file.ts';
 import { readProgress, saveProgress } from './segment-store.ts';
@@ -100,9 +100,9 @@ export class SketchRecorder {
     return this.#saving.run(async () => {
       const merged = new Map<string, FieldSketch>();
       const db = this.#records.db;
-      for (const [field, count] of await countSketches(db, window)) {
-        if (count > SKETCH_MERGE_LIMIT) throw tooLong(window, field, count);
-        await mergeTexts(merged, field, await readSketches(db, window, field, SKETCH_MERGE_LIMIT));
+      for (const fields of inStatements(window, await countSketches(db, window))) {
+        const texts = await readSketches(db, window, fields, SKETCH_ROWS_PER_STATEMENT);
+        for (const field of fields) await mergeTexts(merged, field, texts.get(field) ?? []);
       }
       for (const bucket of [...(this.#failedCut?.buckets ?? []), ...this.#buckets.values()]) {
         if (isInWindow(bucket, window)) for (const [field, sketch] of bucket.sketches) mergeInto(merged, field, sketch);
@@ -226,6 +226,22 @@ export async function mergeTexts(merged: Map<string, FieldSketch>, field: string
     mergeInto(merged, field, FieldSketch.fromJson(JSON.parse(text)));
     if (index % MERGES_PER_TURN === MERGES_PER_TURN - 1) await nextTurn();
   }
+}
+
+/** Fields whose sketches are read together. @throws {WindowTooLongError} */
+function inStatements(window: SketchWindow, counts: ReadonlyMap<string, number>): string[][] {
+  const groups: string[][] = [];
+  let rows = Number.POSITIVE_INFINITY;
+  for (const [field, count] of counts) {
+    if (count > SKETCH_MERGE_LIMIT) throw tooLong(window, field, count);
+    rows += count;
+    if (rows > SKETCH_ROWS_PER_STATEMENT) {
+      groups.push([]);
+      rows = count;
+    }
+    groups.at(-1)?.push(field);
+  }
+  return groups;
 }
 
 function isInWindow(bucket: Bucket, window: SketchWindow): boolean {

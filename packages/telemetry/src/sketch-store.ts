@@ -76,12 +76,18 @@ export async function countSketches(db: Db, window: SketchWindow): Promise<Map<s
   return new Map(parsed.map((row) => [row.field, row.count]));
 }
 
-/** One field's sketches in the window as JSON text. */
-export async function readSketches(db: Db, window: SketchWindow, field: string, limit: number): Promise<string[]> {
-  const { rows } = await sql<{ sketch: string }>`select sketch from telemetry_sketch
-    where ${inWindow(window)} and field = ${field}
-    order by start_ms, revision, replica limit ${limit}`.execute(db);
-  return rows.map((row) => row.sketch);
+/** The sketches of some fields in the window as JSON text, the oldest first. */
+export async function readSketches(db: Db, window: SketchWindow, fields: readonly string[], limit: number): Promise<Map<string, string[]>> {
+  const { rows } = await sql<{ field: string; sketch: string }>`select field, sketch from telemetry_sketch
+    where ${inWindow(window)} and field = any(${fields}::text[])
+    order by field, start_ms, revision, replica limit ${limit}`.execute(db);
+  const found = new Map<string, string[]>();
+  for (const { field, sketch } of rows) {
+    const texts = found.get(field);
+    if (texts) texts.push(sketch);
+    else found.set(field, [sketch]);
+  }
+  return found;
 }
 
 /** What becomes one coarser row. */

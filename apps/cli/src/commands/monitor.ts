@@ -69,7 +69,12 @@ function addReport(program: Command): void {
         const body = parseJson(settings === '-' ? await text(process.stdin) : await readSettings(settings));
         return ask(command, (client) => client.releases.configureMonitor(name, body as object), pretty);
       }
-      if (!check) return ask(command, (client) => client.releases.monitor(name, query), showMonitor);
+      if (!check)
+        return ask(
+          command,
+          (client) => client.releases.monitor(name, query),
+          (report) => showMonitor(report, flags.sections?.split(',')),
+        );
       await ask(
         command,
         (client) => client.releases.check(name),

@@ -62,7 +62,7 @@ const PANELS: readonly Panel[] = [
   {
     title: 'Event-loop delay',
     unit: 's',
-    queries: [['max by (quantile) (slipway_event_loop_delay_seconds)', 'p{{quantile}}']],
+    queries: [['max by (percentile) (slipway_event_loop_delay_seconds)', 'p{{percentile}}']],
   },
   {
     title: 'Memory and processor',

@@ -79,7 +79,7 @@ function wilson(hits: number, count: number): Group['selection'] {
   const value = hits / count;
   const centre = (value + z ** 2 / (2 * count)) / (1 + z ** 2 / count);
   const half = (z / (1 + z ** 2 / count)) * Math.sqrt((value * (1 - value)) / count + z ** 2 / (4 * count ** 2));
-  return { value, low: Math.max(0, centre - half), high: Math.min(1, centre + half) };
+  return { value, low: hits === 0 ? 0 : Math.max(0, centre - half), high: hits === count ? 1 : Math.min(1, centre + half) };
 }
 
 /** Two-sided test of two proportions with the pooled variance. */

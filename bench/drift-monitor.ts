@@ -1,0 +1,137 @@
+/**
+ * What drift costs. Two parts:
+ * 1. 1,000,000 rows x 20 columns, 4 of them moved: our sketches and verdicts beside Evidently's PSI (bench/drift-evidently.py,
+ *    `pip install evidently 'pandas<3' pyarrow`), same files, same threshold, reading left out on both sides.
+ *    Target: at least 20 times faster with the sketches of the window built, same verdicts.
+ * 2. A report over 30 days, 10,000,000 calls x 20 fields, from stored roll-ups. Target: at most 200 ms.
+ * Run: npx node bench/drift-monitor.ts [rows]   (EVIDENTLY_PYTHON names a Python that has Evidently; without it part 1 is ours alone)
+ */
+import { execFileSync } from 'node:child_process';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { DuckDBInstance } from '@duckdb/node-api';
+import { fixedClock } from '@slipway/kernel';
+import { FieldSketch, createRandom } from '@slipway/statistics';
+import { createTelemetryFixture } from '@slipway/telemetry/testing';
+import { compareWithReference, monitor } from '../packages/monitoring/src/index.ts';
+import { saveSlot } from '../packages/telemetry/src/sketch-store.ts';
+
+const rows = Number(process.argv[2] ?? 1_000_000);
+const directory = await mkdtemp(join(tmpdir(), 'slipway-drift-'));
+const MOVED = new Set(['number_0', 'number_1', 'text_0', 'text_1']);
+const numbers = Array.from({ length: 15 }, (_, index) => `number_${index}`);
+const texts = Array.from({ length: 5 }, (_, index) => `text_${index}`);
+
+async function writeSide(path: string, moved: boolean): Promise<void> {
+  const connection = await (await DuckDBInstance.create(':memory:')).connect();
+  const normal = 'sqrt(-2 * ln(1 - random())) * cos(2 * pi() * random())';
+  const columns = [
+    ...numbers.map((name) => `${normal} + ${moved && MOVED.has(name) ? 1 : 0} as ${name}`),
+    ...texts.map((name) => `'level ' || floor(8 * power(random(), ${moved && MOVED.has(name) ? 4 : 1})) as ${name}`),
+  ];
+  await connection.run(`copy (select ${columns.join(', ')} from range(${rows})) to '${path}' (format parquet)`);
+  connection.closeSync();
+}
+
+async function readSide(path: string): Promise<Map<string, readonly (number | string)[]>> {
+  const connection = await (await DuckDBInstance.create(':memory:')).connect();
+  const table = await connection.runAndReadAll(`select * from read_parquet('${path}')`);
+  const columns = table.getColumnsJS() as (number | string)[][];
+  return new Map(table.columnNames().map((name, index) => [name, columns[index] ?? []]));
+}
+
+function sketchSide(columns: ReadonlyMap<string, readonly (number | string)[]>): Map<string, FieldSketch> {
+  const sketches = new Map<string, FieldSketch>();
+  for (const [name, values] of columns) {
+    const sketch = new FieldSketch(name.startsWith('text') ? 'text' : 'number');
+    for (const value of values) sketch.update(value);
+    sketches.set(name, sketch);
+  }
+  return sketches;
+}
+
+function timed<T>(work: () => T): { result: T; seconds: number } {
+  const startedMs = performance.now();
+  const result = work();
+  return { result, seconds: (performance.now() - startedMs) / 1_000 };
+}
+
+async function againstEvidently(): Promise<void> {
+  const paths = [join(directory, 'reference.parquet'), join(directory, 'current.parquet')] as const;
+  await writeSide(paths[0], false);
+  await writeSide(paths[1], true);
+  const reference = timed(sketchSide.bind(null, await readSide(paths[0])));
+  const current = timed(sketchSide.bind(null, await readSide(paths[1])));
+  const report = timed(() => compareWithReference({ reference: reference.result, current: current.result }));
+  const ours = Object.fromEntries(report.result.fields.map((field) => [field.field, (field.psi ?? 0) >= 0.25]));
+  const window = current.seconds + report.seconds;
+  console.log(
+    `ours: reference sketches ${reference.seconds.toFixed(2)} s, window sketches ${current.seconds.toFixed(2)} s, report ${(report.seconds * 1_000).toFixed(0)} ms`,
+  );
+  console.log(
+    `  ${((current.seconds / rows / 20) * 1e9).toFixed(0)} ns a value; drifted: ${report.result.fields
+      .filter((field) => field.verdict === 'drift')
+      .map((field) => field.field)
+      .join(' ')}`,
+  );
+  const python = process.env['EVIDENTLY_PYTHON'];
+  if (python === undefined) return console.log('EVIDENTLY_PYTHON is not set: no comparison');
+  const script = new URL('./drift-evidently.py', import.meta.url).pathname;
+  const found = JSON.parse(execFileSync(python, ['-W', 'ignore', script, ...paths], { encoding: 'utf8' })) as {
+    seconds: number;
+    drifted: Record<string, boolean>;
+  };
+  const same = Object.entries(found.drifted).filter(([name, drifted]) => ours[name] === drifted).length;
+  console.log(`Evidently: ${found.seconds.toFixed(2)} s; same verdict on ${same} of ${Object.keys(found.drifted).length} columns`);
+  console.log(
+    `  ${(found.seconds / window).toFixed(1)} times ours with the window's sketches, ${(found.seconds / (window + reference.seconds)).toFixed(1)} times with both sides' sketches`,
+  );
+}
+
+async function overMonths(): Promise<void> {
+  const DAY_MS = 86_400_000;
+  const nowMs = Date.UTC(2026, 5, 30, 12);
+  const clock = fixedClock(nowMs);
+  const fixture = await createTelemetryFixture({ clock });
+  const random = createRandom('months');
+  const fields = Array.from({ length: 20 }, (_, index) => `field_${index}`);
+  const calls = Math.ceil(10_000_000 / 30);
+  const days = Array.from({ length: 3 }, () => fields.map(() => new FieldSketch('number')));
+  for (const day of days) for (const sketch of day) for (let call = 0; call < calls; call += 1) sketch.update(random.normal());
+  for (let day = 0; day < 30; day += 1) {
+    const startMs = Math.floor(nowMs / DAY_MS) * DAY_MS - (day + 1) * DAY_MS;
+    const sketches = new Map(fields.map((field, index) => [field, JSON.stringify(days[day % 3]?.[index]?.toJson())]));
+    await fixture.records.transaction((tx) =>
+      saveSlot(tx, { project: 'alpha', release: 'churn', revision: 1, level: 'day', startMs, replica: -1 }, sketches),
+    );
+  }
+  const reference = { fields: new Map(fields.map((field, index) => [field, days[0]?.[index] as FieldSketch])), quality: undefined };
+  const ports = {
+    findRelease: async () => ({ release: 'churn', revision: 1, version: 'mv_1', task: null, classes: null, positive: null }),
+    loadReference: async () => reference,
+    loadContract: async () => undefined,
+    loadRows: async () => undefined,
+    telemetry: fixture.telemetry,
+    clock,
+  };
+  const times: number[] = [];
+  let invocations = 0;
+  for (let round = 0; round < 15; round += 1) {
+    const startedMs = performance.now();
+    ({ invocations } = await monitor(ports, 'alpha', 'churn', { window: '31d', sections: ['drift', 'contract', 'objectives'] }));
+    times.push(performance.now() - startedMs);
+  }
+  times.sort((a, b) => a - b);
+  console.log(
+    `30 days, ${invocations} calls x 20 fields: report in ${times[7]?.toFixed(0)} ms (median of 15; slowest ${times.at(-1)?.toFixed(0)} ms)`,
+  );
+  await fixture.close();
+}
+
+try {
+  if (process.env['ONLY'] !== 'evidently') await overMonths();
+  if (process.env['ONLY'] !== 'months') await againstEvidently();
+} finally {
+  await rm(directory, { recursive: true, force: true });
+}
