@@ -44,8 +44,15 @@ const SHARED = new Set([
   'environment',
   'recording',
   'rollout',
-  ...['reference', 'classes', 'output', 'scores'],
-  ...['home', 'port', 'url', 'project', 'json'],
+  'reference',
+  'classes',
+  'output',
+  'scores',
+  'home',
+  'port',
+  'url',
+  'project',
+  'json',
 ]);
 
 /** Told by the name; a file without one is told by what it begins with: ONNX files start with their IR version. */

@@ -209,8 +209,9 @@ function byGroup(request: SplitRequest, target: Column, rows: readonly number[],
   let bestMissing = Number.POSITIVE_INFINITY;
   for (let attempt = 0; attempt < GROUP_ATTEMPTS && bestMissing > 0; attempt += 1) {
     const parts = fillTest([...groups.values()], rows.length * request.testRatio, random.fork(`attempt ${attempt}`));
-    const missing =
-      isNumeric(request.task) ? 0 : missingClasses(target, rows, parts.train) * 1_000 + missingClasses(target, rows, parts.test);
+    const missing = isNumeric(request.task)
+      ? 0
+      : missingClasses(target, rows, parts.train) * 1_000 + missingClasses(target, rows, parts.test);
     if (missing < bestMissing) {
       best = parts;
       bestMissing = missing;
