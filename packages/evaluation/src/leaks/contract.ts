@@ -7,7 +7,6 @@ export const LEAK_EVIDENCE_COLUMN_LIMIT = 8;
 
 /** What a finding about the split is called where a column's name would stand, as in `--accept-leak @near-duplicates`. */
 export const SPLIT_LEAKS = ['@near-duplicates', '@groups', '@time-order'] as const;
-export type SplitLeak = (typeof SPLIT_LEAKS)[number];
 
 export const LeakKind = z.enum([
   'identifier',

@@ -3,7 +3,6 @@ import { type SmoothingParameters, smoothingForecasts } from './smoothing.ts';
 
 /** Forecasts that need no training, or a handful of parameters a series. The first is what all others are measured against. */
 export const BASE_METHODS = ['seasonal-naive', 'long-seasonal-naive', 'seasonal-mean', 'drift', 'theta', 'smoothing'] as const;
-export type BaseMethod = (typeof BASE_METHODS)[number];
 export const METHOD_COUNT = BASE_METHODS.length;
 
 /** Past cycles that the seasonal mean looks at. */

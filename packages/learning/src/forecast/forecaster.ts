@@ -6,7 +6,6 @@ import type { SmoothingParameters } from './smoothing.ts';
 
 /** What a forecast is mixed of: the base methods and the trees, which come last. */
 export const MEMBERS = [...BASE_METHODS, 'trees'] as const;
-export type Member = (typeof MEMBERS)[number];
 
 /** Interval levels that every forecaster can answer with. */
 export const INTERVAL_LEVELS = [0.5, 0.8, 0.9, 0.95] as const;
@@ -41,9 +40,6 @@ export interface Forecaster {
   /** Whether any training value was below zero; forecasts are cut at zero otherwise. */
   readonly canBeNegative: boolean;
 }
-
-/** Correction by the trees: expected distance of the truth from the base, in sizes; [situation][step]. */
-export type Corrections = readonly Float64Array[];
 
 /** Values a forecast needs in the past before the methods are trusted: one cycle of the shortest season. */
 export function warmSteps(layout: FeatureLayout): number {
