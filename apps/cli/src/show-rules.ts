@@ -11,7 +11,8 @@ const VERDICTS = {
 } as const;
 
 /** "Rules or AI?" with numbers, or the rules that were launched; nothing without rules. */
-export function rulesLines({ rules }: LaunchResult): string {
+export function rulesLines(result: LaunchResult): string {
+  const { rules } = result;
   if (!rules) return '';
   const { comparison, notes } = rules;
   const rows = rules.rules
@@ -25,7 +26,10 @@ export function rulesLines({ rules }: LaunchResult): string {
   const left = rules.rules.length - rows.length;
   const lines = [
     ...(rules.role === 'model' && rows.length > 0
-      ? [table(rows, ['rule', 'answer', 'rows', 'right there']), ...(left > 0 ? [`and ${left} more`] : [])]
+      ? [
+          table(rows, ['rule', 'answer', 'rows', result.task === 'regression' ? 'their mean' : 'right there']),
+          ...(left > 0 ? [`and ${left} more`] : []),
+        ]
       : []),
     ...(comparison ? comparisonLines(comparison) : []),
     ...notes.map((note) => `note: ${note}`),
