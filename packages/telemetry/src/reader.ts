@@ -1,4 +1,4 @@
-import { type Invocation, type Json, type Outcome, type Page, idTimeMs, invariant, isId, locateInvocation } from '@slipway/kernel';
+import { type Invocation, type Outcome, type Page, idTimeMs, invariant, isId, locateInvocation } from '@slipway/kernel';
 import { ObjectNotFoundError } from '@slipway/objects';
 import type { Records } from '@slipway/records';
 import type { Archive } from './archive.ts';

@@ -162,9 +162,11 @@ describe.each(testEngines)('alerts on %s', (engine) => {
       await channels.add('alpha', { name: 'ops', target: { kind: 'webhook', url }, minimumSeverity: 'warn' }, principal);
       await settle(finding('age'));
       status = 503;
+      await channels.deliver();
+      expect(await channels.deliver()).toBe(0);
+      clock.advance(7 * 3_600_000);
       for (let attempt = 0; attempt < DELIVERY_ATTEMPTS_LIMIT + 3; attempt += 1) {
         await channels.deliver();
-        if (attempt === 0) expect(await channels.deliver()).toBe(0);
         clock.advance(7 * 3_600_000);
       }
       expect(received).toHaveLength(DELIVERY_ATTEMPTS_LIMIT);
@@ -204,7 +206,7 @@ describe.each(testEngines)('alerts on %s', (engine) => {
         'http://169.254.169.254/latest',
         'http://user:word@example.com/',
       ]) {
-        await expect(add(address), address).rejects.toThrow(DestinationRefusedError);
+        await expect(add(address)).rejects.toThrow(DestinationRefusedError);
       }
       await add('http://localhost:9/', 'name');
       expect((await channels.test('alpha', 'name')).error).toContain('does not lead to the public internet');

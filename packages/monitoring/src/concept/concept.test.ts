@@ -6,23 +6,27 @@ import { findConceptDrift } from './find-concept-drift.ts';
 test('MO40 ADWIN finds a change within a few hundred values, and none where there is none', () => {
   const random = createRandom(1);
   let alarms = 0;
+  let widest = 0;
   for (let stream = 0; stream < 20; stream += 1) {
     const adwin = new Adwin();
     for (let index = 0; index < 5_000; index += 1) if (adwin.add(random.next() < 0.2 ? 1 : 0)) alarms += 1;
-    if (stream === 0) expect(adwin.width).toBe(5_000);
+    widest = Math.max(widest, adwin.width);
   }
   expect(alarms).toBeLessThanOrEqual(1);
+  expect(widest).toBe(5_000);
   const adwin = new Adwin();
   let noticed: number | undefined;
+  let rise = 0;
   for (let index = 0; index < 4_000; index += 1) {
     const change = adwin.add(random.next() < (index < 2_000 ? 0.2 : 0.45) ? 1 : 0);
     if (change && noticed === undefined) {
       noticed = index;
-      expect(change.after).toBeGreaterThan(change.before);
+      rise = change.after - change.before;
     }
   }
   expect(noticed).toBeGreaterThan(2_000);
   expect(noticed).toBeLessThan(2_400);
+  expect(rise).toBeGreaterThan(0);
   expect(Math.abs(adwin.mean - 0.45)).toBeLessThan(0.05);
   expect(adwin.width).toBeLessThan(2_300);
 });

@@ -4,7 +4,8 @@ import { isPublicAddress } from './guard-address.ts';
 import { renderMail, sendMail } from './send-mail.ts';
 
 test('MO80 what is public is told by the address itself', () => {
-  for (const address of ['8.8.8.8', '1.1.1.1', '172.32.0.1', '2606:4700::1111']) expect(isPublicAddress(address), address).toBe(true);
+  for (const address of ['8.8.8.8', '1.1.1.1', '172.32.0.1', '2606:4700::1111'])
+    expect([address, isPublicAddress(address)]).toEqual([address, true]);
   for (const address of [
     '127.0.0.1',
     '10.1.2.3',
@@ -27,7 +28,7 @@ test('MO80 what is public is told by the address itself', () => {
     'localhost',
     '',
   ]) {
-    expect(isPublicAddress(address), address).toBe(false);
+    expect([address, isPublicAddress(address)]).toEqual([address, false]);
   }
 });
 

@@ -42,7 +42,7 @@ export function clampRatio(value: number): number {
  */
 export function adjustPValues(values: readonly number[]): number[] {
   const order = values.map((_, index) => index).toSorted((a, b) => (values[b] as number) - (values[a] as number));
-  const adjusted = new Array<number>(values.length);
+  const adjusted = values.map(() => 1);
   let least = 1;
   order.forEach((index, position) => {
     least = Math.min(least, ((values[index] as number) * values.length) / (values.length - position));

@@ -26,6 +26,7 @@ test('MO50 quality estimated without labels holds the measured one in its band, 
   );
   if (!reference) throw new Error('two classes');
   let inside = 0;
+  const overclaims: number[] = [];
   let checked = 0;
   for (const sharpness of [3, 2, 1]) {
     const live = overconfident(2_000, sharpness);
@@ -41,8 +42,9 @@ test('MO50 quality estimated without labels holds the measured one in its band, 
     }
     // The control: the model's own confidence claims far more than is true.
     const claimed = live.reduce((sum, { probabilities }) => sum + Math.max(probabilities.no, probabilities.yes), 0) / live.length;
-    if (sharpness === 3) expect(claimed - (measured['accuracy'] as number)).toBeGreaterThan(0.1);
+    overclaims.push(claimed - (measured['accuracy'] as number));
   }
+  expect(Math.max(...overclaims)).toBeGreaterThan(0.1);
   expect(inside / checked).toBeGreaterThanOrEqual(0.75);
 });
 
