@@ -60,8 +60,6 @@ export const ESTIMATE_CLASSES_LIMIT = 20;
 export const WINDOW_DEFAULT = '24h';
 /** Longest window. */
 export const WINDOW_LIMIT_MS = 3 * 366 * 86_400_000;
-/** How often monitors look by themselves, unless a monitor says otherwise; with outcomes and rows a fourth as often. */
-export const CHECK_EVERY_MINUTES = 15;
 /** Checks in which a finding must be absent before its alert resolves by itself. */
 export const CLEAR_CHECKS_COUNT = 2;
 /** Alerts that one check may raise; the worst first. */
