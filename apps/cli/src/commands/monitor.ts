@@ -157,30 +157,7 @@ function addChannels(program: Command): void {
           ),
       );
     });
-  channels
-    .command('add')
-    .description('a signed webhook, a Slack-compatible address, or a mailbox')
-    .argument('<name>')
-    .option('--webhook <url>', 'gets JSON, signed (Standard Webhooks)')
-    .option('--slack <url>', 'an incoming webhook of Slack, Mattermost or the like')
-    .option('--smtp <host:port>', 'a mail server; SLIPWAY_SMTP_USERNAME and SLIPWAY_SMTP_PASSWORD log in')
-    .option('--mail-from <address>', 'sender')
-    .option('--mail-to <addresses>', 'receivers, separated by commas')
-    .option('--severity <least>', 'warn or alert', 'warn')
-    .action(async (name: string, flags: ChannelFlags, command: Command) => {
-      const target = targetOf(flags);
-      const minimumSeverity = flags.severity as 'warn';
-      await ask(
-        command,
-        (client) => client.channels.add({ name, target, minimumSeverity }),
-        (made) =>
-          [
-            `${made.name}: ${made.kind} at ${made.host}`,
-            ...(made.secret === null ? [] : [`signing secret (shown only now, keep it): ${made.secret}`]),
-            `try it: slipway channels test ${made.name}`,
-          ].join('\n'),
-      );
-    });
+  addChannelMaker(channels);
   channels
     .command('remove')
     .argument('<name>')
@@ -206,6 +183,36 @@ function addChannels(program: Command): void {
       );
     });
 }
+
+function addChannelMaker(channels: Command): void {
+  channels
+    .command('add')
+    .description('a signed webhook, a Slack-compatible address, or a mailbox')
+    .argument('<name>')
+    .option('--webhook <url>', 'gets JSON, signed (Standard Webhooks)')
+    .option('--slack <url>', 'an incoming webhook of Slack, Mattermost or the like')
+    .option('--smtp <host:port>', 'a mail server; SLIPWAY_SMTP_USERNAME and SLIPWAY_SMTP_PASSWORD log in')
+    .option('--mail-from <address>', 'sender')
+    .option('--mail-to <addresses>', 'receivers, separated by commas')
+    .option('--severity <least>', 'warn or alert', 'warn')
+    .action(async (name: string, flags: ChannelFlags, command: Command) => {
+      const target = targetOf(flags);
+      const minimumSeverity = flags.severity as 'warn';
+      await ask(
+        command,
+        (client) => client.channels.add({ name, target, minimumSeverity }),
+        (made) =>
+          [
+            `${made.name}: ${made.kind} at ${made.host}`,
+            ...(made.secret === null ? [] : [`signing secret (shown only now, keep it): ${made.secret}`]),
+            `try it: slipway channels test ${made.name}`,
+          ].join('\n'),
+      );
+    });
+  addChannelCare(channels);
+}
+
+function addChannelCare(channels: Command): void {}
 
 type Target = Parameters<Client['channels']['add']>[0]['target'];
 
