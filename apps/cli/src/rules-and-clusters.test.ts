@@ -128,7 +128,7 @@ describe('rules, and launches without a target, over a running server', () => {
       if (task === 'cluster') assert.equal(answer?.prediction, String(answer?.cluster));
       if (task === 'reduce') assert.equal(answer?.components?.length, result.unsupervised?.count);
       if (task === 'anomaly') assert.deepEqual([answer?.isAnomaly, answer?.prediction], [false, 'usual']);
-      assert.match(await readFile(config, 'utf8'), new RegExp(`unsupervised: \{ task: '${task}'`));
+      assert.ok((await readFile(config, 'utf8')).includes(`unsupervised: { task: '${task}'`));
       assert.equal((await slipway('report', task, '--markdown')).code, 0);
     }
   }, 240_000);
