@@ -209,10 +209,7 @@ function addChannelMaker(channels: Command): void {
           ].join('\n'),
       );
     });
-  addChannelCare(channels);
 }
-
-function addChannelCare(channels: Command): void {}
 
 type Target = Parameters<Client['channels']['add']>[0]['target'];
 
