@@ -62,7 +62,7 @@ export async function locateModel(
 
 /**
  * A loaded model as a servable: one row a call, one result a call. Rows must have passed the input contract; calls
- * that were cancelled or came too late get their error without being computed.
+ * that came too late, or that were cancelled while a worker was to compute them, get their error without being computed.
  */
 export function createModelServable(
   version: VersionRef,

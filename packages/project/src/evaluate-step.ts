@@ -9,18 +9,18 @@ import {
   permutationImportance,
 } from '@slipway/evaluation';
 import { type Contract, type Frame, INPUT_ROLES, type Row, type WorkflowContext, cell, takeRows, toRfc3339 } from '@slipway/kernel';
-import { hashJson } from '@slipway/kernel/hash';
 import { ModelMetadata, type OnnxModel, measureLatency, openModel } from '@slipway/models';
 import type { LaunchDefinition, LaunchRequest } from './contract.ts';
 import { gatherConduct } from './evidence/conduct.ts';
 import { explanationsOf } from './evidence/explanations.ts';
 import { worthOf } from './evidence/worth.ts';
-import { getJson, putJson } from './json-object.ts';
-import { type LaunchDeps, secondsSince } from './launch-deps.ts';
-import { type DatasetStep, type EvaluateStep, LaunchedModelMeta, type PlanStep, ReportMeta, type VersionStep } from './launch-state.ts';
+import { getJson } from './json-object.ts';
+import { type LaunchDeps } from './launch-deps.ts';
+import { type DatasetStep, type EvaluateStep, LaunchedModelMeta, type PlanStep, type VersionStep } from './launch-state.ts';
 import { gatesOf, testHash } from './launch-steps.ts';
 import type { PreparedData } from './prepare-data.ts';
 import { reportRecipe } from './recipe.ts';
+import { reportOnce } from './report-once.ts';
 
 /** One-row calls that the latency gate is measured with, and the rows they take turns with. */
 const LATENCY_CALLS = 300;
@@ -41,7 +41,6 @@ export async function evaluateStep(
   request: LaunchRequest,
   state: EvaluateState,
 ): Promise<EvaluateStep> {
-  const startedMs = deps.clock.monotonicMs();
   const { project } = context;
   const { definition } = request;
   const { plan, version } = state;
@@ -55,32 +54,14 @@ export async function evaluateStep(
     objective: definition.objective,
     baseline: definition.baseline,
   });
-  const before = await deps.catalog.findByRecipe(project, 'report', definition.name, recipe);
-  if (before) {
-    const { passed } = ReportMeta.parse(before.meta);
-    return { report: before.id, passed, seconds: secondsSince(deps.clock, startedMs) };
-  }
-  const report = await judge(deps, context, request, state);
-  const passed = report.gates.every((gate) => gate.passed);
-  const sha256 = await putJson(deps.objects, project, report);
-  const meta = { report: sha256, version: version.version, gatesHash: plan.gatesHash, passed };
-  const registered = await deps.records.transaction((tx) =>
-    deps.catalog.register(tx, {
-      project,
-      kind: 'report',
-      name: definition.name,
-      recipe,
-      content: hashJson({ report: sha256 }),
-      run: context.run,
-      principal: context.principal.id,
-      meta,
-      parents: [
-        { id: version.version, role: 'judged' },
-        { id: state.datasets.testDataset ?? state.datasets.dataset, role: 'test-data' },
-      ],
-    }),
-  );
-  return { report: registered.version.id, passed, seconds: secondsSince(deps.clock, startedMs) };
+  const place = {
+    name: definition.name,
+    recipe,
+    version: version.version,
+    gatesHash: plan.gatesHash,
+    testData: state.datasets.testDataset ?? state.datasets.dataset,
+  };
+  return reportOnce(deps, context, place, () => judge(deps, context, request, state));
 }
 
 async function judge(deps: LaunchDeps, context: WorkflowContext, request: LaunchRequest, state: EvaluateState) {

@@ -24,10 +24,11 @@ import {
 import type { LaunchDefinition, LaunchRequest } from '../contract.ts';
 import { getJson, putJson } from '../json-object.ts';
 import { type LaunchDeps, secondsSince } from '../launch-deps.ts';
-import { type DatasetStep, type EvaluateStep, ReportMeta } from '../launch-state.ts';
+import { type DatasetStep, type EvaluateStep } from '../launch-state.ts';
 import { forecastExample } from './forecast-example.ts';
 import { type ForecastPlan, forecastColumns, planForecast, requireForecastColumns, requireForecastOptions } from './forecast-data.ts';
 import { ForecastEvidence, ForecastPlanStep, ForecasterMeta, type ForecasterStep } from './forecast-state.ts';
+import { reportOnce } from '../report-once.ts';
 
 /** Raised when the same recipe would give another forecaster. */
 const FORECAST_CODE_VERSION = 1;
@@ -266,7 +267,6 @@ export async function forecastReportStep(
   request: LaunchRequest,
   { datasets, planned, made }: { readonly datasets: DatasetStep; readonly planned: ForecastPlanStep; readonly made: ForecasterStep },
 ): Promise<EvaluateStep> {
-  const startedMs = deps.clock.monotonicMs();
   const { project } = context;
   const { definition } = request;
   const recipe = hashJson({
@@ -275,31 +275,12 @@ export async function forecastReportStep(
     gates: planned.gatesHash,
     acceptLeak: definition.acceptLeak.toSorted(),
   });
-  const before = await deps.catalog.findByRecipe(project, 'report', definition.name, recipe);
-  if (before) return { report: before.id, passed: ReportMeta.parse(before.meta).passed, seconds: secondsSince(deps.clock, startedMs) };
-  const meta = ForecasterMeta.parse((await deps.catalog.get(project, made.version)).meta);
-  const evidence = await getJson(deps.objects, project, meta.evidence, ForecastEvidence);
-  const latency = await measureForecaster(deps, project, made.version, meta);
-  const report = reportOf(definition, planned, meta, evidence, latency);
-  const passed = report.gates.every((gate) => gate.passed);
-  const sha256 = await putJson(deps.objects, project, report);
-  const registered = await deps.records.transaction((tx) =>
-    deps.catalog.register(tx, {
-      project,
-      kind: 'report',
-      name: definition.name,
-      recipe,
-      content: hashJson({ report: sha256 }),
-      run: context.run,
-      principal: context.principal.id,
-      meta: { report: sha256, version: made.version, gatesHash: planned.gatesHash, passed },
-      parents: [
-        { id: made.version, role: 'judged' },
-        { id: datasets.dataset, role: 'test-data' },
-      ],
-    }),
-  );
-  return { report: registered.version.id, passed, seconds: secondsSince(deps.clock, startedMs) };
+  const place = { name: definition.name, recipe, version: made.version, gatesHash: planned.gatesHash, testData: datasets.dataset };
+  return reportOnce(deps, context, place, async () => {
+    const meta = ForecasterMeta.parse((await deps.catalog.get(project, made.version)).meta);
+    const evidence = await getJson(deps.objects, project, meta.evidence, ForecastEvidence);
+    return reportOf(definition, planned, meta, evidence, await measureForecaster(deps, project, made.version, meta));
+  });
 }
 
 function reportOf(

@@ -21,10 +21,11 @@ import type { LaunchDefinition, LaunchRequest } from '../contract.ts';
 import { rowsOf } from '../evaluate-step.ts';
 import { getJson, putJson } from '../json-object.ts';
 import { type LaunchDeps, secondsSince } from '../launch-deps.ts';
-import { type DatasetStep, type EvaluateStep, ReportMeta } from '../launch-state.ts';
+import { type DatasetStep, type EvaluateStep } from '../launch-state.ts';
 import { CONTAMINATION_DEFAULT, type UnsupervisedDefinition } from './contract.ts';
 import type { UnsupervisedRows } from './unsupervised-data.ts';
 import { UnsupervisedEvidence, UnsupervisedMeta, UnsupervisedPlanStep, type UnsupervisedStep } from './unsupervised-state.ts';
+import { reportOnce } from '../report-once.ts';
 
 /** Raised when the same recipe would give another model. */
 const CODE_VERSION = 1;
@@ -247,36 +248,16 @@ export async function unsupervisedReportStep(
     readonly rows: () => Promise<UnsupervisedRows>;
   },
 ): Promise<EvaluateStep> {
-  const startedMs = deps.clock.monotonicMs();
   const { project } = context;
   const { definition } = request;
   const { planned, made, datasets } = state;
   const recipe = hashJson({ kind: 'slipway.report/1', version: made.version, gates: planned.gatesHash });
-  const before = await deps.catalog.findByRecipe(project, 'report', definition.name, recipe);
-  if (before) return { report: before.id, passed: ReportMeta.parse(before.meta).passed, seconds: secondsSince(deps.clock, startedMs) };
-  const meta = UnsupervisedMeta.parse((await deps.catalog.get(project, made.version)).meta);
-  const evidence = await getJson(deps.objects, project, meta.evidence, UnsupervisedEvidence);
-  const latency = await measure(deps, project, made.version, meta, await state.rows());
-  const report = reportOf(definition, planned, meta, evidence, latency);
-  const passed = report.gates.every((gate) => gate.passed);
-  const sha256 = await putJson(deps.objects, project, report);
-  const registered = await deps.records.transaction((tx) =>
-    deps.catalog.register(tx, {
-      project,
-      kind: 'report',
-      name: definition.name,
-      recipe,
-      content: hashJson({ report: sha256 }),
-      run: context.run,
-      principal: context.principal.id,
-      meta: { report: sha256, version: made.version, gatesHash: planned.gatesHash, passed },
-      parents: [
-        { id: made.version, role: 'judged' },
-        { id: datasets.dataset, role: 'test-data' },
-      ],
-    }),
-  );
-  return { report: registered.version.id, passed, seconds: secondsSince(deps.clock, startedMs) };
+  const place = { name: definition.name, recipe, version: made.version, gatesHash: planned.gatesHash, testData: datasets.dataset };
+  return reportOnce(deps, context, place, async () => {
+    const meta = UnsupervisedMeta.parse((await deps.catalog.get(project, made.version)).meta);
+    const evidence = await getJson(deps.objects, project, meta.evidence, UnsupervisedEvidence);
+    return reportOf(definition, planned, meta, evidence, await measure(deps, project, made.version, meta, await state.rows()));
+  });
 }
 
 const BASELINES = { cluster: 'unrelated-columns', reduce: 'unrelated-columns', anomaly: 'random' } as const;
