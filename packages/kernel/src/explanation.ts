@@ -34,6 +34,8 @@ export const ExplainOptions = z.strictObject({
   immutable: z.array(z.string().min(1).max(256)).max(EXPLAINED_FIELDS_LIMIT).default([]),
   /** Training examples most like the row. */
   neighbours: z.int().min(0).max(NEIGHBOUR_LIMIT).default(0),
+  /** The step of a forecast that is explained, counted from 1. */
+  step: z.int().min(1).optional(),
 });
 export type ExplainOptions = z.infer<typeof ExplainOptions>;
 
@@ -70,12 +72,45 @@ export const Neighbour = z.strictObject({
 });
 export type Neighbour = z.infer<typeof Neighbour>;
 
+/** One rule of a decision table, as it meets a row. */
+export const RuleMention = z.strictObject({
+  /** Position in the table, counted from 1; null for what is answered when no rule holds. */
+  rule: z.int().nullable(),
+  name: z.string().nullable(),
+  condition: z.string(),
+  /** Null when the training rows decide. */
+  then: JsonShape.nullable(),
+  /** Share of the training rows that it decides, and how often its answer was right there (classes) or their mean (numbers). */
+  share: z.number().nullable(),
+  found: z.number().nullable(),
+  /** Conditions the row does not meet; none for a rule that holds too, but stands later. */
+  failed: z.array(z.strictObject({ condition: z.string(), values: z.record(z.string(), JsonShape.nullable()) })),
+});
+export type RuleMention = z.infer<typeof RuleMention>;
+
+/** Where an interval comes from: half its width is `factor` x `unit`. */
+export const IntervalSource = z.strictObject({
+  level: z.number(),
+  low: z.number(),
+  high: z.number(),
+  /** `backtest`: errors on rows not learnt from; the others: what series without much history were wrong by. */
+  source: z.enum(['backtest', 'short-history', 'no-history']),
+  /** Conformal quantile of the errors, in units. */
+  factor: z.number(),
+  /** The error to expect of this series now, in the unit of the target. */
+  unit: z.number(),
+});
+export type IntervalSource = z.infer<typeof IntervalSource>;
+
 /** Why one answer is what it is: `base` + all contributions + `rest` = `margin`, the raw output before it becomes an answer. */
 export const Explanation = z.strictObject({
   method: z.string(),
-  /** Unit of the numbers: log-odds of the positive class, a class's score, the predicted number, its logarithm, a rank's score. */
-  space: z.enum(['log-odds', 'class-score', 'value', 'log-value', 'score']),
-  /** The class that contributions are towards; null for numbers. */
+  /**
+   * Unit of the numbers: log-odds of the positive class, a class's score, the predicted number, its logarithm, a rank's score,
+   * a probability, a squared distance in deviations, or how early a row is isolated (the score's logarithm to base 2).
+   */
+  space: z.enum(['log-odds', 'class-score', 'value', 'log-value', 'score', 'probability', 'squared-distance', 'isolation']),
+  /** The class, cluster or component that contributions are towards; null for numbers. */
   output: z.string().nullable(),
   base: z.number(),
   margin: z.number(),
@@ -84,6 +119,10 @@ export const Explanation = z.strictObject({
   rest: z.number(),
   counterfactuals: z.array(Counterfactual).optional(),
   neighbours: z.array(Neighbour).optional(),
+  /** Of a decision table: the rule that decided, and those that came nearest. */
+  rules: z.strictObject({ decided: RuleMention, near: z.array(RuleMention) }).optional(),
+  /** Of a forecast: the step that is explained, its time, and where its interval comes from. */
+  step: z.strictObject({ step: z.int(), time: z.string(), interval: IntervalSource }).optional(),
   /** What a reader must know, for example that no counterfactual was found. */
   notes: z.array(z.string()).optional(),
 });

@@ -5,7 +5,6 @@ import {
   type FieldContribution,
   type Frame,
   frameFromRows,
-  type Json,
   type Row,
 } from '@slipway/kernel';
 import { ExplainRequestError } from '../errors.ts';
@@ -14,6 +13,7 @@ import { encodeFrame } from '../preparation.ts';
 import { additivityErrorOf, rowsOf } from './build-explainer.ts';
 import { findCounterfactuals, type FoundChange, type PlainRow, withValue } from './counterfactuals.ts';
 import type { ExplainerData } from './explainer-data.ts';
+import { gatherContributions } from './gather-contributions.ts';
 import { nearestExamples } from './neighbours.ts';
 import { meanInteractions, membersOf, PredictorExplainer } from './predictor-explainer.ts';
 
@@ -231,26 +231,18 @@ export class Explainer {
   ): Explanation {
     const { task, classes, link, preparation } = this.data.fitted;
     const scale = this.#scale();
-    const parts = this.#fields.map((): { feature: string; contribution: number }[] => []);
-    raw.contributions.forEach((value, feature) => {
-      const part = { feature: preparation.features[feature]?.name ?? '', contribution: scale * value };
-      parts[this.#fieldOf[feature] as number]?.push(part);
+    const parts = Array.from(raw.contributions, (value, at) => {
+      const { field = '', name: feature = '' } = preparation.features[at] ?? {};
+      return { field, feature, contribution: scale * value };
     });
-    const all = parts.map((features, at): FieldContribution => {
-      const field = this.#fields[at] as string;
-      const value = (Object.hasOwn(row, field) ? row[field] : null) ?? null;
-      const contribution = features.reduce((sum, part) => sum + part.contribution, 0);
-      return { field, value: value as Json, contribution, ...(features.length > 1 ? { features } : {}) };
-    });
-    const sorted = all.toSorted((left, right) => Math.abs(right.contribution) - Math.abs(left.contribution));
-    const rest = sorted.slice(options.top).reduce((sum, each) => sum + each.contribution, 0);
+    const { contributions, rest } = gatherContributions(row, parts, options.top);
     return {
       method: methodName(this.data.fitted.predictor, options.method),
       space: spaceOf(task, link),
       output: task === 'binary' ? (classes?.[1] ?? null) : (classes?.[raw.output] ?? null),
       base: this.#shift(raw.base),
       margin: this.#shift(raw.margin),
-      contributions: sorted.slice(0, options.top),
+      contributions,
       rest,
     };
   }

@@ -26,7 +26,13 @@ export const UnsupervisedMetadata = z.strictObject({
 export type UnsupervisedMetadata = z.infer<typeof UnsupervisedMetadata>;
 
 /** What the catalog keeps of such a version for its loader. */
-export const UnsupervisedVersionMeta = z.object({ format: z.literal('slipway.unsupervised/1'), onnx: z.string(), metadata: z.string() });
+export const UnsupervisedVersionMeta = z.object({
+  format: z.literal('slipway.unsupervised/1'),
+  onnx: z.string(),
+  metadata: z.string(),
+  /** Absent for versions made before they explained themselves. */
+  explainer: z.string().optional(),
+});
 export type UnsupervisedVersionMeta = z.infer<typeof UnsupervisedVersionMeta>;
 
 /**

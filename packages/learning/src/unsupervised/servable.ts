@@ -16,6 +16,9 @@ import {
 } from '@slipway/kernel';
 import { InferenceError, ModelTimeoutError, ModelVersionError, openModel } from '@slipway/models';
 import { type UnsupervisedAnswer, UnsupervisedMetadata, UnsupervisedVersionMeta } from './contract.ts';
+import { lazyExplainer } from '../explain/lazy-explainer.ts';
+import { PLAIN_DATA_LIMIT_BYTES } from '../explain/plain-data.ts';
+import { UnsupervisedExplainer, unpackUnsupervisedExplainer } from './explain.ts';
 import { graphMetadata } from './export.ts';
 import { nearestOf } from './fit.ts';
 
@@ -42,9 +45,20 @@ export function unsupervisedLoader(deps: UnsupervisedLoaderDeps, otherwise: Serv
       const metadata = await readUnsupervised(deps, project, parsed.data);
       const path = await deps.objects.localPath(project, parsed.data.onnx);
       // Servable is generic in what it takes; releases hand over whatever passed the input contract.
-      return (await openUnsupervised({ version, metadata, source: { path }, clock: deps.clock ?? systemClock })) as Servable;
+      return (await openUnsupervised({
+        version,
+        metadata,
+        source: { path },
+        explainer: explainerReader(deps, project, parsed.data.explainer),
+        clock: deps.clock ?? systemClock,
+      })) as Servable;
     },
   };
+}
+
+/** How a stored explainer is read; undefined where a version has none. */
+function explainerReader({ objects }: UnsupervisedLoaderDeps, project: string, sha256: string | undefined) {
+  return sha256 === undefined ? undefined : () => objects.read(project, sha256, PLAIN_DATA_LIMIT_BYTES);
 }
 
 /** @throws {ModelVersionError} when the stored metadata cannot be read. */
@@ -63,6 +77,8 @@ export interface OpenUnsupervisedOptions {
   readonly version: VersionRef;
   readonly metadata: UnsupervisedMetadata;
   readonly source: { readonly path: string } | { readonly bytes: Uint8Array };
+  /** Reads the stored explainer; called when an explanation is first asked for. */
+  readonly explainer?: (() => Promise<Uint8Array>) | undefined;
   readonly clock?: Pick<Clock, 'monotonicMs'>;
 }
 
@@ -103,6 +119,10 @@ export async function openUnsupervised(options: OpenUnsupervisedOptions): Promis
         return calls.map(() => ({ status: 'error', error }));
       }
     },
+    explain: lazyExplainer(version, options.explainer, (bytes) => {
+      const explainer = new UnsupervisedExplainer(unpackUnsupervisedExplainer(bytes), metadata.contract);
+      return (row, asked) => explainer.explain(row, asked);
+    }),
     dispose: async () => model.close(),
   };
 }

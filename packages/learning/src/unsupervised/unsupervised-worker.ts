@@ -2,6 +2,7 @@ import { parentPort } from 'node:worker_threads';
 import { PlatformError, takeRows } from '@slipway/kernel';
 import { encodeFrame } from '../preparation.ts';
 import { describeClusters, describeComponents } from './describe.ts';
+import { packUnsupervisedExplainer } from './explain.ts';
 import { exportUnsupervised, unsupervisedContract } from './export.ts';
 import { FIT_ROW_LIMIT, fitUnsupervised, outputsOf, prepareUnsupervised, sampleRows } from './fit.ts';
 import { judgeUnsupervised } from './judge.ts';
@@ -45,6 +46,7 @@ function run({ contract, train, test, labels, options }: UnsupervisedWork): Unsu
   const { prediction, features, width } = outputsOf(fitted, encodeFrame(preparation, first));
   return {
     bytes: exportUnsupervised({ preparation, fitted }),
+    explainer: packUnsupervisedExplainer({ preparation, fitted }, rows, options.seed),
     contract: unsupervisedContract(contract, preparation),
     features: preparation.features.map((plan) => plan.name),
     excluded: preparation.excluded,

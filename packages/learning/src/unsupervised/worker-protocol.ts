@@ -27,6 +27,8 @@ export interface ComponentFacts {
 
 export interface UnsupervisedDone {
   readonly bytes: Uint8Array;
+  /** What explains its answers, packed. */
+  readonly explainer: Uint8Array;
   readonly contract: Contract;
   readonly features: readonly string[];
   readonly excluded: readonly { readonly field: string; readonly reason: string }[];
