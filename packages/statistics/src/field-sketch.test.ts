@@ -52,9 +52,21 @@ function restore(sketch: FieldSketch): FieldSketch {
   return FieldSketch.fromJson(JSON.parse(JSON.stringify(sketch.toJson())));
 }
 
+function oneByOne(values: Float64Array): FieldSketch {
+  const sketch = new FieldSketch('number');
+  for (const value of values) sketch.update(value);
+  return sketch;
+}
+
+const WAYS = [
+  ['one by one', oneByOne],
+  ['as a whole column', sketchNumbers],
+] as const;
+
 describe('numbers: every rank is within the stated bound', () => {
-  test.each(Object.entries(STREAMS))('%s in one pass', (_name, values) => {
-    const sketch = sketchNumbers(values);
+  const cases = WAYS.flatMap(([way, build]) => Object.entries(STREAMS).map(([name, values]) => [`${name} ${way}`, values, build] as const));
+  test.each(cases)('%s in one pass', (_name, values, build) => {
+    const sketch = build(values);
     expect(rankError(sketch, values)).toBeLessThan(RANK_ERROR_RATIO);
     expect(sketch.count).toBe(LENGTH);
     expect(sketch.quantile(0)).toBe(values.reduce((a, b) => Math.min(a, b)));
@@ -207,6 +219,45 @@ describe('texts', () => {
 });
 
 describe('whole columns', () => {
+  test('of numbers say what single values say: counts exactly, moments to rounding, whatever parts they come in', () => {
+    const values = (STREAMS['heavy tailed'] as Float64Array).map((value, row) => (row % 97 === 0 ? Number.NaN : value));
+    values[5] = Number.POSITIVE_INFINITY;
+    const single = oneByOne(values);
+    const parts = new FieldSketch('number');
+    for (let start = 0; start < LENGTH; start += 7_919) parts.updateMany(values.subarray(start, start + 7_919));
+    expect([parts.count, parts.missing, parts.minimum, parts.maximum]).toEqual([LENGTH, single.missing, single.minimum, single.maximum]);
+    expect(Math.abs(parts.mean / single.mean - 1)).toBeLessThan(1e-12);
+    expect(Math.abs(parts.variance / single.variance - 1)).toBeLessThan(1e-9);
+    expect(rankError(restore(parts), values.filter(Number.isFinite))).toBeLessThan(RANK_ERROR_RATIO);
+  });
+
+  test('of few different numbers stay exact, and -0 is 0', () => {
+    const sketch = new FieldSketch('number');
+    sketch.updateMany(Float64Array.of(-0, 0, 1, Number.NaN));
+    expect(sketch.topValues()).toEqual([
+      { value: '0', count: 2, error: 0 },
+      { value: '1', count: 1, error: 0 },
+    ]);
+    expect([Object.is(sketch.minimum, 0), sketch.count, sketch.missing]).toEqual([true, 4, 1]);
+  });
+
+  test('of numbers whose squares overflow still have moments', () => {
+    const sketch = new FieldSketch('number');
+    sketch.updateMany(Float64Array.of(1e300, -1e300, 1e308, 1e308));
+    expect(Number.isFinite(sketch.variance)).toBe(true);
+    expect([sketch.minimum, sketch.maximum]).toEqual([-1e300, 1e308]);
+  });
+
+  test('of texts give the very sketch of single texts, and a column of the other kind is refused', () => {
+    const texts = ['a', null, 'b', '', undefined, 'a'];
+    const [whole, single] = [new FieldSketch('text'), new FieldSketch('text')];
+    whole.updateMany(texts);
+    for (const text of texts) single.update(text);
+    expect(whole.toJson()).toEqual(single.toJson());
+    expect(() => whole.updateMany(Float64Array.of(1))).toThrow(StatisticsError);
+    expect(() => new FieldSketch('number').updateMany(texts)).toThrow(StatisticsError);
+  });
+
   test('a coded column gives the sketch of its texts', () => {
     const sketch = sketchCodes(Int32Array.of(0, 1, 1, -1, 1), ['a', 'b', 'never']);
     expect(sketch.topValues()).toEqual([

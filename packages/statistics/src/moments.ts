@@ -20,6 +20,29 @@ export class Moments {
     if (value > this.maximum) this.maximum = value;
   }
 
+  /** Counts many finite numbers, in two passes over them. */
+  addMany(values: Float64Array): void {
+    if (values.length === 0) return;
+    let sum = 0;
+    let minimum = values[0] as number;
+    let maximum = minimum;
+    for (let index = 0; index < values.length; index += 1) {
+      const value = values[index] as number;
+      sum += value;
+      if (value < minimum) minimum = value;
+      if (value > maximum) maximum = value;
+    }
+    const part = new Moments();
+    part.mean = sum / values.length;
+    for (let index = 0; index < values.length; index += 1) {
+      const step = (values[index] as number) - part.mean;
+      part.squares += step * step;
+    }
+    if (!Number.isFinite(part.squares)) return values.forEach((value) => this.add(value));
+    Object.assign(part, { count: values.length, minimum: minimum + 0, maximum: maximum + 0 });
+    this.merge(part);
+  }
+
   merge(other: Moments): void {
     if (other.count === 0) return;
     const total = this.count + other.count;

@@ -11,6 +11,11 @@ export const RANK_ERROR_RATIO = 0.0165;
 const SHRINK = 2 / 3;
 const CAPACITY_MIN = 8;
 const LEVEL_LIMIT = 54;
+/**
+ * Whole columns fill the level this far below the top with one value drawn at random from each block of 2^level. Compactors
+ * down there have their smallest size, so that drawing adds a twentieth to the variance of a rank and leaves out most sorting.
+ */
+const SAMPLING_DEPTH = 8;
 
 /**
  * Quantiles of a stream in about 600 doubles: the KLL sketch. An item of level h stands for 2^h values; a full level is
@@ -33,6 +38,46 @@ export class QuantileSketch {
     this.#retained += 1;
     this.#view = undefined;
     if (this.#retained > this.#capacity) this.#compress();
+  }
+
+  /**
+   * Adds many finite numbers at once: as soon as the sketch is tall, one of each block of 2^level stands for its block (the
+   * sampler of Karnin, Lang & Liberty), which costs a tenth of adding them one by one.
+   */
+  addMany(values: Float64Array): void {
+    let at = 0;
+    while (at < values.length) {
+      const level = this.#levels.length - 1 - SAMPLING_DEPTH;
+      if (level <= 0 || values.length - at < 1 << level) {
+        this.add((values[at] as number) + 0);
+        at += 1;
+      } else at = this.#sample(values, at, level);
+    }
+    this.#view = undefined;
+  }
+
+  /** Draws from whole blocks until there are none or the sketch has grown. @returns where it stopped. */
+  #sample(values: Float64Array, from: number, level: number): number {
+    const items = this.#levels[level] as number[];
+    const shift = 32 - level;
+    const lastStart = values.length - (1 << level);
+    const height = this.#levels.length;
+    let at = from;
+    let coin = this.#coin;
+    for (; at <= lastStart && this.#levels.length === height; at += 1 << level) {
+      // xorshift32: the coin is never 0, and its upper bits say which of the block.
+      coin ^= coin << 13;
+      coin ^= coin >>> 17;
+      coin ^= coin << 5;
+      items.push((values[at + (coin >>> shift)] as number) + 0);
+      this.#retained += 1;
+      if (this.#retained <= this.#capacity) continue;
+      this.#coin = coin;
+      this.#compress();
+      coin = this.#coin;
+    }
+    this.#coin = coin;
+    return at;
   }
 
   /** Adds a value that occurred many times at a cost that does not grow with the count (`count` whole, below 2^53). */
@@ -90,11 +135,12 @@ export class QuantileSketch {
     const odd = items.length % 2;
     const coin = this.#flip(items[items.length >> 1] as number);
     const first = odd === 1 && (coin & 2) !== 0 ? 1 : 0;
-    const kept = odd === 0 ? [] : [items[first === 1 ? 0 : items.length - 1] as number];
+    const kept = odd === 0 ? undefined : (items[first === 1 ? 0 : items.length - 1] as number);
     const paired = items.length - odd;
     for (let at = first + (coin & 1); at < first + paired; at += 2) next.push(items[at] as number);
     this.#retained -= paired / 2;
-    this.#levels[level] = kept;
+    items.length = 0;
+    if (kept !== undefined) items.push(kept);
   }
 
   #flip(witness: number): number {
@@ -207,10 +253,15 @@ function firstAbove(values: Float64Array, x: number): number {
   return low;
 }
 
+/** Where levels are sorted; one for all, because a sort is over before the next begins. */
+const sorting = new Float64Array(4 * QUANTILE_SKETCH_K);
+
 /** Sorts in place. Short runs by insertion (most are short or nearly sorted), long ones as doubles, which needs no comparator. */
 function sortNumbers(items: number[]): number[] {
   if (items.length > 24) {
-    const doubles = Float64Array.from(items).toSorted();
+    const doubles = items.length <= sorting.length ? sorting.subarray(0, items.length) : new Float64Array(items.length);
+    for (let index = 0; index < doubles.length; index += 1) doubles[index] = items[index] as number;
+    doubles.sort();
     for (let index = 0; index < doubles.length; index += 1) items[index] = doubles[index] as number;
     return items;
   }
@@ -224,14 +275,21 @@ function sortNumbers(items: number[]): number[] {
 }
 
 function packDoubles(items: readonly number[]): string {
-  return Buffer.from(Float64Array.from(items).buffer).toString('base64');
+  return Buffer.from(new Float64Array(items).buffer).toString('base64');
 }
 
 function unpackDoubles(packed: unknown): number[] {
   if (typeof packed !== 'string') throw new SketchFormatError('A level of "quantiles" is no text.');
-  const bytes = Uint8Array.from(Buffer.from(packed, 'base64'));
+  // A copy, because doubles need an offset divisible by eight.
+  const bytes = new Uint8Array(Buffer.from(packed, 'base64'));
   if (bytes.length % 8 !== 0) throw new SketchFormatError('A level of "quantiles" is cut short.');
-  const items = [...new Float64Array(bytes.buffer)];
-  if (!items.every(Number.isFinite)) throw new SketchFormatError('A level of "quantiles" holds a value that is no number.');
+  const doubles = new Float64Array(bytes.buffer);
+  const items: number[] = [];
+  // A loop: iterators cost ten times as much, and a report reads hundreds of thousands of these.
+  for (let index = 0; index < doubles.length; index += 1) {
+    const value = doubles[index] as number;
+    if (value - value !== 0) throw new SketchFormatError('A level of "quantiles" holds a value that is no number.');
+    items.push(value);
+  }
   return items;
 }
