@@ -35,3 +35,9 @@ export function lazyExplainer(
     return explained;
   };
 }
+
+/** Says what was asked for and cannot be given by what is explained. @param what such as "A forecast". */
+export function unanswerable(what: string, { counterfactuals, neighbours }: ExplainOptions): string[] {
+  const asked = [...(counterfactuals > 0 ? ['counterfactuals'] : []), ...(neighbours > 0 ? ['training examples'] : [])];
+  return asked.length === 0 ? [] : [`${what} has no ${asked.join(' and no ')} to show.`];
+}

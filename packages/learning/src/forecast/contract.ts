@@ -81,6 +81,8 @@ export const ForecastVersionMeta = z.object({
   onnx: z.string(),
   metadata: z.string(),
   state: z.string(),
+  /** Absent for versions made before they explained themselves. */
+  explainer: z.string().optional(),
 });
 export type ForecastVersionMeta = z.infer<typeof ForecastVersionMeta>;
 

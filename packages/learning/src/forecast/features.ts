@@ -17,22 +17,29 @@ const LAG_CYCLES = 3;
 const BASE = BASE_METHODS.indexOf('smoothing');
 
 /** Names of the features, in the order of the columns. */
-export function featureNames({ shape, frequency, covariates }: FeatureLayout): string[] {
+export function featureNames(layout: FeatureLayout): string[] {
+  return groupedFeatures(layout).map(({ name }) => name);
+}
+
+/** Every feature with what kind of knowledge it is: what explanations are told by. A covariate is its own group. */
+export function groupedFeatures({ shape, frequency, covariates }: FeatureLayout): { readonly name: string; readonly group: string }[] {
   const { seasons } = shape;
-  return [
-    'step',
-    ...seasons.map((season) => `phase of ${season}`),
-    ...(frequency ? calendarParts(frequency) : []),
-    ...BASE_METHODS.filter((_, index) => index !== BASE),
-    ...BASE_METHODS.map((method) => `recent error of ${method}`),
-    ...BASE_METHODS.map((method) => `recent bias of ${method}`),
-    ...lagSteps(shape).map(({ season, cycle }) => `lag ${cycle} x ${season}`),
-    'last value',
-    'last slope',
-    ...seasons.map((season) => `mean of ${season}`),
-    'deviation',
-    ...covariates.flatMap((name) => [name, ...seasons.map((season) => `${name} against ${season} before`), `${name} mean`]),
+  const groups: [string, string[]][] = [
+    ['steps ahead', ['step']],
+    ['calendar', [...seasons.map((season) => `phase of ${season}`), ...(frequency ? calendarParts(frequency) : [])]],
+    ['other methods', BASE_METHODS.filter((_, index) => index !== BASE)],
+    [
+      'recent errors',
+      [...BASE_METHODS.map((method) => `recent error of ${method}`), ...BASE_METHODS.map((method) => `recent bias of ${method}`)],
+    ],
+    ['lags', lagSteps(shape).map(({ season, cycle }) => `lag ${cycle} x ${season}`)],
+    ['recent values', ['last value', 'last slope', ...seasons.map((season) => `mean of ${season}`), 'deviation']],
+    ...covariates.map((name): [string, string[]] => [
+      name,
+      [name, ...seasons.map((season) => `${name} against ${season} before`), `${name} mean`],
+    ]),
   ];
+  return groups.flatMap(([group, names]) => names.map((name) => ({ name, group })));
 }
 
 function lagSteps({ seasons }: ForecastShape): { season: number; cycle: number }[] {

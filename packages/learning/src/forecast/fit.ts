@@ -1,5 +1,6 @@
 import { createRandom } from '@slipway/statistics';
-import type { EncodedMatrix } from '../matrix.ts';
+import { coverForest, type TreeCover } from '../explain/cover.ts';
+import { type EncodedMatrix, takeMatrixRows } from '../matrix.ts';
 import { applyBins, fitBins } from '../trees/binning.ts';
 import { boost } from '../trees/boost.ts';
 import { TREE_DEFAULTS } from '../trees/parameters.ts';
@@ -11,8 +12,13 @@ export const TREE_ROWS_LIMIT = 200_000;
 /** Targets beyond this quantile (either side) are moved to it: a broken meter must not teach the trees. */
 const TARGET_TRIM_RATIO = 0.002;
 
+/** Rows by which the branches of the trees are weighed in explanations. */
+const COVER_ROWS_LIMIT = 5_000;
+
 export interface TreeFit {
   readonly forest: Forest;
+  /** How the rows it learnt from spread over its branches. */
+  readonly covers: readonly TreeCover[];
   readonly rows: number;
 }
 
@@ -90,7 +96,16 @@ export function fitTrees(layout: FeatureLayout, situations: readonly Situation[]
     roundLimit: options.rounds,
     seed: options.seed,
   });
-  return { forest, rows: matrix.rowCount };
+  return { forest, covers: coverForest(forest, everyRow(matrix, COVER_ROWS_LIMIT)), rows: matrix.rowCount };
+}
+
+/** Evenly chosen rows, at most as many as the limit. */
+function everyRow(matrix: EncodedMatrix, limit: number): EncodedMatrix {
+  if (matrix.rowCount <= limit) return matrix;
+  return takeMatrixRows(
+    matrix,
+    Int32Array.from({ length: limit }, (_, at) => Math.floor((at * matrix.rowCount) / limit)),
+  );
 }
 
 /** Origins spread over [from, to], jittered by the seed so that they do not all fall on one phase; ascending, no two equal. */

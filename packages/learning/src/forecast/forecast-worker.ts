@@ -1,5 +1,6 @@
 import { parentPort } from 'node:worker_threads';
 import { tryForecaster } from './evaluate-forecaster.ts';
+import { packForecastExplainer } from './explain.ts';
 import { exportForecaster } from './export-forecaster.ts';
 import { featureNames } from './features.ts';
 import { trainForecaster } from './train-forecaster.ts';
@@ -38,7 +39,8 @@ parentPort?.on('message', ({ layout, series, origins, level, seed }: ForecastWor
       progress(1 - JUDGING_RATIO + ratio * JUDGING_RATIO, 'judging'),
     );
     const bytes = exportForecaster(trained.forecaster.forest, featureNames(layout).length);
-    reply({ type: 'done', value: { ...trained, ...judged, bytes } });
+    const explainer = packForecastExplainer(trained.forecaster.forest, trained.covers);
+    reply({ type: 'done', value: { ...trained, ...judged, bytes, explainer } });
   } catch (thrown) {
     const error = thrown instanceof Error ? thrown : new Error(String(thrown));
     reply({ type: 'failed', message: error.message, stack: error.stack });

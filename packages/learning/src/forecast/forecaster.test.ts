@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { beforeAll, describe, test } from 'vitest';
-import { type Call, type CallContext, type Row, canonicalJson } from '@slipway/kernel';
+import { type Call, type CallContext, ExplainOptions, type Row, canonicalJson } from '@slipway/kernel';
 import { createRandom } from '@slipway/statistics';
 import { type ForecastAnswer, ForecastMetadata, ForecastState } from './contract.ts';
 import { testOrigins } from './evaluate-forecaster.ts';
@@ -50,7 +50,7 @@ async function serve() {
   const stored = ForecastMetadata.parse(JSON.parse(canonicalJson(metadata)));
   const state = ForecastState.parse(JSON.parse(canonicalJson(stateOf(run.forecaster, series))));
   const version = { id: 'mv_1', kind: 'model', name: 'm', recipe: 'r', content: 'c' } as const;
-  return openForecaster({ version, metadata: stored, state, source: { bytes: run.bytes } });
+  return openForecaster({ version, metadata: stored, state, source: { bytes: run.bytes }, explainer: async () => run.explainer });
 }
 
 const meanError = (of: (trial: ForecastRun['trials'][number]) => Float64Array) => {
@@ -165,5 +165,54 @@ describe('a served forecaster', () => {
     assert.ok((none.forecast[0]?.high ?? 0) - (none.forecast[0]?.low ?? 0) > (few.forecast[0]?.high ?? 0) - (few.forecast[0]?.low ?? 0));
     assert.equal(nothing?.status, 'error');
     await servable.dispose?.();
+  });
+});
+
+describe('an explained forecast', () => {
+  const at = (index: number) => new Date((START + index) * HOUR).toISOString();
+  const heat = series[1]?.covariates[0] ?? new Float64Array(0);
+  const future = (warmth: number) =>
+    Array.from({ length: 12 }, (_, step) => ({ t: at(600 + step), heat: (heat[600 + step] as number) + warmth }));
+
+  test('LF6 level, methods and what moves the trees add up to the step, and the interval names its source', async () => {
+    const servable = await serve();
+    const asked = call({ series: 's1', level: 0.8, future: future(0) });
+    const [result] = await servable.invoke([asked]);
+    const answer = (result as { output: ForecastAnswer }).output;
+    for (const step of [1, 7, 12]) {
+      const [why] = (await servable.explain?.([asked], ExplainOptions.parse({ step, top: 50 }))) ?? [];
+      const point = answer.forecast[step - 1];
+      assert.ok(why?.step && point);
+      const sum = why.contributions.reduce((total, each) => total + each.contribution, why.base + why.rest);
+      assert.ok(Math.abs(sum - point.value) < 1e-3, `${sum} for ${point.value}`);
+      assert.equal(why.step.time, point.time);
+      const { interval } = why.step;
+      assert.ok(Math.abs(interval.high - interval.low - 2 * interval.factor * interval.unit) < 1e-9);
+      assert.deepEqual([interval.low, interval.high, interval.source], [point.low, point.high, 'backtest']);
+    }
+  });
+
+  test('LF6 a known column that is turned up is what the explanation names', async () => {
+    const servable = await serve();
+    const options = ExplainOptions.parse({ step: 3 });
+    const byHeat = async (warmth: number) => {
+      const [why] = (await servable.explain?.([call({ series: 's1', future: future(warmth) })], options)) ?? [];
+      const found = why?.contributions.find(({ field }) => field === 'heat');
+      assert.equal(found?.value, (heat[602] as number) + warmth);
+      return found?.contribution ?? 0;
+    };
+    assert.ok((await byHeat(15)) > (await byHeat(0)) + 10);
+  });
+
+  test('LF6 a series without history is told as the shape of the others, and a step that is none is refused', async () => {
+    const servable = await serve();
+    const explain = (input: Row, options: object) => servable.explain?.([call(input)], ExplainOptions.parse(options));
+    const history = [{ t: at(600), y: 50, heat: 20 }];
+    const [cold] = (await explain({ series: 'new', history }, { counterfactuals: 1 })) ?? [];
+    assert.equal(cold?.step?.interval.source, 'short-history');
+    assert.ok(Math.abs((cold?.base ?? 0) + (cold?.contributions[0]?.contribution ?? 0) - (cold?.margin ?? 0)) < 1e-9);
+    assert.match(cold?.notes?.at(-1) ?? '', /no counterfactuals/);
+    await assert.rejects(async () => explain({ series: 's1', horizon: 2 }, { step: 3 }), /one of the 2 steps/);
+    await assert.rejects(async () => explain({ series: 's1' }, { class: 'up' }), /"step"/);
   });
 });

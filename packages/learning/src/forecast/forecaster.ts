@@ -87,11 +87,16 @@ export interface Forecast {
   readonly high: Float64Array;
 }
 
+/** Half the width of an interval at a step (from 0), in expected errors. */
+export function widthFactor({ widths }: Pick<Forecaster, 'widths'>, level: number, step: number): number {
+  const own = widths[INTERVAL_LEVELS.indexOf(level as (typeof INTERVAL_LEVELS)[number])] ?? [];
+  return own[step] ?? own.at(-1) ?? 0;
+}
+
 /** Values with their interval at one of INTERVAL_LEVELS. */
 export function intervalOf(forecaster: Forecaster, situation: Situation, values: Float64Array, level: number): Forecast {
-  const widths = forecaster.widths[INTERVAL_LEVELS.indexOf(level as (typeof INTERVAL_LEVELS)[number])] ?? [];
   const unit = expectedError(forecaster, situation);
-  const width = (step: number) => unit * (widths[step] ?? widths.at(-1) ?? 0);
+  const width = (step: number) => unit * widthFactor(forecaster, level, step);
   return {
     values,
     low: values.map((value, step) => (forecaster.canBeNegative ? value - width(step) : Math.max(0, value - width(step)))),
@@ -99,17 +104,33 @@ export function intervalOf(forecaster: Forecaster, situation: Situation, values:
   };
 }
 
-/** Forecast of a series with less than a cycle of history: its level so far (or the others' median) times the others' shape. */
-export function coldForecast(forecaster: Forecaster, series: SeriesData, origin: number, horizon: number, level: number): Forecast {
+/** What a forecast of a series with less than a cycle of history is made of. */
+export interface ColdLevel {
+  /** Its level so far, or the others' median. */
+  readonly size: number;
+  readonly isEmpty: boolean;
+  /** Half the interval's width, in levels. */
+  readonly factor: number;
+  /** The others' shape at a position of the series. */
+  readonly shape: (index: number) => number;
+}
+
+export function coldLevel(forecaster: Forecaster, series: SeriesData, origin: number, level: number): ColdLevel {
   const { profile } = forecaster.cold;
-  const at = (index: number) => profile[(((series.startIndex + index) % profile.length) + profile.length) % profile.length] ?? 1;
-  const levels = series.values.subarray(0, origin).map((value, index) => value / (Math.abs(at(index)) > 1e-9 ? at(index) : 1));
+  const shape = (index: number) => profile[(((series.startIndex + index) % profile.length) + profile.length) % profile.length] ?? 1;
+  const levels = series.values.subarray(0, origin).map((value, index) => value / (Math.abs(shape(index)) > 1e-9 ? shape(index) : 1));
   const known = meanBetween(levels, 0, levels.length);
   const isEmpty = Number.isNaN(known);
-  const size = isEmpty ? forecaster.cold.level : known;
   const widths = isEmpty ? forecaster.cold.emptyWidths : forecaster.cold.shortWidths;
-  const width = Math.abs(size) * (widths[INTERVAL_LEVELS.indexOf(level as (typeof INTERVAL_LEVELS)[number])] ?? 1);
-  const values = Float64Array.from({ length: horizon }, (_, step) => size * at(origin + step));
+  const factor = widths[INTERVAL_LEVELS.indexOf(level as (typeof INTERVAL_LEVELS)[number])] ?? 1;
+  return { size: isEmpty ? forecaster.cold.level : known, isEmpty, factor, shape };
+}
+
+/** Forecast of a series with less than a cycle of history: its level so far (or the others' median) times the others' shape. */
+export function coldForecast(forecaster: Forecaster, series: SeriesData, origin: number, horizon: number, level: number): Forecast {
+  const { size, factor, shape } = coldLevel(forecaster, series, origin, level);
+  const width = Math.abs(size) * factor;
+  const values = Float64Array.from({ length: horizon }, (_, step) => size * shape(origin + step));
   return {
     values,
     low: values.map((value) => (forecaster.canBeNegative ? value - width : Math.max(0, value - width))),

@@ -16,6 +16,9 @@ import {
 import { InferenceError, ModelTimeoutError, ModelVersionError, openModel } from '@slipway/models';
 import { type ForecastAnswer, ForecastMetadata, ForecastState, ForecastVersionMeta } from './contract.ts';
 import { answerShape } from './call-contract.ts';
+import { lazyExplainer } from '../explain/lazy-explainer.ts';
+import { PLAIN_DATA_LIMIT_BYTES } from '../explain/plain-data.ts';
+import { ForecastExplainer, unpackForecastExplainer } from './explain.ts';
 import { graphFrame, graphMetadata } from './export-forecaster.ts';
 import type { Forecast, Forecaster } from './forecaster.ts';
 import { stepTime } from './frequency.ts';
@@ -48,7 +51,15 @@ export function forecastLoader(deps: ForecastLoaderDeps, otherwise: ServableLoad
       const { metadata, state } = await readForecaster(deps, project, parsed.data);
       const path = await deps.objects.localPath(project, parsed.data.onnx);
       // Servable is generic in what it takes; releases hand over whatever passed the input contract.
-      return (await openForecaster({ version, metadata, state, source: { path }, clock: deps.clock ?? systemClock })) as Servable;
+      const { explainer } = parsed.data;
+      return (await openForecaster({
+        version,
+        metadata,
+        state,
+        source: { path },
+        explainer: explainer === undefined ? undefined : () => deps.objects.read(project, explainer, PLAIN_DATA_LIMIT_BYTES),
+        clock: deps.clock ?? systemClock,
+      })) as Servable;
     },
   };
 }
@@ -72,6 +83,8 @@ export interface OpenForecasterOptions {
   readonly metadata: ForecastMetadata;
   readonly state: ForecastState;
   readonly source: { readonly path: string } | { readonly bytes: Uint8Array };
+  /** Reads the stored explainer; called when an explanation is first asked for. */
+  readonly explainer?: (() => Promise<Uint8Array>) | undefined;
   readonly clock?: Pick<Clock, 'monotonicMs'>;
 }
 
@@ -109,6 +122,13 @@ export async function openForecaster(options: OpenForecasterOptions): Promise<Se
         return calls.map(() => ({ status: 'error', error }));
       }
     },
+    explain: lazyExplainer(version, options.explainer, (bytes) => {
+      const explainer = new ForecastExplainer(parts, unpackForecastExplainer(bytes), async (matrix) => {
+        const { values } = await model.predict(graphFrame(matrix));
+        return values ?? [];
+      });
+      return (row, asked) => explainer.explain(row, asked);
+    }),
     dispose: async () => model.close(),
   };
 }

@@ -1,7 +1,8 @@
+import type { TreeCover } from '../explain/cover.ts';
 import { type Forest, predictForest } from '../trees/tree.ts';
 import { chooseWeights, conformalWidths, errorFloorOf, fitColdStart, memberErrors, mixError } from './calibrate.ts';
 import { type FeatureLayout, type Situation, situationsOf } from './features.ts';
-import { TREE_ROWS_LIMIT, fitTrees, rowsOf, spreadOrigins } from './fit.ts';
+import { TREE_ROWS_LIMIT, type TreeFit, fitTrees, rowsOf, spreadOrigins } from './fit.ts';
 import { type Forecaster, MEMBERS, warmSteps } from './forecaster.ts';
 import type { SeriesData } from './series.ts';
 import { type SmoothingParameters, fitSmoothing } from './smoothing.ts';
@@ -36,6 +37,8 @@ export interface TrainedForecaster {
   readonly leaderboard: readonly MemberScore[];
   readonly backtest: { readonly origins: number; readonly error: number | null };
   readonly treeRows: number;
+  /** How training rows spread over the trees; null without trees. */
+  readonly covers: readonly TreeCover[] | null;
 }
 
 interface Plan {
@@ -86,6 +89,7 @@ export function trainForecaster(request: ForecasterRequest): TrainedForecaster {
     leaderboard: MEMBERS.map((member, index) => ({ member, error: errors[index] ?? null, weight: weights[index] ?? 0 })),
     backtest: { origins: backtests.length, error: Number.isNaN(error) ? null : error },
     treeRows: final?.rows ?? 0,
+    covers: final?.covers ?? null,
   };
 }
 
@@ -169,7 +173,7 @@ function fitForest(
   smoothing: Forecaster['smoothing'],
   isHonest: boolean,
   [from, to]: readonly [number, number],
-): { forest: Forest; rows: number } | null {
+): TreeFit | null {
   const { layout, seed } = request;
   const { horizon, seasons } = layout.shape;
   const budget = Math.max(1, Math.floor(TREE_ROWS_LIMIT / horizon / Math.max(1, plans.length)));

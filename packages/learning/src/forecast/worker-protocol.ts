@@ -17,6 +17,8 @@ export interface ForecastDone extends TrainedForecaster {
   readonly trials: readonly ForecastTrial[];
   readonly parity: ParitySample;
   readonly bytes: Uint8Array;
+  /** What explains its answers, packed. */
+  readonly explainer: Uint8Array;
 }
 
 export type ForecastReply =

@@ -3,6 +3,7 @@ import { ExplainerFormatError, ExplainRequestError } from '../errors.ts';
 import { rowsOf } from '../explain/build-explainer.ts';
 import { coverForest } from '../explain/cover.ts';
 import { type FeatureContribution, gatherContributions } from '../explain/gather-contributions.ts';
+import { unanswerable } from '../explain/lazy-explainer.ts';
 import { packPlain, unpackPlain } from '../explain/plain-data.ts';
 import { PredictorExplainer, type PredictorReference } from '../explain/predictor-explainer.ts';
 import type { EncodedMatrix } from '../matrix.ts';
@@ -81,7 +82,7 @@ export class UnsupervisedExplainer {
     const sum = parts.reduce((total, part) => total + part.contribution, rest.base);
     if (!(Math.abs(sum - rest.margin) <= ADDITIVITY_ERROR_MAX * Math.max(1, Math.abs(rest.margin))))
       throw new Error(`Broken invariant: contributions add up to the margin ${rest.margin}, not to ${sum}`);
-    const said = [...notes, ...unanswerable(options)];
+    const said = [...notes, ...unanswerable('A model without a target', options)];
     return { ...rest, ...gatherContributions(row, parts, options.top), ...(said.length > 0 ? { notes: said } : {}) };
   }
 
@@ -257,11 +258,6 @@ function pick(asked: string, count: number, what: 'cluster' | 'component'): numb
   throw new ExplainRequestError(`There is no ${what} "${asked}": they are numbered from 1 to ${count}.`, {
     details: { field: 'explain.class', count },
   });
-}
-
-function unanswerable({ counterfactuals, neighbours }: ExplainOptions): string[] {
-  const asked = [...(counterfactuals > 0 ? ['counterfactuals'] : []), ...(neighbours > 0 ? ['training examples'] : [])];
-  return asked.length === 0 ? [] : [`A model without a target has no ${asked.join(' and no ')} to show.`];
 }
 
 const show = (value: number) => Number(value.toPrecision(4)).toString();
