@@ -1,6 +1,7 @@
 import { type Json, nearestName } from '@slipway/kernel';
 import { TrainRequestError } from './errors.ts';
 import type { Penalty } from './linear/quadratic.ts';
+import { PRODUCT_LIMIT } from './linear/screen-products.ts';
 import { type Candidate, TRAINER_NAMES, type TrainerName } from './search/candidates.ts';
 import { TREE_DEFAULTS, TREE_LIMIT, type TreeParameters } from './trees/parameters.ts';
 
@@ -41,9 +42,10 @@ const TREE_RANGES: Readonly<Record<keyof TreeParameters | 'rounds', ParameterRan
   categoryGroupRowsMin: whole(TREE_DEFAULTS.categoryGroupRowsMin, 1, 1e9),
 };
 
-const LINEAR_RANGES: Readonly<Record<keyof Penalty, ParameterRange>> = {
+const LINEAR_RANGES: Readonly<Record<keyof Penalty | 'interactions', ParameterRange>> = {
   strength: real(PENALTY_DEFAULTS.strength, 1e-9, 1e6),
   l1Ratio: real(PENALTY_DEFAULTS.l1Ratio, 0, 1),
+  interactions: whole(0, 0, PRODUCT_LIMIT),
 };
 
 /** Every hyper-parameter of each trainer. */
@@ -102,8 +104,8 @@ export const GIVEN_CANDIDATE = 'given';
 export function choiceOf(trainer: TrainerName, given: Readonly<Record<string, Json>>, outputCount: number): Choice {
   const params = completeParams(trainer, given);
   if (trainer === 'linear') {
-    const { strength = 0, l1Ratio = 0 } = params;
-    return { candidate: { id: GIVEN_CANDIDATE, trainer, penalty: { strength, l1Ratio }, complexity: 0 }, rounds: 0 };
+    const { strength = 0, l1Ratio = 0, interactions = 0 } = params;
+    return { candidate: { id: GIVEN_CANDIDATE, trainer, penalty: { strength, l1Ratio }, interactions, complexity: 0 }, rounds: 0 };
   }
   const { rounds = ROUNDS_DEFAULT, ...rest } = params;
   const limit = roundLimitOf(outputCount);
@@ -127,5 +129,7 @@ export function roundLimitOf(outputCount: number): number {
 
 /** The hyper-parameters that train to the same model again: complete, flat, and nothing else. */
 export function paramsOf({ candidate, rounds }: Choice): Record<string, number> {
-  return candidate.trainer === 'gbdt' ? { ...candidate.parameters, rounds } : { ...candidate.penalty };
+  return candidate.trainer === 'gbdt'
+    ? { ...candidate.parameters, rounds }
+    : { ...candidate.penalty, interactions: candidate.interactions };
 }

@@ -6,6 +6,7 @@ import { checkOutputNames } from './export/export-preparation.ts';
 import { type EnsembleMember, type FittedModel, predictFitted, type Task, type TrainerOutputs } from './fitted-model.ts';
 import type { EncodedMatrix } from './matrix.ts';
 import { GIVEN_CANDIDATE } from './hyper-parameters.ts';
+import { productNames } from './linear/products.ts';
 import { type ModelPlan, type ModelTrainer, planOf, recipeOfPlan } from './model-plan.ts';
 import { type ExcludedField, type Preparation, usedFields } from './preparation.ts';
 import { trainRules } from './rules/train-rules.ts';
@@ -87,6 +88,8 @@ export interface TrainedModel {
   readonly bytes: Uint8Array;
   /** Names of the encoded features, in the order of the graph's `features`. */
   readonly features: readonly string[];
+  /** Products of two features that linear models in it use, as people read them (`age × plan=basic`). */
+  readonly interactions: readonly string[];
   /** What callers send: the used fields; the other columns of the data are ignored. */
   readonly contract: Contract;
   /** Fields that feed nothing, and why. */
@@ -173,6 +176,7 @@ async function trainOn(threads: readonly TrainingThread[], request: TrainRequest
     selection,
     bytes,
     features: preparation.features.map((feature) => feature.name),
+    interactions: productNames(preparation, members),
     contract: inputContract(request.contract, preparation),
     excluded: preparation.excluded,
     leaderboard,

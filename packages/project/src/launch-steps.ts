@@ -238,11 +238,17 @@ export async function trainStep(
     decision,
     sizeBytes: onnx.sizeBytes,
     parity: { maxError },
-    excluded: trained.excluded
-      .filter((each) => each.reason !== 'role')
-      .map((each) => ({ column: each.field, note: `not learnt from: ${each.reason}` })),
+    excluded: notesOf(trained),
     seconds: secondsSince(deps.clock, startedMs),
   };
+}
+
+/** What people should know of how the columns are used. */
+function notesOf({ excluded, interactions }: TrainedModel): { column: string; note: string }[] {
+  const left = excluded.filter((each) => each.reason !== 'role');
+  const notes = left.map((each) => ({ column: each.field, note: `not learnt from: ${each.reason}` }));
+  if (interactions.length === 0) return notes;
+  return [...notes, { column: '', note: `products the linear model uses: ${interactions.join(', ')}` }];
 }
 
 function metadataOf(definition: LaunchDefinition, plan: PlanStep, trained: TrainedModel, decision: TrainStep['decision']): ModelMetadata {

@@ -1,5 +1,6 @@
-import { termValue } from '../linear/design.ts';
-import type { LinearModel } from '../linear/linear-model.ts';
+import { termValue } from '../linear/numeric-term.ts';
+import type { LinearInteractions, LinearModel } from '../linear/linear-model.ts';
+import { factorValue, factorValues, featureOf, type ProductTerm } from '../linear/products.ts';
 import type { EncodedMatrix } from '../matrix.ts';
 import type { FeatureRows } from './tree-shap.ts';
 
@@ -11,6 +12,8 @@ export interface LinearReference {
   readonly missing: Float64Array;
   /** Per code of all categorical terms in order: share of rows that have it. */
   readonly codes: Float64Array;
+  /** Per product: means of its first factor, of its second, and of both multiplied; absent without products. */
+  readonly products?: Float64Array;
 }
 
 /** Averages the terms of a linear model over rows. */
@@ -30,7 +33,24 @@ export function referenceOf(model: LinearModel, matrix: EncodedMatrix): LinearRe
     for (const code of matrix.columns[term.feature] as Float32Array) codes[start + code] = (codes[start + code] as number) + share;
     start += term.codeCount;
   }
-  return { means, missing, codes };
+  return model.interactions
+    ? { means, missing, codes, products: productMeans(model.interactions.products, matrix) }
+    : { means, missing, codes };
+}
+
+function productMeans(products: readonly ProductTerm[], matrix: EncodedMatrix): Float64Array {
+  const means = new Float64Array(products.length * 3);
+  const share = 1 / Math.max(1, matrix.rowCount);
+  products.forEach(({ first, second }, index) => {
+    const [left, right] = [factorValues(first, matrix), factorValues(second, matrix)];
+    left.forEach((u, row) => {
+      const v = right[row] as number;
+      means[3 * index] = (means[3 * index] as number) + share * u;
+      means[3 * index + 1] = (means[3 * index + 1] as number) + share * v;
+      means[3 * index + 2] = (means[3 * index + 2] as number) + share * u * v;
+    });
+  });
+  return means;
 }
 
 /** Mean margin over the reference rows, one an output. */
@@ -45,12 +65,18 @@ export function expectedLinear(model: LinearModel, reference: LinearReference): 
   addAll(model.slopes, reference.means);
   addAll(model.missing, reference.missing);
   addAll(model.codes, reference.codes);
+  if (model.interactions)
+    addAll(
+      model.interactions.slopes,
+      Float64Array.from(model.interactions.products, (_, index) => meansOf(reference, index).uv),
+    );
   return expected;
 }
 
 /**
  * Adds weight × (term - mean term) × slope: the Shapley values of a model whose terms add up, whatever the other features
- * do (Štrumbelj & Kononenko 2014). @param contributions [rowCount × outputs × width].
+ * do (Štrumbelj & Kononenko 2014). Of a product each factor has half of what it adds alone and half of what it adds to the
+ * other, with the reference rows standing in for what is unknown: exact. @param contributions [rowCount × outputs × width].
  */
 export function explainLinear(
   model: LinearModel,
@@ -81,5 +107,42 @@ export function explainLinear(
       }
       start += term.codeCount;
     }
+    model.interactions?.products.forEach(({ first, second }, index) => {
+      const { u, v, uv } = meansOf(reference, index);
+      const [x, y] = [factorValue(first, valueOf(featureOf(first))), factorValue(second, valueOf(featureOf(second)))];
+      const slopes = (model.interactions as LinearInteractions).slopes;
+      add(row, featureOf(first), slopes, index, (x * v - uv + (x * y - u * y)) / 2);
+      add(row, featureOf(second), slopes, index, (u * y - uv + (x * y - x * v)) / 2);
+    });
   }
+}
+
+function meansOf({ products }: LinearReference, index: number): { readonly u: number; readonly v: number; readonly uv: number } {
+  if (!products) throw new Error('Broken invariant: the reference of a model with products has their means');
+  return { u: products[3 * index] as number, v: products[3 * index + 1] as number, uv: products[3 * index + 2] as number };
+}
+
+/**
+ * Adds weight × half the Shapley interaction of each product's two features for one output. Off the diagonal, symmetric.
+ * @param interactions [rowCount × width × width].
+ */
+export function addLinearInteractions(
+  { interactions: own, outputCount }: LinearModel,
+  reference: LinearReference,
+  rows: FeatureRows,
+  { interactions, output, weight }: { readonly interactions: Float64Array; readonly output: number; readonly weight: number },
+): void {
+  const { width } = rows;
+  own?.products.forEach(({ first, second }, index) => {
+    const { u, v, uv } = meansOf(reference, index);
+    const slope = own.slopes[index * outputCount + output] as number;
+    const [one, other] = [featureOf(first), featureOf(second)];
+    for (let row = 0; row < rows.rowCount; row += 1) {
+      const x = factorValue(first, rows.values[row * width + one] as number);
+      const y = factorValue(second, rows.values[row * width + other] as number);
+      const value = (weight * slope * (x * y - x * v - u * y + uv)) / 2;
+      for (const cell of [(row * width + one) * width + other, (row * width + other) * width + one])
+        interactions[cell] = (interactions[cell] as number) + value;
+    }
+  });
 }

@@ -5,7 +5,7 @@ import { compileTree } from './compile-tree.ts';
 import { coverForest, type TreeCover } from './cover.ts';
 import { TreeInteractions } from './interactions.ts';
 import { InterventionalTreeShap } from './interventional.ts';
-import { expectedLinear, explainLinear, type LinearReference, referenceOf } from './linear-shap.ts';
+import { addLinearInteractions, expectedLinear, explainLinear, type LinearReference, referenceOf } from './linear-shap.ts';
 import { type ContributionSink, type FeatureRows, TreeShap } from './tree-shap.ts';
 
 /** What reference rows say about one predictor: enough to explain it without them. */
@@ -106,7 +106,7 @@ function methodOf(member: SinglePredictor, reference: PredictorReference, backgr
 
 /**
  * Mean absolute path-dependent interactions of pairs of features over rows and outputs, [width × width] with an empty diagonal. A
- * linear member has none.
+ * linear member has those of its products.
  */
 export function meanInteractions(
   { predictor, references }: Pick<ExplainerSetup, 'predictor' | 'references'>,
@@ -115,11 +115,16 @@ export function meanInteractions(
   const { width, rowCount } = rows;
   const sums = new Float64Array(width * width);
   const members = membersOf(predictor);
-  const outputs = members.reduce((most, { predictor: member }) => (member.kind === 'trees' ? member.forest.outputCount : most), 1);
+  const outputs = members.reduce(
+    (_, { predictor: member }) => (member.kind === 'trees' ? member.forest.outputCount : member.linear.outputCount),
+    1,
+  );
   for (let output = 0; output < outputs; output += 1) {
     const values = new Float64Array(rowCount * width * width);
     members.forEach(({ weight, predictor: member }, index) => {
       const reference = references[index];
+      if (member.kind === 'linear' && reference?.kind === 'linear')
+        addLinearInteractions(member.linear, reference.linear, rows, { interactions: values, output, weight });
       if (member.kind !== 'trees' || reference?.kind !== 'trees') return;
       member.forest.trees.forEach((tree, at) => {
         if (at % outputs !== output) return;

@@ -1,5 +1,7 @@
 import type { EncodedMatrix } from '../matrix.ts';
-import { type CategoricalTerm, type DesignPlan, type NumericTerm, termValue } from './design.ts';
+import { type CategoricalTerm, type DesignPlan, firstProduct } from './design.ts';
+import { type NumericTerm, termValue } from './numeric-term.ts';
+import { factorValue, featureOf, type ProductTerm } from './products.ts';
 
 /** A linear model over encoded features, standardisation folded in. All matrices are row-major with `outputCount` columns. */
 export interface LinearModel {
@@ -13,6 +15,14 @@ export interface LinearModel {
   readonly categorical: readonly CategoricalTerm[];
   /** [all codes of all categorical terms, in order × outputs]. */
   readonly codes: Float64Array;
+  /** Products of two features; absent when there are none. */
+  readonly interactions?: LinearInteractions;
+}
+
+export interface LinearInteractions {
+  readonly products: readonly ProductTerm[];
+  /** [products × outputs]: per unit of the product of the two factors. */
+  readonly slopes: Float64Array;
 }
 
 /** Folds standardisation into the weights of a fit. */
@@ -22,7 +32,8 @@ export function foldLinear(plan: DesignPlan, weights: readonly Float64Array[]): 
   const intercepts = Float64Array.from(weights, (each) => each[plan.width] as number);
   const slopes = new Float64Array(numericCount * outputCount);
   const missing = new Float64Array(numericCount * outputCount);
-  const firstCode = numericCount + plan.numeric.filter((term) => term.hasIndicator).length;
+  const firstCode = firstProduct(plan) + plan.products.length;
+  const products = new Float64Array(plan.products.length * outputCount);
   const codes = new Float64Array((plan.width - firstCode) * outputCount);
   weights.forEach((each, output) => {
     let indicator = numericCount;
@@ -32,9 +43,15 @@ export function foldLinear(plan: DesignPlan, weights: readonly Float64Array[]): 
       intercepts[output] = (intercepts[output] as number) - slope * term.mean;
       if (term.hasIndicator) missing[index * outputCount + output] = each[indicator++] as number;
     });
+    plan.products.forEach(({ mean, deviation }, index) => {
+      const slope = (each[firstProduct(plan) + index] as number) / deviation;
+      products[index * outputCount + output] = slope;
+      intercepts[output] = (intercepts[output] as number) - slope * mean;
+    });
     for (let code = firstCode; code < plan.width; code += 1) codes[(code - firstCode) * outputCount + output] = each[code] as number;
   });
-  return { outputCount, intercepts, numeric: plan.numeric, slopes, missing, categorical: plan.categorical, codes };
+  const model = { outputCount, intercepts, numeric: plan.numeric, slopes, missing, categorical: plan.categorical, codes };
+  return plan.products.length > 0 ? { ...model, interactions: { products: plan.products, slopes: products } } : model;
 }
 
 /** Margins [rowCount × outputCount], row-major. */
@@ -59,6 +76,15 @@ export function predictLinear(model: LinearModel, matrix: EncodedMatrix): Float6
       addRow(row, model.codes, start + ((matrix.columns[term.feature] as Float32Array)[row] as number), 1);
       start += term.codeCount;
     }
+    model.interactions?.products.forEach((product, index) => {
+      const [first, second] = factorsAt(product, matrix, row);
+      addRow(row, (model.interactions as LinearInteractions).slopes, index, first * second);
+    });
   }
   return margins;
+}
+
+function factorsAt({ first, second }: ProductTerm, { columns }: EncodedMatrix, row: number): [first: number, second: number] {
+  const valueOf = (factor: ProductTerm['first']) => factorValue(factor, (columns[featureOf(factor)] as Float32Array)[row] as number);
+  return [valueOf(first), valueOf(second)];
 }

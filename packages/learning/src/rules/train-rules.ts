@@ -78,6 +78,7 @@ export function trainRules(request: TrainRequest, params: Readonly<Record<string
     selection: { candidate: 'given', strategy: 'fixed', folds: 0 },
     bytes,
     features: uniqueNames(table),
+    interactions: [],
     contract: contractOf(request.contract, compiled),
     excluded: [],
     leaderboard: [],

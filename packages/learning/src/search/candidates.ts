@@ -10,6 +10,8 @@ export interface LinearCandidate {
   readonly id: string;
   readonly trainer: 'linear';
   readonly penalty: Penalty;
+  /** Products of two features it may have. */
+  readonly interactions: number;
   /** Lower is simpler; decides between candidates whose losses cannot be told apart. */
   readonly complexity: number;
 }
@@ -32,11 +34,19 @@ export const CANDIDATE_LIMIT = 100;
 /** Penalties of the linear path, strongest first, so that each fit starts from the one before. */
 const STRENGTHS = [0.1, 0.03, 0.01, 0.003, 0.001, 3e-4, 1e-4] as const;
 
-const linear = (strength: number, l1Ratio: number, id?: string): LinearCandidate => ({
-  id: id ?? `linear-${l1Ratio === 0 ? 'ridge' : 'net'}-${strength}`,
+/** A linear model with products is simpler than any forest, and less simple than one without. */
+const PRODUCTS_COMPLEXITY = 0.5;
+
+const linear = (
+  strength: number,
+  l1Ratio: number,
+  { id, interactions = 0 }: { id?: string; interactions?: number } = {},
+): LinearCandidate => ({
+  id: id ?? `linear-${interactions > 0 ? 'products' : l1Ratio === 0 ? 'ridge' : 'net'}-${strength}`,
   trainer: 'linear',
   penalty: { strength, l1Ratio },
-  complexity: 0,
+  interactions,
+  complexity: interactions > 0 ? PRODUCTS_COMPLEXITY : 0,
 });
 
 /** The ridge path: what every other candidate must beat, since nothing is simpler. Shorter where each fit takes long. */
@@ -45,6 +55,9 @@ const SHORT_RIDGE_PATH: Group = [0.003, 0.001, 3e-4].map((strength) => linear(st
 /** Outputs of a model from which on its linear path is short. */
 export const MANY_OUTPUTS = 10;
 const NET_PATH: Group = STRENGTHS.slice(1, 6).map((strength) => linear(strength, 0.5));
+/** Products a linear model of the search may have. */
+const SEARCH_INTERACTIONS = 20;
+const PRODUCT_PATH: Group = STRENGTHS.slice(1, 6).map((strength) => linear(strength, 0, { interactions: SEARCH_INTERACTIONS }));
 
 type Choice = Pick<TreeParameters, 'learningRate' | 'leafLimit' | 'leafRowsMin' | 'l2' | 'featureRatio' | 'rowRatio'>;
 
@@ -110,7 +123,7 @@ export function waveGroups(wave: number, options: PlanOptions, best: TreeCandida
   const { trainers, rowCount, outputCount, seed, history = [] } = options;
   const hasTrees = trainers.includes('gbdt');
   if (wave === 0) {
-    const net = trainers.includes('linear') && outputCount <= MANY_OUTPUTS ? [NET_PATH] : [];
+    const net = trainers.includes('linear') && outputCount <= MANY_OUTPUTS ? [NET_PATH, PRODUCT_PATH] : [];
     const planned = rowCount < LARGE_ROW_COUNT ? BY_SIZE : BY_SIZE.toReversed();
     const trees = hasTrees ? planned.map((choice, index): Group => [treeCandidate(`gbdt-${index + 2}`, choice, rowCount)]) : [];
     return distinctGroups([...pastGroups(history, trainers), ...net, ...trees], firstGroups(options));
@@ -170,9 +183,9 @@ function pastGroups(history: readonly PastConfiguration[], trainers: readonly Tr
   const singles = history.flatMap((past) => (past.trainer === 'ensemble' ? membersOf(past.params) : [past]));
   const candidates = singles.flatMap(({ trainer, params }, index): Candidate[] => {
     if (trainer === 'linear' && trainers.includes('linear')) {
-      const { strength, l1Ratio } = params;
-      if (typeof strength !== 'number' || typeof l1Ratio !== 'number') return [];
-      return [linear(strength, l1Ratio, `past-linear-${index + 1}`)];
+      const { strength, l1Ratio, interactions = 0 } = params;
+      if (typeof strength !== 'number' || typeof l1Ratio !== 'number' || typeof interactions !== 'number') return [];
+      return [linear(strength, l1Ratio, { id: `past-linear-${index + 1}`, interactions })];
     }
     if (trainer !== 'gbdt' || !trainers.includes('gbdt')) return [];
     const known = Object.keys(TREE_DEFAULTS).filter((name) => typeof params[name] === 'number');
@@ -208,5 +221,5 @@ function distinctGroups(groups: readonly Group[], tried: readonly Group[]): Grou
 }
 
 function configurationOf(candidate: Candidate): string {
-  return candidate.trainer === 'gbdt' ? JSON.stringify(candidate.parameters) : JSON.stringify(candidate.penalty);
+  return candidate.trainer === 'gbdt' ? JSON.stringify(candidate.parameters) : JSON.stringify([candidate.penalty, candidate.interactions]);
 }

@@ -18,7 +18,9 @@ const CHECKPOINT_VERSION = 1;
 
 /** The same for the same configurations on the same fold, whatever order they are tried in. */
 export function checkpointKey(group: Group, fold: number, rowRatio: number): string {
-  const configurations = group.map((each) => (each.trainer === 'gbdt' ? each.parameters : each.penalty));
+  const configurations = group.map((each) =>
+    each.trainer === 'gbdt' ? each.parameters : { ...each.penalty, interactions: each.interactions },
+  );
   // A tree's seed holds its candidate's id.
   return hashJson({ version: CHECKPOINT_VERSION, id: group[0]?.id ?? '', configurations, fold, rowRatio });
 }

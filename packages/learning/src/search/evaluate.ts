@@ -1,12 +1,13 @@
 import { rocAuc } from '@slipway/statistics';
-import { buildDesign, type Design, type DesignPlan, LINEAR_WIDTH_LIMIT, planDesign } from '../linear/design.ts';
 import { addMargins, fitLinear } from '../linear/fit.ts';
 import { foldLinear, predictLinear } from '../linear/linear-model.ts';
+import { type LinearTask, planLinear, startWeights } from '../linear/plan-linear.ts';
+import { buildDesign, type Design, type DesignPlan } from '../linear/design.ts';
 import { type EncodedMatrix, takeMatrixRows, takeValues } from '../matrix.ts';
 import { applyBins, type BinnedMatrix, fitBins, takeBinnedRows } from '../trees/binning.ts';
 import { boost, type BoostResult, cutForest } from '../trees/boost.ts';
 import type { TreeConstraints } from '../trees/constraints.ts';
-import { baseScores, type Objective, rowLosses, type Targets } from '../trees/objective.ts';
+import { type Objective, rowLosses, type Targets } from '../trees/objective.ts';
 import { addBinned, predictForest } from '../trees/tree.ts';
 import type { Candidate, LinearCandidate, TreeCandidate } from './candidates.ts';
 import type { Fold } from './folds.ts';
@@ -71,7 +72,10 @@ interface FoldData {
   readonly trainTargets: Targets;
   readonly testTargets: Targets;
   binned?: { readonly limit: number; readonly train: BinnedMatrix; readonly test: BinnedMatrix };
-  design?: { readonly plan: DesignPlan; readonly train: Design; readonly test: Design } | 'too-wide';
+  design?: {
+    readonly interactions: number;
+    readonly made: { readonly plan: DesignPlan; readonly train: Design; readonly test: Design } | undefined;
+  };
 }
 
 /** Evaluates candidates on a task; keeps what can be shared between them. */
@@ -199,12 +203,14 @@ export class Evaluator {
   #evaluatePath(candidates: readonly LinearCandidate[], options: EvaluateOptions): FoldResult[] {
     const { folds, objective, outputCount } = this.#task;
     const fold = this.#foldData(options);
-    fold.design ??= this.#designs(fold.train, (folds[options.fold] as Fold).test);
-    if (fold.design === 'too-wide') return [];
-    const { plan, train, test } = fold.design;
     const isLate = () => Date.now() > options.deadlineMs || options.isStopped?.() === true;
+    const interactions = candidates[0]?.interactions ?? 0;
+    if (fold.design?.interactions !== interactions)
+      fold.design = { interactions, made: this.#designs(fold, (folds[options.fold] as Fold).test, interactions, isLate) };
+    if (!fold.design.made) return [];
+    const { plan, train, test } = fold.design.made;
     const results: FoldResult[] = [];
-    let start = startWeights(objective, fold.trainTargets, outputCount, train);
+    let start = startWeights({ objective, targets: fold.trainTargets, outputCount }, train);
     for (const [at, { penalty }] of candidates.entries()) {
       const started = performance.now();
       const shouldStop = () => isLate() && !(options.mustFinish && at === 0);
@@ -221,12 +227,19 @@ export class Evaluator {
     return results;
   }
 
-  #designs(train: Int32Array, test: Int32Array): NonNullable<FoldData['design']> {
-    const { matrix } = this.#task;
+  /** Products are chosen by the rows the fold trains on, as everything is. @returns undefined when there are too many columns. */
+  #designs({ train, trainTargets }: FoldData, test: Int32Array, interactions: number, isLate: () => boolean) {
+    const { matrix, objective, outputCount } = this.#task;
     const rows = takeMatrixRows(matrix, train);
-    const plan = planDesign(rows);
-    if (plan.width > LINEAR_WIDTH_LIMIT) return 'too-wide';
-    return { plan, train: buildDesign(plan, rows), test: buildDesign(plan, takeMatrixRows(matrix, test)) };
+    const task: LinearTask = {
+      objective,
+      outputCount,
+      targets: trainTargets,
+      matrix: rows,
+      shouldStop: interactions > 0 ? isLate : undefined,
+    };
+    const plan = planLinear(task, interactions);
+    return plan && { plan, train: buildDesign(plan, rows), test: buildDesign(plan, takeMatrixRows(matrix, test)) };
   }
 
   #scored(margins: Float32Array, targets: Targets): Pick<FoldResult, 'margins' | 'losses' | 'rocAuc'> {
@@ -296,15 +309,6 @@ function copyHalf(scores: readonly Float64Array[], margins: Float32Array, halves
   scores.forEach((own, output) => {
     const from = output * own.length;
     for (let row = 0; row < own.length; row += 1) if (halves[row] === half) margins[from + row] = own[row] as number;
-  });
-}
-
-/** All weights zero, the intercept at the prior. */
-export function startWeights(objective: Objective, targets: Targets, outputCount: number, design: Design): Float64Array[] {
-  return Array.from(baseScores(objective, targets, outputCount), (score) => {
-    const weights = new Float64Array(design.width + 1);
-    weights[design.width] = score;
-    return weights;
   });
 }
 

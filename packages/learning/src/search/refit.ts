@@ -1,11 +1,12 @@
 import { TrainRequestError } from '../errors.ts';
 import type { SinglePredictor } from '../fitted-model.ts';
-import { buildDesign, LINEAR_WIDTH_LIMIT, planDesign } from '../linear/design.ts';
+import { buildDesign, LINEAR_WIDTH_LIMIT } from '../linear/design.ts';
 import { fitLinear } from '../linear/fit.ts';
 import { foldLinear } from '../linear/linear-model.ts';
+import { planLinear, startWeights } from '../linear/plan-linear.ts';
 import { boost } from '../trees/boost.ts';
 import type { Candidate } from './candidates.ts';
-import { type Evaluator, type LearningTask, startWeights } from './evaluate.ts';
+import type { Evaluator, LearningTask } from './evaluate.ts';
 
 /**
  * Trains a candidate on all training rows: deterministic given hyper-parameters, rounds and seed, whatever the threads.
@@ -36,15 +37,18 @@ export function refit(
     });
     return { kind: 'trees', forest };
   }
-  const plan = planDesign(matrix);
-  if (plan.width > LINEAR_WIDTH_LIMIT) {
-    throw new TrainRequestError(`The table is too wide for the linear trainer: ${plan.width} columns, categories counted one each.`, {
-      details: { columns: plan.width, limit: LINEAR_WIDTH_LIMIT },
-      help: 'Use the trainer gbdt, or exclude columns with many categories.',
-    });
+  const plan = planLinear(task, candidate.interactions);
+  if (!plan) {
+    throw new TrainRequestError(
+      `The table is too wide for the linear trainer: more than ${LINEAR_WIDTH_LIMIT} columns, categories counted one each.`,
+      {
+        details: { limit: LINEAR_WIDTH_LIMIT },
+        help: 'Use the trainer gbdt, or exclude columns with many categories.',
+      },
+    );
   }
   const design = buildDesign(plan, matrix);
-  const start = startWeights(objective, targets, outputCount, design);
+  const start = startWeights(task, design);
   return {
     kind: 'linear',
     linear: foldLinear(plan, fitLinear({ objective, outputCount, design, targets, penalty: candidate.penalty, start })),

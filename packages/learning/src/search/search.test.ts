@@ -11,7 +11,7 @@ import { planRungs } from './rungs.ts';
 
 function evaluation(id: string, complexity: number, rowLosses: readonly number[]): Evaluation {
   const known = rowLosses.filter((loss) => !Number.isNaN(loss));
-  const candidate = { id, trainer: 'linear' as const, penalty: { strength: 1, l1Ratio: 0 }, complexity };
+  const candidate = { id, trainer: 'linear' as const, interactions: 0, penalty: { strength: 1, l1Ratio: 0 }, complexity };
   return {
     candidate,
     rowLosses: Float64Array.from(rowLosses),

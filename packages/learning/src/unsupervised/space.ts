@@ -1,5 +1,6 @@
 import type { GraphBuilder } from '@slipway/models';
-import { type DesignPlan, planDesign, termValue } from '../linear/design.ts';
+import { type DesignPlan, planDesign } from '../linear/design.ts';
+import { termValue } from '../linear/numeric-term.ts';
 import type { EncodedMatrix } from '../matrix.ts';
 import { TrainRequestError } from '../errors.ts';
 
