@@ -4,13 +4,13 @@
  * ready matrix in the packed layout (no file, no check, no output), with as many threads: the fastest that the engine goes.
  */
 import { existsSync } from 'node:fs';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { availableParallelism, getPriority, setPriority, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { packInputs } from '@slipway/models';
 import { syntheticModel } from '@slipway/models/testing';
 import { createClient } from '@slipway/client';
-import { KEY, cpuMicrosOf, residentMbOf, runSlipway, startSlipway } from './support/slipway-process.ts';
+import { KEY, cpuMicrosOf, processTreeOf, residentMbOf, runSlipway, startSlipway } from './support/slipway-process.ts';
 
 const rows = Number(process.argv[2] ?? 5_000_000);
 const trees = Number(process.argv[3] ?? 300);
@@ -79,13 +79,6 @@ async function makeTable(path: string): Promise<void> {
   connection.closeSync();
 }
 
-/** Children of a process, with their own. */
-async function processTree(pid: number): Promise<number[]> {
-  const children = await readFile(`/proc/${pid}/task/${pid}/children`, 'utf8').catch(() => '');
-  const own = children.trim().split(/\s+/).filter(Boolean).map(Number);
-  return [pid, ...(await Promise.all(own.map(processTree))).flat()];
-}
-
 const round = (value: number) => Math.round(value * 1000) / 1000;
 
 const folder = await mkdtemp(join(tmpdir(), 'slipway-bench-batch-'));
@@ -104,18 +97,12 @@ try {
   const peak = { serverMb: 0, batchMb: 0, serverCpuMicros: 0, batchCpuMicros: 0 };
   const idleCpuMicros = cpuMicrosOf(server.child.pid ?? 0);
   const watch = setInterval(() => {
-    void processTree(server.child.pid ?? 0).then(([own, ...others]) => {
-      peak.serverMb = Math.max(peak.serverMb, residentMbOf(own ?? 0) || 0);
-      peak.serverCpuMicros = Math.max(peak.serverCpuMicros, cpuMicrosOf(own ?? 0) || 0);
-      peak.batchCpuMicros = Math.max(
-        peak.batchCpuMicros,
-        others.reduce((sum, pid) => sum + (cpuMicrosOf(pid) || 0), 0),
-      );
-      peak.batchMb = Math.max(
-        peak.batchMb,
-        others.reduce((sum, pid) => sum + (residentMbOf(pid) || 0), 0),
-      );
-    });
+    const [own = 0, ...others] = processTreeOf(server.child.pid ?? 0);
+    const sum = (of: (pid: number) => number) => others.reduce((total, pid) => total + (of(pid) || 0), 0);
+    peak.serverMb = Math.max(peak.serverMb, residentMbOf(own) || 0);
+    peak.serverCpuMicros = Math.max(peak.serverCpuMicros, cpuMicrosOf(own) || 0);
+    peak.batchCpuMicros = Math.max(peak.batchCpuMicros, sum(cpuMicrosOf));
+    peak.batchMb = Math.max(peak.batchMb, sum(residentMbOf));
   }, 100);
   const client = createClient({ url: server.url, key: KEY });
   const startedMs = performance.now();

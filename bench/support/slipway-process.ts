@@ -74,6 +74,16 @@ export function cpuMicrosOf(pid: number): number {
   }
 }
 
+/** A process and all that it started, directly or not; itself alone where there is no /proc. */
+export function processTreeOf(pid: number): number[] {
+  try {
+    const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8');
+    return [pid, ...children.trim().split(/\s+/).filter(Boolean).map(Number).flatMap(processTreeOf)];
+  } catch {
+    return [pid];
+  }
+}
+
 /** Resident memory of a process in MB (10^6 bytes), or NaN where there is no /proc. */
 export function residentMbOf(pid: number): number {
   try {
