@@ -17,7 +17,7 @@ const PARAMETERS = TRAINER_NAMES.flatMap((trainer) =>
 
 describe('LE7 hyper-parameters', () => {
   test('nothing given is complete, and what is complete stays as it is', () => {
-    assert.deepEqual(completeParams('linear', {}), { strength: 0.001, l1Ratio: 0 });
+    assert.deepEqual(completeParams('linear', {}), { interactions: 0, strength: 0.001, l1Ratio: 0 });
     assert.deepEqual([completeParams('gbdt', {})['rounds'], completeParams('gbdt', {})['leafLimit']], [100, 31]);
     for (const trainer of TRAINER_NAMES) {
       const params = completeParams(trainer, {});
@@ -48,7 +48,7 @@ describe('LE7 hyper-parameters', () => {
       return 'taken';
     };
     assert.equal(helpFor('gbdt', 'leaf_limit'), 'Did you mean "leafLimit"?');
-    assert.equal(helpFor('linear', 'alpha'), 'Its parameters are strength, l1Ratio.');
+    assert.equal(helpFor('linear', 'alpha'), 'Its parameters are strength, l1Ratio, interactions.');
     assert.match(helpFor('linear', 'toString') ?? '', /strength/);
     assert.equal(helpFor('linear', 'strength'), 'taken');
   });

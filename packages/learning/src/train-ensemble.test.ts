@@ -109,7 +109,7 @@ describe('several models as one', () => {
     refused({ members: MEMBERS, rounds: 3 }, /no "rounds"/);
     assert.throws(() => completeParams('gbdt', { calibration: { kind: 'platt', slope: -1, intercept: 0 } }), TrainRequestError);
     assert.throws(() => completeParams('gbdt', { calibration: { kind: 'isotonic', margins: [0, 0], values: [1, 2] } }), TrainRequestError);
-    assert.deepEqual(completeParams('linear', {}), { strength: 1e-3, l1Ratio: 0 });
+    assert.deepEqual(completeParams('linear', {}), { interactions: 0, strength: 1e-3, l1Ratio: 0 });
   });
 });
 

@@ -1,6 +1,6 @@
 import { TrainRequestError } from '../errors.ts';
 import type { SinglePredictor } from '../fitted-model.ts';
-import { buildDesign, LINEAR_WIDTH_LIMIT } from '../linear/design.ts';
+import { buildDesign, LINEAR_WIDTH_LIMIT, planDesign } from '../linear/design.ts';
 import { fitLinear } from '../linear/fit.ts';
 import { foldLinear } from '../linear/linear-model.ts';
 import { planLinear, startWeights } from '../linear/plan-linear.ts';
@@ -39,13 +39,11 @@ export function refit(
   }
   const plan = planLinear(task, candidate.interactions);
   if (!plan) {
-    throw new TrainRequestError(
-      `The table is too wide for the linear trainer: more than ${LINEAR_WIDTH_LIMIT} columns, categories counted one each.`,
-      {
-        details: { limit: LINEAR_WIDTH_LIMIT },
-        help: 'Use the trainer gbdt, or exclude columns with many categories.',
-      },
-    );
+    const { width } = planDesign(matrix);
+    throw new TrainRequestError(`The table is too wide for the linear trainer: ${width} columns, categories counted one each.`, {
+      details: { columns: width, limit: LINEAR_WIDTH_LIMIT },
+      help: 'Use the trainer gbdt, or exclude columns with many categories.',
+    });
   }
   const design = buildDesign(plan, matrix);
   const start = startWeights(task, design);
