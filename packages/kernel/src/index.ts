@@ -5,6 +5,7 @@ export {
   ForbiddenError,
   InvalidError,
   NotFoundError,
+  OverloadedError,
   PlatformError,
   TooLargeError,
   UnauthenticatedError,
@@ -16,6 +17,7 @@ export {
   type ErrorKind,
   type ErrorOptionsWithDetails,
   type Remedy,
+  type ShedReason,
 } from './errors.ts';
 export { fixedClock, parseTime, systemClock, toRfc3339, type Clock } from './time.ts';
 export {
@@ -59,6 +61,20 @@ export {
 export { categoryText, cell, columnKind, frameFromRows, numberOf, takeRows, textColumn, type Column, type Frame } from './frame.ts';
 export type { Call, CallContext, Cost, Part, Result, Servable, ServableKind, ServableLoader, VersionRef } from './servable.ts';
 export {
+  BATCH_DELAY_MS_MAX,
+  BATCH_ROWS_MAX,
+  DEADLINE_HEADER,
+  DEADLINE_MS_MAX,
+  LANES_MAX,
+  PRIORITY_HEADER,
+  Priority,
+  QUEUE_ROWS_MAX,
+  ServingSettings,
+  THREADS_MAX,
+  type CallWish,
+  type Capacity,
+} from './serving.ts';
+export {
   COUNTERFACTUAL_LIMIT,
   Counterfactual,
   EXPLAINED_FIELDS_DEFAULT,
@@ -70,6 +86,7 @@ export {
   FieldContribution,
   NEIGHBOUR_LIMIT,
   Neighbour,
+  RuleMention,
 } from './explanation.ts';
 export { PERMISSIONS, Role, roleAllows, type Permission, type Principal } from './principal.ts';
 export { Invocation, Outcome, RecordingPolicy } from './invocation.ts';

@@ -11,6 +11,7 @@ import {
 } from '@slipway/kernel';
 import { METADATA_LIMIT_BYTES, ModelMetadata, thresholdOf } from '@slipway/models';
 import { NotExplainableError } from '../errors.ts';
+import { RulesExplainer } from '../rules/explain-rules.ts';
 import type { ExplainThread } from './explain-thread.ts';
 import type { DraftExplanation } from './explainer.ts';
 import { PLAIN_DATA_LIMIT_BYTES } from './plain-data.ts';
@@ -47,6 +48,7 @@ function explainable(servable: Servable, deps: ExplainableDeps, stored: Stored):
   const { project } = stored;
   const sha256 = textAt(stored.meta, 'explainer');
   let thresholds: Promise<(row: Row) => number> | undefined;
+  if (textAt(stored.meta, 'trainer') === 'rules') return withExplain(servable, explainByRules(servable, deps, stored));
   const explain = async (calls: readonly Call<unknown>[], options: ExplainOptions): Promise<Explanation[]> => {
     if (sha256 === undefined) {
       throw new NotExplainableError(`The version ${servable.version.id} has no explainer beside it.`, {
@@ -69,6 +71,10 @@ function explainable(servable: Servable, deps: ExplainableDeps, stored: Stored):
     });
     return Promise.all(drafts.map((draft, at) => verified(servable, calls[at] as Call<unknown>, draft, options)));
   };
+  return withExplain(servable, explain);
+}
+
+function withExplain(servable: Servable, explain: NonNullable<Servable['explain']>): Servable {
   // The servable may be a class with private state, so its methods keep their own `this`.
   return {
     version: servable.version,
@@ -80,6 +86,31 @@ function explainable(servable: Servable, deps: ExplainableDeps, stored: Stored):
       : {}),
     explain,
     dispose: async () => servable.dispose?.(),
+  };
+}
+
+/** Rules are in the version's metadata; what they answered is asked of the version itself. */
+function explainByRules(servable: Servable, deps: ExplainableDeps, stored: Stored): NonNullable<Servable['explain']> {
+  const open = async () => {
+    const metadata = await readMetadata(deps, stored);
+    if (!metadata) throw new NotExplainableError(`The metadata of the version ${servable.version.id} cannot be read.`);
+    return new RulesExplainer({ contract: metadata.contract, params: metadata.params, facts: metadata.notes?.['rules'] });
+  };
+  let opened: Promise<RulesExplainer> | undefined;
+  return async (calls, options) => {
+    checkNames(servable, options);
+    opened ??= open().catch((error: unknown) => {
+      opened = undefined;
+      throw error;
+    });
+    const explainer = await opened;
+    const results = await servable.invoke(calls);
+    return calls.map(({ input }, at) => {
+      const result = results[at];
+      const answer = result && answerOf(result);
+      if (!answer) throw new NotExplainableError('The version has no answer to this row.');
+      return explainer.explain(input as Row, answer, options);
+    });
   };
 }
 
@@ -134,13 +165,17 @@ function textAt(meta: unknown, key: string): string | undefined {
   return typeof value === 'string' ? value : undefined;
 }
 
-/** How a version decides about rows: its metadata says when that is not for the likelier class. */
-async function thresholdsFor({ objects }: ExplainableDeps, { project, meta }: Stored): Promise<(row: Row) => number> {
+async function readMetadata({ objects }: ExplainableDeps, { project, meta }: Stored): Promise<ModelMetadata | undefined> {
   const stored = meta !== null && typeof meta === 'object' && 'metadata' in meta ? meta.metadata : undefined;
   const value =
     typeof stored === 'string' ? parseJson(new TextDecoder().decode(await objects.read(project, stored, METADATA_LIMIT_BYTES))) : stored;
-  const parsed = ModelMetadata.safeParse(value);
-  const common = parsed.data?.decision?.threshold ?? THRESHOLD_DEFAULT;
-  const groups = parsed.data?.groupThresholds ?? [];
+  return ModelMetadata.safeParse(value).data;
+}
+
+/** How a version decides about rows: its metadata says when that is not for the likelier class. */
+async function thresholdsFor(deps: ExplainableDeps, stored: Stored): Promise<(row: Row) => number> {
+  const metadata = await readMetadata(deps, stored);
+  const common = metadata?.decision?.threshold ?? THRESHOLD_DEFAULT;
+  const groups = metadata?.groupThresholds ?? [];
   return (row) => thresholdOf(groups, (column) => (Object.hasOwn(row, column) ? row[column] : undefined)) ?? common;
 }
