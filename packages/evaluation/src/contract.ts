@@ -84,6 +84,12 @@ export const GateDefinition = z.discriminatedUnion('kind', [
   /** The business objective: better than acting on none or on all, not worse than the champion, constraint met. */
   z.strictObject({ kind: z.literal('objective') }),
   z.strictObject({ kind: z.literal('latency'), p95MsMax: z.number().positive().default(LATENCY_P95_MS_MAX_DEFAULT) }),
+  /** Against the live version on the same rows, by the primary metric: shown to be no worse than the margin, or to be better. */
+  z.strictObject({
+    kind: z.literal('champion'),
+    margin: z.number().min(0).default(0.01),
+    require: z.enum(['no-worse', 'better']).default('no-worse'),
+  }),
   FairnessGate,
   RobustnessGate,
 ]);

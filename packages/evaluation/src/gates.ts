@@ -1,4 +1,6 @@
 import { hashJson } from '@slipway/kernel/hash';
+import { decideChampion } from './compare/gate.ts';
+import type { Comparison } from './compare/contract.ts';
 import {
   type GateDefinition,
   GateDefinitions,
@@ -35,6 +37,7 @@ export interface GateFacts {
   readonly robustness?: RobustnessSection | null;
   readonly objective?: ObjectiveResult | null;
   readonly rules?: RulesSection | null;
+  readonly comparison?: Comparison | null;
 }
 
 /** The gates of a model whose owner named none: better than the baseline, parity, no unaccepted leak, latency. */
@@ -87,6 +90,8 @@ export function decideGates(gates: readonly GateDefinition[], facts: GateFacts):
         return decideRobustness(gate, facts.robustness ?? null);
       case 'objective':
         return decideObjective(facts.objective ?? null);
+      case 'champion':
+        return decideChampion(gate, facts.comparison ?? null);
     }
   });
 }

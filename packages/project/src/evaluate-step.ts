@@ -108,6 +108,7 @@ async function judge(deps: LaunchDeps, context: WorkflowContext, request: Launch
       robustness: conduct?.robustness ?? null,
       objective: worth.objective,
       rules: worth.rules,
+      comparison: worth.comparison,
     };
     return buildReport({
       evaluation,

@@ -24,6 +24,7 @@ export { openTelemetry } from './open-telemetry.ts';
 export type { AppendOptions, SketchQuery, Telemetry, TelemetryOptions } from './telemetry.ts';
 export type { Durability } from './segment-writer.ts';
 export type { CallsQuery, DecisionCount, DecisionsQuery, SampledCall, SampleQuery } from './call-samples.ts';
+export type { LabelledQuery, LabelledRow, LabelledRowsQuery, LabelledSpan } from './labelled-rows.ts';
 export type { Pair, PairsQuery } from './pair-rows.ts';
 export type { InvocationFilter } from './reader.ts';
 export type { Erasure } from './erase-subject.ts';
@@ -49,4 +50,11 @@ export {
   type MetricOptions,
 } from './metrics-registry.ts';
 export { telemetryCapability, telemetrySchema } from './capability.ts';
-export { OUTCOMES_PER_CALL_LIMIT, PAIRS_LIMIT_MAX, SEGMENT_LIMIT_AGE_MS, SEGMENT_LIMIT_BYTES, SKETCH_MERGE_LIMIT } from './limits.ts';
+export {
+  LABELLED_ROWS_LIMIT_MAX,
+  OUTCOMES_PER_CALL_LIMIT,
+  PAIRS_LIMIT_MAX,
+  SEGMENT_LIMIT_AGE_MS,
+  SEGMENT_LIMIT_BYTES,
+  SKETCH_MERGE_LIMIT,
+} from './limits.ts';

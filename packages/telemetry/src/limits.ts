@@ -50,6 +50,8 @@ export const ENGINE_MEMORY = '512MB';
 export const ENGINE_THREADS = '2';
 /** The engine is let go after so long without work, to keep an idle server small. */
 export const ENGINE_IDLE_MS = 60_000;
+/** Labelled rows that one question returns. */
+export const LABELLED_ROWS_LIMIT_MAX = 100_000;
 /** How often the maintenance job runs. */
 export const MAINTENANCE_EVERY_MS = 20_000;
 /** Outcome segments that one window of pairs may touch. */

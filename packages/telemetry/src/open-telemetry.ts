@@ -30,6 +30,7 @@ import {
   SEGMENT_LIMIT_AGE_MS,
 } from './limits.ts';
 import { invocationLine, isWholeLine, parseInvocation } from './line.ts';
+import type { LabelledQuery, LabelledRow, LabelledRowsQuery, LabelledSpan } from './labelled-rows.ts';
 import { MetricsRegistry } from './metrics-registry.ts';
 import { appendOutcomes } from './outcome-service.ts';
 import { registerProcessMetrics } from './process-metrics.ts';
@@ -192,6 +193,14 @@ class SegmentTelemetry implements Telemetry {
 
   async sample(project: string, query: SampleQuery): Promise<SampledCall[]> {
     return this.#reader.sample(this.#state(project), { ...query, limit: Math.min(query.limit, SAMPLE_LIMIT_MAX) });
+  }
+
+  async labelledRows(project: string, query: LabelledRowsQuery): Promise<LabelledRow[]> {
+    return this.#reader.labelledRows(this.#state(project), query);
+  }
+
+  async labelledSpan(project: string, query: LabelledQuery): Promise<LabelledSpan> {
+    return this.#reader.labelledSpan(this.#state(project), query);
   }
 
   async decisions(project: string, query: DecisionsQuery): Promise<DecisionCount[]> {

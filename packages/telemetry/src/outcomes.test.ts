@@ -75,6 +75,37 @@ describe.each(testEngines)('outcomes on %s', (engine) => {
     ).toEqual(['label', 'rating']);
   });
 
+  test('TL63 labelled rows are inputs with the standing label in event order, each call once, without shadow copies and erased people', async () => {
+    const at = (minutes: number) => START_MS + minutes * 60_000;
+    const calls = [];
+    for (const minutes of [5, 1, 3])
+      calls.push(...(await record(1, { eventTimeMs: at(minutes), input: { x: minutes }, subject: `p${minutes}` })));
+    const [late, first, middle] = calls.map((call) => call.id) as [string, string, string];
+    const [copy] = await record(1, { eventTimeMs: at(5), input: { x: 5 }, arm: 'shadow', parent: late });
+    await record(1, { eventTimeMs: at(4), input: { x: 4 } });
+    await fixture.telemetry.appendOutcomes('alpha', [
+      { invocation: late, value: 'no', eventTime: at(10) },
+      { invocation: late, value: 'yes', eventTime: at(9) },
+      { invocation: late, value: 'no', eventTime: at(10) },
+      { invocation: copy?.id as string, value: 'yes' },
+      { invocation: first, value: 'yes' },
+    ]);
+    await fixture.telemetry.roll();
+    await fixture.telemetry.appendOutcomes('alpha', [{ invocation: middle, value: 'maybe' }]);
+    const rows = await fixture.telemetry.labelledRows('alpha', query);
+    expect(rows.map(({ input, outcome }) => [input, outcome])).toEqual([
+      [{ x: 1 }, 'yes'],
+      [{ x: 3 }, 'maybe'],
+      [{ x: 5 }, 'no'],
+    ]);
+    expect(await fixture.telemetry.labelledSpan('alpha', query)).toEqual({ rows: 3, firstEventMs: at(1), lastEventMs: at(5) });
+    expect((await fixture.telemetry.labelledRows('alpha', { ...query, limit: 2 })).map((row) => row.invocation)).toEqual([middle, late]);
+    expect(await fixture.telemetry.labelledRows('beta', query)).toEqual([]);
+    await fixture.telemetry.eraseSubject('alpha', 'p3');
+    expect((await fixture.telemetry.labelledRows('alpha', query)).map((row) => row.subject)).toEqual(['p1', 'p5']);
+    expect(await fixture.telemetry.labelledSpan('alpha', { ...query, fromMs: at(50) })).toMatchObject({ rows: 0, lastEventMs: null });
+  });
+
   test('TL31 unknown invocations and those of another project are listed as problems, the rest is taken', async () => {
     const [mine] = await record(1);
     const [other] = await record(1, { project: 'beta' });

@@ -6,6 +6,7 @@ import { ArmTallier, type ArmTallies, type ArmTallyQuery } from './arm-tallies.t
 import type { Engine, EngineRow, EngineValue } from './engine.ts';
 import { CursorInvalidError, InvocationNotFoundError, WindowTooLongError } from './errors.ts';
 import {
+  LABELLED_ROWS_LIMIT_MAX,
   LIST_BATCHES_LIMIT,
   OUTCOMES_SHOWN_LIMIT,
   OUTCOME_SEGMENTS_LIMIT,
@@ -24,6 +25,18 @@ import {
   sampleSql,
   toSampledCall,
 } from './call-samples.ts';
+import {
+  type LabelledQuery,
+  type LabelledRow,
+  type LabelledRowsQuery,
+  type LabelledSpan,
+  addSpan,
+  labelledRowsSql,
+  labelledSpanSql,
+  labelledValues,
+  newestEventFirst,
+  toLabelledRow,
+} from './labelled-rows.ts';
 import { type Pair, type PairsQuery, pairsSql, toPair } from './pair-rows.ts';
 import { type SegmentKind, parseInvocation, parseOutcome } from './line.ts';
 import type { ProjectState } from './project-state.ts';
@@ -171,13 +184,8 @@ export class Reader {
     return this.#reading(state, async () => {
       const counts = new Map<string, number>();
       for await (const batch of this.#boundedBatches(state, query)) {
-        const stored = await this.#outcomeSegments(state, batch);
-        const pending = [...state.pending.values()];
-        const { archive, engine } = this.#deps;
-        const rows = await archive.withRelation('invocation', batch, (invocations) =>
-          archive.withRelation('outcome', { stored, pending }, (outcomes) =>
-            engine.query(decisionsSql(invocations, outcomes, query), decisionValues(query)),
-          ),
+        const rows = await this.#joined(state, batch, decisionValues(query), (invocations, outcomes) =>
+          decisionsSql(invocations, outcomes, query),
         );
         for (const row of rows) {
           const key = JSON.stringify([row['group_text'], row['prediction'], row['outcome']]);
@@ -191,7 +199,48 @@ export class Reader {
     });
   }
 
-  async *#boundedBatches(state: ProjectState, query: CallsQuery): AsyncGenerator<Batch> {
+  /** Inputs of a window with the outcome that stands for each, in the order of their events: the newest `limit` of them. */
+  labelledRows(state: ProjectState, query: LabelledRowsQuery): Promise<LabelledRow[]> {
+    invariant(query.limit > 0 && query.limit <= LABELLED_ROWS_LIMIT_MAX, `labelled rows are limited to ${LABELLED_ROWS_LIMIT_MAX}`);
+    return this.#reading(state, async () => {
+      const kept: LabelledRow[] = [];
+      for await (const batch of this.#boundedBatches(state, query)) {
+        const rows = await this.#joined(state, batch, labelledValues(query), (invocations, outcomes) =>
+          labelledRowsSql(invocations, outcomes, query.limit),
+        );
+        for (const row of rows) kept.push(toLabelledRow(row));
+        kept.sort(newestEventFirst).splice(query.limit);
+      }
+      return kept.toReversed();
+    });
+  }
+
+  /** How many labelled calls a window holds, without reading what they hold. */
+  labelledSpan(state: ProjectState, query: LabelledQuery): Promise<LabelledSpan> {
+    return this.#reading(state, async () => {
+      let span: LabelledSpan = { rows: 0, firstEventMs: null, lastEventMs: null };
+      for await (const batch of this.#boundedBatches(state, query))
+        span = addSpan(span, (await this.#joined(state, batch, labelledValues(query), labelledSpanSql))[0]);
+      return span;
+    });
+  }
+
+  /** Runs a statement over a batch's invocations and all outcomes that may speak of them. */
+  async #joined(
+    state: ProjectState,
+    batch: Batch,
+    values: readonly EngineValue[],
+    statement: (invocations: string, outcomes: string) => string,
+  ): Promise<EngineRow[]> {
+    const stored = await this.#outcomeSegments(state, batch);
+    const pending = [...state.pending.values()];
+    const { archive, engine } = this.#deps;
+    return archive.withRelation('invocation', batch, (invocations) =>
+      archive.withRelation('outcome', { stored, pending }, (outcomes) => engine.query(statement(invocations, outcomes), [...values])),
+    );
+  }
+
+  async *#boundedBatches(state: ProjectState, query: Pick<CallsQuery, 'fromMs' | 'toMs'>): AsyncGenerator<Batch> {
     let batches = 0;
     for await (const batch of this.#batches(state, { fromEventMs: query.fromMs, toEventMs: query.toMs })) {
       batches += 1;
@@ -249,21 +298,10 @@ export class Reader {
     return new Set(lines.filter((line) => line.status !== 'pending').map((line) => line.id));
   }
 
-  async #pairsOf(state: ProjectState, batch: Batch, query: PairsQuery): Promise<EngineRow[]> {
-    const stored = await this.#outcomeSegments(state, batch);
-    const { archive, engine } = this.#deps;
-    const pending = [...state.pending.values()];
-    return archive.withRelation('invocation', batch, (invocations) =>
-      archive.withRelation('outcome', { stored, pending }, (outcomes) =>
-        engine.query(pairsSql(invocations, outcomes, query), [
-          query.release,
-          BigInt(query.fromMs),
-          BigInt(query.toMs),
-          query.outcome,
-          ...(query.revision === undefined ? [] : [query.revision]),
-        ]),
-      ),
-    );
+  #pairsOf(state: ProjectState, batch: Batch, query: PairsQuery): Promise<EngineRow[]> {
+    const revision = query.revision === undefined ? [] : [query.revision];
+    const values = [query.release, BigInt(query.fromMs), BigInt(query.toMs), query.outcome, ...revision];
+    return this.#joined(state, batch, values, (invocations, outcomes) => pairsSql(invocations, outcomes, query));
   }
 
   /** Stored outcome segments that may speak of a batch's invocations. */

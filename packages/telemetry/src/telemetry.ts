@@ -7,6 +7,7 @@ import type { ArmTallies, ArmTallyQuery } from './arm-tallies.ts';
 import type { DecisionCount, DecisionsQuery, SampledCall, SampleQuery } from './call-samples.ts';
 import type { OutcomeInput, OutcomesReply } from './contract.ts';
 import type { Erasure } from './erase-subject.ts';
+import type { LabelledQuery, LabelledRow, LabelledRowsQuery, LabelledSpan } from './labelled-rows.ts';
 import type { MetricsRegistry } from './metrics-registry.ts';
 import type { Pair, PairsQuery } from './pair-rows.ts';
 import type { InvocationFilter } from './reader.ts';
@@ -72,6 +73,10 @@ export interface Telemetry {
   sample(project: string, query: SampleQuery): Promise<SampledCall[]>;
   /** Counts of decisions by the value of an input column, with the outcome that stands for each call. */
   decisions(project: string, query: DecisionsQuery): Promise<DecisionCount[]>;
+  /** Inputs with the outcome that stands for each, in the order of their events: what a model can be trained on. */
+  labelledRows(project: string, query: LabelledRowsQuery): Promise<LabelledRow[]>;
+  /** How many such rows a window holds, without reading them. */
+  labelledSpan(project: string, query: LabelledQuery): Promise<LabelledSpan>;
   /** Calls of a release by arm, counted by unit: what the versions of a rollout are compared by. */
   tallies(project: string, query: ArmTallyQuery): Promise<ArmTallies>;
   /**
