@@ -1,32 +1,49 @@
 import type { Clock, WorkflowContext } from '@slipway/kernel';
 
-/** Events of one run stay far below what a run may have, also when it takes hours. */
+/** Least time between two reports; it grows with the run, so that the events of a run stay far below their limit also after days. */
 const REPORT_EVERY_MS = 2_000;
+const REPORTS_PER_AGE = 1_000;
+/** Shards whose beginning is reported each; of more, only now and then. */
+export const SHARD_EVENTS_LIMIT = 2_000;
 
-/** Counts rows and says now and then how many are done, how fast, and how long it will still take. */
-export function batchProgress(context: Pick<WorkflowContext, 'progress'>, clock: Clock, total: number) {
+export interface BatchPlanSize {
+  readonly rows: number;
+  readonly shards: number;
+}
+
+/** Says which shard begins, and now and then how many rows are done, how fast, and how long it will still take. */
+export function batchProgress(
+  context: Pick<WorkflowContext, 'progress'>,
+  clock: Pick<Clock, 'monotonicMs'>,
+  { rows: total, shards }: BatchPlanSize,
+) {
   const startedMs = clock.monotonicMs();
   let start: number | undefined;
   let done = 0;
   let reportedMs = Number.NEGATIVE_INFINITY;
-  const report = () => {
+  const report = async (begun: { shard?: number } = {}) => {
     const nowMs = clock.monotonicMs();
-    if (nowMs - reportedMs < REPORT_EVERY_MS) return;
     reportedMs = nowMs;
-    context
-      .progress({ phase: 'predict', ratio: done / total, message: progressText(done, done - (start ?? 0), total, nowMs - startedMs) })
+    const message = progressText(done, done - (start ?? 0), total, nowMs - startedMs);
+    await context
+      .progress({ phase: 'predict', ratio: done / total, message, ...(begun.shard === undefined ? {} : { data: { shard: begun.shard } }) })
       .catch(() => {});
   };
+  const isDue = () => {
+    const nowMs = clock.monotonicMs();
+    return nowMs - reportedMs >= Math.max(REPORT_EVERY_MS, (nowMs - startedMs) / REPORTS_PER_AGE);
+  };
   return {
-    /** A shard begins at this row; finished ones of an earlier process do not count for the rate. */
-    at(row: number) {
+    /** A shard begins at this row: its event says so before its work does, so that the events tell what was done how often. */
+    async begin(shard: number, row: number): Promise<void> {
+      // Finished shards of an earlier process do not count for the rate.
       start ??= row;
       done = row;
-      report();
+      if (shards <= SHARD_EVENTS_LIMIT || isDue()) await report({ shard });
     },
-    add(rows: number) {
+    add(rows: number): void {
       done = Math.min(total, done + rows);
-      report();
+      if (isDue()) void report();
     },
   };
 }

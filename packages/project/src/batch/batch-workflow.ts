@@ -160,12 +160,12 @@ function keptColumns({ keep }: BatchRequest, names: readonly string[], classes: 
 async function runShards(batch: Batch, opened: OpenedStep): Promise<ShardStep[]> {
   const { context, deps } = batch;
   const shards: ShardStep[] = [];
-  const progress = batchProgress(context, deps.clock, opened.rows);
+  const progress = batchProgress(context, deps.clock, { rows: opened.rows, shards: Math.ceil(opened.rows / SHARD_ROWS) });
   for (let from = 0; from < opened.rows; from += SHARD_ROWS) {
     const to = Math.min(from + SHARD_ROWS, opened.rows);
     const number = shards.length;
     const work = async () => {
-      progress.at(from);
+      await progress.begin(number, from);
       return asJson(await runShard(batch, opened, { from, to }, progress.add));
     };
     shards.push(ShardStep.parse(await context.step(`shard ${number}`, work)));
