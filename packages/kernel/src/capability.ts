@@ -67,6 +67,8 @@ export interface Route {
   readonly idempotent?: boolean;
   /** Answered straight from node:http, past the general router: for the prediction path. No stream, not idempotent. */
   readonly fast?: boolean;
+  /** Called before the body is read, for refusing early what would be refused anyway. @throws to refuse. */
+  readonly admit?: (call: { readonly project: string; readonly params: never; readonly header: (name: string) => string | undefined }) => void;
   /** How failures are told where a foreign protocol prescribes it; everywhere else they are an {@link ErrorBody}. */
   readonly errorReply?: (error: ErrorBody['error'], status: number) => { readonly status: number; readonly body: unknown };
   readonly handle: (call: RouteCall<never, never, never>) => Promise<unknown>;
@@ -79,11 +81,12 @@ export function defineRoute<
   B extends z.ZodType = z.ZodType<unknown>,
   R extends z.ZodType = z.ZodType<unknown>,
 >(
-  route: Omit<Route, 'params' | 'query' | 'body' | 'response' | 'handle'> & {
+  route: Omit<Route, 'params' | 'query' | 'body' | 'response' | 'admit' | 'handle'> & {
     readonly params?: P;
     readonly query?: Q;
     readonly body?: B;
     readonly response: R;
+    readonly admit?: (call: Pick<RouteCall<z.output<P>>, 'project' | 'params' | 'header'>) => void;
     readonly handle: (call: RouteCall<z.output<P>, z.output<Q>, z.output<B>>) => Promise<z.input<R> | RawReply>;
   },
 ): Route {

@@ -89,6 +89,21 @@ export class UnavailableError extends PlatformError {
   override readonly remedy: Remedy = 'retry';
 }
 
+/** Why a call was refused to protect the others; also the label under which it is counted. */
+export type ShedReason = 'queue-full' | 'wait' | 'deadline' | 'in-flight' | 'loading' | 'loop';
+
+/** Too much is asked at once: refused before anything was computed or recorded. `details.retryAfterSeconds` becomes Retry-After. */
+export class OverloadedError extends UnavailableError {
+  override readonly code: string = 'kernel/overloaded';
+  override readonly remedy: Remedy = 'wait';
+  readonly reason: ShedReason;
+  constructor(reason: ShedReason, message: string, options: ErrorOptionsWithDetails & { readonly retryAfterSeconds?: number } = {}) {
+    const retryAfterSeconds = Math.max(1, Math.ceil(options.retryAfterSeconds ?? 1));
+    super(message, { ...options, details: { ...options.details, reason, retryAfterSeconds } });
+    this.reason = reason;
+  }
+}
+
 /** The work was cancelled by a person or by its deadline. */
 export class CancelledError extends PlatformError {
   override readonly code: string = 'kernel/cancelled';

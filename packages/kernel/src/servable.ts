@@ -2,6 +2,7 @@ import type { Contract } from './contract.ts';
 import type { PlatformError } from './errors.ts';
 import type { ExplainOptions, Explanation } from './explanation.ts';
 import type { Principal } from './principal.ts';
+import type { Capacity, Priority, ServingSettings } from './serving.ts';
 
 /** The four things that can answer a call today. A version's kind picks the loader; nothing else may look at it. */
 export type ServableKind = 'model' | 'prompt' | 'assistant' | 'agent';
@@ -21,6 +22,8 @@ export interface CallContext {
   readonly principal: Principal;
   /** Monotonic time after which the answer is worthless; undefined = no deadline. */
   readonly deadlineMs: number | undefined;
+  /** Default interactive. */
+  readonly priority?: Priority | undefined;
   readonly signal: AbortSignal | undefined;
   readonly traceparent: string | undefined;
   /** Other versions that the revision pins (an index, guardrails, features), by part name. */
@@ -56,6 +59,8 @@ export interface Servable<In = unknown, Out = unknown> {
   stream?(call: Call<In>): AsyncIterable<Part<Out>>;
   /** Why the version answers rows as it does; absent when it cannot say. One explanation per call, in the calls' order. */
   explain?(calls: readonly Call<In>[], options: ExplainOptions): Promise<readonly Explanation[]>;
+  /** How full it is; absent where calls wait for nothing and memory is not worth counting. */
+  readonly capacity?: Capacity | undefined;
   /** Frees what the loader allocated; called once no revision uses the version. */
   dispose?(): Promise<void>;
 }
@@ -63,5 +68,6 @@ export interface Servable<In = unknown, Out = unknown> {
 /** Turns a stored version into something that answers; registered by the capability that owns the kind. */
 export interface ServableLoader {
   readonly kind: ServableKind;
-  load(project: string, version: VersionRef): Promise<Servable>;
+  /** Resolves once the version can answer at full speed: warmed up, where that makes a difference. */
+  load(project: string, version: VersionRef, serving?: ServingSettings): Promise<Servable>;
 }

@@ -1,6 +1,8 @@
 import type * as Ort from 'onnxruntime-node';
-import { InferenceError, ModelClosedError, ModelFormatError } from './errors.ts';
+import type { ServingSettings } from '@slipway/kernel';
+import { InferenceError, ModelClosedError, ModelFormatError, ProviderMissingError } from './errors.ts';
 import { type EncodedRows, type InputPlan, type NamedTensor, NUMBERS_INPUT, TEXTS_INPUT } from './input-plan.ts';
+import { GraphBuilder } from './onnx/graph-builder.ts';
 
 /** Numbers that a graph gave, row-major [rowCount, width]. */
 export type Numbers = Float32Array | Float64Array;
@@ -12,9 +14,14 @@ export interface Engine {
   close(): Promise<void>;
 }
 
+/** What computes a graph. */
+export type Provider = NonNullable<ServingSettings['provider']>;
+
 export interface EngineOptions {
   /** Threads inside one run; 1 keeps latency steady on shared machines. */
-  readonly threads?: number;
+  readonly threads?: number | undefined;
+  /** Default `cpu`. */
+  readonly provider?: Provider | undefined;
 }
 
 let library: Promise<typeof Ort> | undefined;
@@ -26,9 +33,10 @@ async function loadLibrary(): Promise<typeof Ort> {
 }
 
 /** Loads a graph that has passed `checkModel`. @throws {ModelFormatError} with the engine's words when it refuses it. */
-export async function openEngine(source: string | Uint8Array, plan: InputPlan, { threads = 1 }: EngineOptions = {}): Promise<Engine> {
+export async function openEngine(source: string | Uint8Array, plan: InputPlan, options: EngineOptions = {}): Promise<Engine> {
   const ort = await loadLibrary();
-  const session = await createSession(ort, source, threads);
+  if (options.provider !== undefined) await requireProvider(options.provider);
+  const session = await createSession(ort, source, options);
   const feed = plan.layout === 'packed' ? packedFeed(ort, plan) : namedFeed(ort, plan);
   let isClosed = false;
   return {
@@ -95,10 +103,44 @@ function joined(parts: readonly Numbers[]): Numbers {
   return all;
 }
 
-async function createSession(ort: typeof Ort, source: string | Uint8Array, threads: number): Promise<Ort.InferenceSession> {
+const found = new Map<Provider, Promise<void>>();
+
+/**
+ * Makes sure that a provider can compute here, by letting it: asked for one whose binaries are not there, ONNX Runtime must
+ * not answer with another. Costs a moment the first time. @throws {ProviderMissingError}
+ */
+export function requireProvider(provider: Provider): Promise<void> {
+  if (provider === 'cpu') return Promise.resolve();
+  let known = found.get(provider);
+  if (!known) found.set(provider, (known = tryProvider(provider)));
+  return known;
+}
+
+async function tryProvider(provider: Provider): Promise<void> {
+  const ort = await loadLibrary();
+  const graph = new GraphBuilder('probe');
+  graph.op('Identity', [graph.input('x', 'float', ['N', 1])], {}, { output: 'y' });
+  graph.output('y', 'float', ['N', 1]);
+  try {
+    const session = await ort.InferenceSession.create(graph.build(), { executionProviders: [provider], logSeverityLevel: 4 });
+    await session.release();
+  } catch (cause) {
+    const there = ort.listSupportedBackends().filter(({ name, bundled }) => bundled && PROVIDERS.has(name));
+    throw new ProviderMissingError(`This server cannot compute with "${provider}": ${shorten(cause)}`, {
+      details: { field: 'serving.provider', got: provider, available: there.map(({ name }) => name) },
+      help: `Put the ${provider} binaries of onnxruntime-node there, or leave serving.provider out: then the processor computes.`,
+      cause,
+    });
+  }
+}
+
+const PROVIDERS: ReadonlySet<string> = new Set<Provider>(['cpu', 'cuda', 'dml', 'coreml']);
+
+async function createSession(ort: typeof Ort, source: string | Uint8Array, asked: EngineOptions): Promise<Ort.InferenceSession> {
   const options: Ort.InferenceSession.SessionOptions = {
-    executionProviders: ['cpu'],
-    intraOpNumThreads: threads,
+    // Operators that the provider lacks are computed by the processor, as ONNX Runtime always does.
+    executionProviders: [asked.provider ?? 'cpu'],
+    intraOpNumThreads: asked.threads ?? 1,
     interOpNumThreads: 1,
     executionMode: 'sequential',
     graphOptimizationLevel: 'all',

@@ -1,4 +1,4 @@
-import { InvalidError, PlatformError, TooLargeError, UnavailableError, type Remedy } from '@slipway/kernel';
+import { InvalidError, OverloadedError, PlatformError, TooLargeError, UnavailableError, type Remedy } from '@slipway/kernel';
 
 /** The bytes are no ONNX model that can be read: broken protobuf, missing graph, wrong structure. */
 export class ModelFormatError extends InvalidError {
@@ -25,10 +25,15 @@ export class GraphBuildError extends InvalidError {
   override readonly code = 'models/graph-build';
 }
 
-/** More calls wait for a model than its queue holds. */
-export class ModelBusyError extends UnavailableError {
+/** More calls wait for a model than its queue holds, or than it can answer in time; nothing was computed. */
+export class ModelBusyError extends OverloadedError {
   override readonly code = 'models/busy';
-  override readonly remedy: Remedy = 'wait';
+}
+
+/** What a model is to compute with is not there: a provider's binaries, or its hardware. */
+export class ProviderMissingError extends UnavailableError {
+  override readonly code = 'models/provider-missing';
+  override readonly remedy: Remedy = 'fix-input';
 }
 
 /** The model was closed while or before the call arrived. */

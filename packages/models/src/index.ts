@@ -8,6 +8,7 @@ export {
   ModelTimeoutError,
   ModelTooLargeError,
   ModelVersionError,
+  ProviderMissingError,
   SignatureError,
 } from './errors.ts';
 export {
@@ -45,7 +46,10 @@ export {
   type OpenModelOptions,
   type Predictions,
 } from './model.ts';
-export { INLINE_LIMIT_MS, type LaneKind } from './lane.ts';
+export { QUEUE_WAIT_LIMIT_MS, type CallOptions, type RunFacts } from './batcher.ts';
+export { BATCH_AGEING_MS, BATCH_QUEUE_RATIO, CallQueue, type Waiting } from './call-queue.ts';
+export { requireProvider, type Provider } from './engine.ts';
+export { INLINE_LIMIT_MS, LANES_DEFAULT_MAX, lanesFor, type LaneKind } from './lane.ts';
 export { PARITY_LIMITS, maxParityError, type ParityResult } from './parity.ts';
 export { measureLatency, type LatencyResult } from './latency.ts';
 export { METADATA_LIMIT_BYTES, createModelServable, locateModel, modelLoader, type ModelLoaderDeps } from './servable.ts';

@@ -1,5 +1,5 @@
 import { parentPort, workerData } from 'node:worker_threads';
-import type { Engine } from './engine.ts';
+import { type Engine, openEngine } from './engine.ts';
 import { InferenceError } from './errors.ts';
 import { enterGate, leaveGate } from './exit-gate.ts';
 import { prepareModel } from './prepare.ts';
@@ -34,14 +34,19 @@ async function handle({ id, request }: Message): Promise<void> {
     return;
   }
   try {
-    const reply = request.type === 'prepare' ? await prepare(id, request) : await run(id, request);
+    const reply = await answer(id, request);
     parentPort?.postMessage(reply, reply.type === 'ran' ? reply.numbers.map((numbers) => numbers.buffer as ArrayBuffer) : []);
   } catch (thrown) {
     parentPort?.postMessage({ id, type: 'failed', error: plainError(thrown) } satisfies WorkerReply, []);
   }
 }
 
-async function prepare(id: number, request: Extract<WorkerRequest, { type: 'prepare' }>): Promise<WorkerReply> {
+async function answer(id: number, request: Exclude<WorkerRequest, { type: 'close' }>): Promise<WorkerReply> {
+  if (request.type === 'run') return run(id, request);
+  if (request.type === 'open') {
+    engine = await openEngine(request.source, request.plan, request.options);
+    return { id, type: 'opened' };
+  }
   const result = await prepareModel(request.source, request.metadata, request.options);
   engine = result.engine;
   return { id, type: 'prepared', prepared: result.prepared };

@@ -1,12 +1,14 @@
-import type { Frame, Row } from '@slipway/kernel';
-import { Batcher } from './batcher.ts';
+import type { CallWish, Capacity, Frame, PlatformError, Row, ServingSettings } from '@slipway/kernel';
+import { Batcher, type CallOptions, type RunFacts } from './batcher.ts';
 import type { ModelMetadata } from './contract.ts';
-import type { Numbers } from './engine.ts';
+import type { Numbers, Provider } from './engine.ts';
 import { SignatureError } from './errors.ts';
+import { InlineGuard } from './inline-guard.ts';
 import { createEncoder, type InputEncoder, type InputPlan } from './input-plan.ts';
-import { type Lane, type LaneKind, openLane, openLaneHere } from './lane.ts';
+import { type Lane, type LaneKind, type LaneOptions, openLane, openLaneHere } from './lane.ts';
 import type { ModelLimits } from './onnx/scan.ts';
 import { answerOutput, type ModelSource, type PreparedModel } from './prepare.ts';
+import { compileSample } from './sample-rows.ts';
 import type { ModelSignature } from './signature.ts';
 
 /** What a model says about N rows. */
@@ -45,11 +47,17 @@ export interface OpenModelOptions {
   readonly runRows?: number;
   /** Most rows that wait for their run; default ROW_QUEUE_LIMIT. */
   readonly queueLimit?: number;
+  /** As a release serves it: several workers where the model is slow, warmed up, and what the settings say. */
+  readonly serving?: ServingSettings;
+  /** Told of every run of calls. */
+  readonly onRun?: ((facts: RunFacts, lane: LaneKind) => void) | undefined;
 }
 
 /** How a loaded model is served. */
 export interface ModelFacts {
   readonly lane: LaneKind;
+  /** Runs that compute at once. */
+  readonly lanes: number;
   readonly layout: 'packed' | 'named';
   readonly unpackedReason: string | undefined;
   /** Median of one row when it was loaded. */
@@ -65,10 +73,16 @@ export interface OnnxModel {
   readonly metadata: ModelMetadata;
   readonly signature: ModelSignature;
   readonly facts: ModelFacts;
+  /** `facts.lane`, cheaper to ask. */
+  readonly lane: LaneKind;
+  readonly capacity: Capacity;
   /** Whole frames, in bounded pieces with room for other work between them. */
   predict(frame: Frame): Promise<Predictions>;
-  /** A call's rows; calls of one event-loop turn share a run. @throws {ModelBusyError} past the queue's limit. */
-  predictRows(rows: readonly Row[]): Promise<Predictions>;
+  /**
+   * A call's rows; calls that wait share a run. @throws {ModelBusyError} when they would wait too long or past the queue's
+   * limit. @throws {ModelTimeoutError} when their deadline passes before their turn.
+   */
+  predictRows(rows: readonly Row[], options?: CallOptions): Promise<Predictions>;
   /** @throws {SignatureError} when the graph has no `features` output. */
   features(frame: Frame): Promise<Features>;
   close(): Promise<void>;
@@ -87,15 +101,26 @@ const RUN_BUDGET_MS: Readonly<Record<LaneKind, number>> = { inline: 4, worker: 5
  */
 export async function openModel(options: OpenModelOptions): Promise<OnnxModel> {
   const source = sourceOf(options);
-  const settings = {
-    threads: options.threads ?? 1,
-    pack: options.pack ?? true,
-    lane: options.lane ?? 'auto',
-    ...(options.limits ? { limits: options.limits } : {}),
-  };
+  const settings = laneOptionsOf(options);
   const open = options.prepare === 'here' ? openLaneHere : openLane;
   const { lane, prepared } = await open(source, options.metadata, settings);
-  return new LoadedModel(options, lane, prepared);
+  // A model that was prepared here is to compute here; one whose lane was chosen stays there.
+  const canMove = options.prepare !== 'here' && settings.lane === 'auto';
+  const more = canMove ? async () => (await openLane(source, options.metadata, { ...settings, lane: 'worker' })).lane : undefined;
+  const model = new LoadedModel(options, lane, prepared, more);
+  if (options.serving && options.serving.warmup !== false) await model.warmUp();
+  return model;
+}
+
+function laneOptionsOf({ serving, ...options }: OpenModelOptions): LaneOptions {
+  return {
+    threads: options.threads ?? serving?.threads ?? 1,
+    provider: serving?.provider satisfies Provider | undefined,
+    pack: options.pack ?? true,
+    lane: options.lane ?? serving?.lane ?? 'auto',
+    lanes: serving ? (serving.lanes ?? 'auto') : 1,
+    ...(options.limits ? { limits: options.limits } : {}),
+  };
 }
 
 function sourceOf({ path, bytes }: OpenModelOptions): ModelSource {
@@ -107,37 +132,88 @@ function sourceOf({ path, bytes }: OpenModelOptions): ModelSource {
 class LoadedModel implements OnnxModel {
   readonly metadata: ModelMetadata;
   readonly signature: ModelSignature;
-  readonly facts: ModelFacts;
-  readonly #lane: Lane;
+  readonly capacity: Capacity;
+  readonly #prepared: PreparedModel;
   readonly #encoder: InputEncoder;
   readonly #batcher: Batcher;
   readonly #outputs: readonly string[];
   readonly #width: number;
-  readonly #hasFeatures: boolean;
+  readonly #deadlineMs: number | undefined;
+  readonly #knownTexts: ReadonlyMap<string, readonly string[]>;
+  readonly #onRun: OpenModelOptions['onRun'];
+  readonly #openWorkers: (() => Promise<Lane>) | undefined;
+  #guard: InlineGuard | undefined;
+  #lane: Lane;
+  #moving = false;
+  #isClosed = false;
+  inFlight = 0;
 
-  constructor({ metadata, runRows, queueLimit = ROW_QUEUE_LIMIT }: OpenModelOptions, lane: Lane, prepared: PreparedModel) {
+  constructor(options: OpenModelOptions, lane: Lane, prepared: PreparedModel, openWorkers: (() => Promise<Lane>) | undefined) {
+    const { metadata, runRows, serving = {} } = options;
     this.metadata = metadata;
     this.signature = prepared.signature;
+    this.#prepared = prepared;
     this.#lane = lane;
     this.#encoder = createEncoder(prepared.plan, metadata.contract);
     this.#outputs = [answerOutput(metadata)];
     this.#width = metadata.classes?.length ?? 1;
-    this.#hasFeatures = prepared.hasFeatures;
-    const batchRows = runRows ?? batchRowsFor(lane.kind, prepared.batchRowMs);
-    this.facts = {
-      lane: lane.kind,
-      layout: prepared.plan.layout,
-      unpackedReason: prepared.unpackedReason,
-      rowMs: prepared.rowMs,
-      batchRows,
-      knownTexts: knownTextsOf(prepared.plan),
-    };
-    const run = async (rows: readonly Row[]) => this.#run(this.#encoder.encodeRows(rows), this.#outputs);
-    this.#batcher = new Batcher({ rowLimit: batchRows, queueLimit, width: this.#width, run });
+    this.#deadlineMs = serving.deadlineMs;
+    this.#knownTexts = knownTextsOf(prepared.plan);
+    this.#onRun = options.onRun;
+    this.#openWorkers = openWorkers;
+    const rowLimit = runRows ?? batchRowsFor(lane.kind, prepared.batchRowMs, serving.maxBatchRows);
+    // Whoever says how many rows a run has does not mind how long it takes.
+    if (lane.kind === 'inline' && runRows === undefined)
+      this.#guard = new InlineGuard({ rowLimitMax: rowLimit, budgetMs: RUN_BUDGET_MS.inline });
+    this.#batcher = new Batcher({
+      rowLimit,
+      queueLimit: options.queueLimit ?? serving.queueRows ?? ROW_QUEUE_LIMIT,
+      width: this.#width,
+      lanes: lane.lanes,
+      delayMs: serving.batchDelayMs ?? 0,
+      rowMs: prepared.batchRowMs,
+      run: async (rows) => this.#run(this.#encoder.encodeRows(rows), this.#outputs),
+      onRun: (facts) => this.#ran(facts),
+    });
+    this.capacity = new ModelCapacity(this, () => this.#lane.memoryBytes, this.#batcher);
   }
 
-  async predictRows(rows: readonly Row[]): Promise<Predictions> {
-    return this.#describe(rows.length, await this.#batcher.add(rows));
+  get facts(): ModelFacts {
+    return {
+      lane: this.#lane.kind,
+      lanes: this.#lane.lanes,
+      layout: this.#prepared.plan.layout,
+      unpackedReason: this.#prepared.unpackedReason,
+      rowMs: this.#prepared.rowMs,
+      batchRows: this.#batcher.rowLimit,
+      knownTexts: this.#knownTexts,
+    };
+  }
+
+  /** Where calls compute at present; cheaper to ask than all facts. */
+  get lane(): LaneKind {
+    return this.#lane.kind;
+  }
+
+  /** Runs of the sizes that will be used, on every lane, over rows like the contract's: the first caller finds arenas and caches made. */
+  async warmUp(): Promise<void> {
+    const most = this.#batcher.rowLimit;
+    const sample = compileSample(this.metadata.contract, this.#prepared.plan, most);
+    for (const rows of [1, 1, Math.ceil(most / 4), most]) {
+      const encoded = () => this.#encoder.encodeRows(sample.slice(0, rows));
+      await Promise.all(Array.from({ length: this.#lane.lanes }, () => this.#lane.run(encoded(), this.#outputs)));
+    }
+  }
+
+  async predictRows(rows: readonly Row[], options: CallOptions = {}): Promise<Predictions> {
+    this.inFlight += 1;
+    try {
+      const { deadlineMs = this.#deadlineMs === undefined ? undefined : performance.now() + this.#deadlineMs } = options;
+      const asked = deadlineMs === options.deadlineMs ? options : { ...options, deadlineMs };
+      return this.#describe(rows.length, await this.#batcher.add(rows, asked));
+    } finally {
+      this.inFlight -= 1;
+    }
   }
 
   async predict(frame: Frame): Promise<Predictions> {
@@ -147,7 +223,7 @@ class LoadedModel implements OnnxModel {
   }
 
   async features(frame: Frame): Promise<Features> {
-    if (!this.#hasFeatures) throw new SignatureError('The graph has no output "features".');
+    if (!this.#prepared.hasFeatures) throw new SignatureError('The graph has no output "features".');
     let values: Float32Array | undefined;
     let width = this.metadata.features.length;
     await this.#eachPiece(frame, ['features'], (part, start, rowCount) => {
@@ -159,8 +235,31 @@ class LoadedModel implements OnnxModel {
   }
 
   async close(): Promise<void> {
+    this.#isClosed = true;
     this.#batcher.close();
     await this.#lane.close();
+  }
+
+  /** Inline runs that turn out slower than measured become smaller, or leave the event loop's thread. */
+  #ran(facts: RunFacts): void {
+    this.#onRun?.(facts, this.#lane.kind);
+    const advice = this.#guard?.advise(this.#lane.lastRunMs, facts.rows, this.#batcher.rowLimit);
+    if (advice === undefined) return;
+    if (advice !== 'leave') this.#batcher.adapt(advice);
+    else if (this.#openWorkers && !this.#moving) void this.#move(this.#openWorkers);
+  }
+
+  /** Calls go on being answered inline until the workers are ready. */
+  async #move(openWorkers: () => Promise<Lane>): Promise<void> {
+    this.#moving = true;
+    const workers = await openWorkers().catch(() => undefined);
+    if (!workers) return;
+    if (this.#isClosed) return workers.close();
+    const inline = this.#lane;
+    this.#lane = workers;
+    this.#guard = undefined;
+    this.#batcher.adapt({ lanes: workers.lanes, rowLimit: batchRowsFor('worker', this.#batcher.rowMs, this.#batcher.rowLimit) });
+    await inline.close();
   }
 
   async #eachPiece(
@@ -168,10 +267,15 @@ class LoadedModel implements OnnxModel {
     outputs: readonly string[],
     use: (numbers: Numbers, start: number, rowCount: number) => void,
   ): Promise<void> {
-    const size = this.facts.batchRows;
-    for (let start = 0; start < frame.rowCount; start += size) {
-      const end = Math.min(start + size, frame.rowCount);
-      use(await this.#run(this.#encoder.encodeFrame(frame, start, end), outputs), start, end - start);
+    const size = this.#batcher.rowLimit;
+    this.inFlight += 1;
+    try {
+      for (let start = 0; start < frame.rowCount; start += size) {
+        const end = Math.min(start + size, frame.rowCount);
+        use(await this.#run(this.#encoder.encodeFrame(frame, start, end), outputs), start, end - start);
+      }
+    } finally {
+      this.inFlight -= 1;
     }
   }
 
@@ -208,9 +312,39 @@ function knownTextsOf({ columns, texts }: InputPlan): ReadonlyMap<string, readon
   return new Map([...known].map(([field, keys]) => [field, [...keys]]));
 }
 
-function batchRowsFor(lane: LaneKind, batchRowMs: number): number {
+/** On a worker, whoever sets a limit gets it; on the event loop's thread the budget stands whatever is set. */
+function batchRowsFor(lane: LaneKind, batchRowMs: number, asked: number | undefined): number {
+  if (lane === 'worker' && asked !== undefined) return asked;
   const affordable = Math.floor(RUN_BUDGET_MS[lane] / Math.max(batchRowMs, 1e-6));
-  return Math.max(1, Math.min(BATCH_ROW_LIMIT, affordable));
+  return Math.max(1, Math.min(asked ?? BATCH_ROW_LIMIT, affordable));
+}
+
+class ModelCapacity implements Capacity {
+  readonly #model: { readonly inFlight: number };
+  readonly #memoryBytes: () => number;
+  readonly #batcher: Batcher;
+
+  constructor(model: { readonly inFlight: number }, memoryBytes: () => number, batcher: Batcher) {
+    this.#model = model;
+    this.#memoryBytes = memoryBytes;
+    this.#batcher = batcher;
+  }
+
+  get memoryBytes(): number {
+    return this.#memoryBytes();
+  }
+
+  get inFlight(): number {
+    return this.#model.inFlight;
+  }
+
+  get queuedRows(): number {
+    return this.#batcher.queuedRows;
+  }
+
+  refusal(wish: CallWish): PlatformError | undefined {
+    return this.#batcher.refusal(wish);
+  }
 }
 
 /** Index of the largest of `width` numbers of a row; of equals, the first. */

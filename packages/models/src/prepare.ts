@@ -1,6 +1,6 @@
 import { readFile, stat } from 'node:fs/promises';
 import type { ModelMetadata } from './contract.ts';
-import { openEngine, type Engine, type Numbers } from './engine.ts';
+import { openEngine, type Engine, type EngineOptions, type Numbers } from './engine.ts';
 import { createEncoder, namedPlan, type EncodedRows, type InputPlan, type NamedTensor } from './input-plan.ts';
 import { checkModel } from './onnx/check.ts';
 import { decodeModel } from './onnx/codec.ts';
@@ -13,8 +13,7 @@ import { checkSignature, signatureOf, type ModelSignature } from './signature.ts
 /** A local file, or the bytes. */
 export type ModelSource = string | Uint8Array;
 
-export interface PrepareOptions {
-  readonly threads: number;
+export interface PrepareOptions extends EngineOptions {
   readonly limits?: Partial<ModelLimits>;
   /** False leaves the graph as it is and feeds its inputs one by one. */
   readonly pack: boolean;
@@ -32,6 +31,8 @@ export interface PreparedModel {
   readonly rowMs: number;
   readonly batchRowMs: number;
   readonly hasFeatures: boolean;
+  /** Of the graph as it is served. */
+  readonly sizeBytes: number;
 }
 
 /** Differences between the packed and the original graph above this, relative to max(1, |value|), refuse the packed one. */
@@ -59,11 +60,18 @@ export async function prepareModel(
   const shared = { signature, hasFeatures: signature.outputs.some((output) => output.name === 'features') };
   const named: Candidate = { plan: original, bytes: undefined, engine };
   const choice = options.pack
-    ? await choosePacked(named, metadata, () => packInputs(model, keptOutputs(metadata)))
+    ? await choosePacked(named, options, metadata, () => packInputs(model, keptOutputs(metadata)))
     : { ...named, reason: 'asked to' };
   const times = await measure(choice, metadata);
   return {
-    prepared: { ...shared, plan: choice.plan, packedBytes: choice.bytes, unpackedReason: choice.reason, ...times },
+    prepared: {
+      ...shared,
+      plan: choice.plan,
+      packedBytes: choice.bytes,
+      unpackedReason: choice.reason,
+      sizeBytes: (choice.bytes ?? bytes).length,
+      ...times,
+    },
     engine: choice.engine,
   };
 }
@@ -98,12 +106,13 @@ interface Candidate {
 
 async function choosePacked(
   named: Candidate,
+  engineOptions: EngineOptions,
   metadata: ModelMetadata,
   pack: () => ReturnType<typeof packInputs>,
 ): Promise<Candidate & { reason: string | undefined }> {
   const packed = pack();
   if (!packed) return { ...named, reason: 'the graph has inputs or subgraphs that cannot be packed' };
-  const engine = await openEngine(packed.bytes, packed.plan);
+  const engine = await openEngine(packed.bytes, packed.plan, engineOptions);
   const candidate = { plan: packed.plan, bytes: packed.bytes, engine };
   const difference = await largestDifference(named, candidate, metadata);
   if (difference <= PACK_TOLERANCE) {

@@ -5,6 +5,7 @@ import {
   systemClock,
   type Call,
   type Clock,
+  type Priority,
   type Result,
   type Row,
   type Servable,
@@ -14,6 +15,7 @@ import {
 import type { Catalog } from '@slipway/catalog';
 import type { Objects } from '@slipway/objects';
 import { type ModelAnswer, ModelMetadata, ModelVersionMeta, answerContract } from './contract.ts';
+import type { CallOptions } from './batcher.ts';
 import { thresholdOf } from './group-thresholds.ts';
 import { InferenceError, ModelTimeoutError, ModelVersionError } from './errors.ts';
 import { type OnnxModel, type OpenModelOptions, type Predictions, openModel } from './model.ts';
@@ -25,16 +27,16 @@ export interface ModelLoaderDeps {
   readonly objects: Pick<Objects, 'localPath' | 'read'>;
   readonly catalog: Pick<Catalog, 'get'>;
   readonly clock?: Pick<Clock, 'monotonicMs'>;
-  readonly open?: Pick<OpenModelOptions, 'threads' | 'lane' | 'queueLimit'>;
+  readonly open?: Pick<OpenModelOptions, 'threads' | 'lane' | 'queueLimit' | 'onRun'>;
 }
 
 /** Loads versions of kind `model`: metadata and graph from the objects, checked against each other. */
 export function modelLoader(deps: ModelLoaderDeps): ServableLoader {
   return {
     kind: 'model',
-    async load(project, version) {
+    async load(project, version, serving = {}) {
       const { path, metadata } = await locateModel(deps, project, version.id);
-      const model = await openModel({ ...deps.open, path, metadata });
+      const model = await openModel({ ...deps.open, path, metadata, serving });
       // Servable is generic in what it takes; releases hand over whatever passed the input contract.
       return createModelServable(version, model, deps.clock ?? systemClock) as Servable;
     },
@@ -74,24 +76,39 @@ export function createModelServable(
     input: model.metadata.contract,
     output: answerContract(model.metadata),
     invoke: (calls) => invokeModel(model, calls, clock.monotonicMs()),
+    capacity: model.capacity,
     dispose: async () => model.close(),
   };
 }
 
 function invokeModel(model: OnnxModel, calls: readonly Call<Row>[], nowMs: number): Promise<Result<ModelAnswer>[]> {
   // On this thread nobody goes away between the check and the answer; looking at the signal would only make it.
-  const isInline = model.facts.lane === 'inline';
+  const isInline = model.lane === 'inline';
   const isLive = ({ context }: Call<Row>) => isInline && (context.deadlineMs === undefined || context.deadlineMs > nowMs);
-  if (calls.every((call) => isLive(call) || refusalOf(call, nowMs) === undefined)) return answerRows(model, calls);
+  if (calls.every((call) => isLive(call) || refusalOf(call, nowMs) === undefined)) return answerRows(model, calls, nowMs);
   return invokeSome(model, calls, nowMs);
 }
 
 async function invokeSome(model: OnnxModel, calls: readonly Call<Row>[], nowMs: number): Promise<Result<ModelAnswer>[]> {
   const refused = calls.map((call) => refusalOf(call, nowMs));
   const live = calls.filter((_, index) => refused[index] === undefined);
-  const answers = live.length === 0 ? [] : await answerRows(model, live);
+  const answers = live.length === 0 ? [] : await answerRows(model, live, nowMs);
   let next = 0;
   return refused.map((error) => (error ? { status: 'error', error } : (answers[next++] as Result<ModelAnswer>)));
+}
+
+/** What calls that are answered together ask of the queue: what the most pressing of them asks, and to the latest deadline. */
+function wishesOf(model: OnnxModel, calls: readonly Call<Row>[], nowMs: number): CallOptions {
+  const isCancelled = model.lane === 'worker' ? () => calls.every(({ context: { signal } }) => signal?.aborted === true) : undefined;
+  let priority: Priority = 'batch';
+  let latestMs = Number.NEGATIVE_INFINITY;
+  for (const { context } of calls) {
+    if (context.priority !== 'batch') priority = 'interactive';
+    latestMs = Math.max(latestMs, context.deadlineMs ?? Number.POSITIVE_INFINITY);
+  }
+  // The model's queue goes by the process's own time, whatever clock the caller has.
+  const deadlineMs = latestMs === Number.POSITIVE_INFINITY ? undefined : performance.now() + latestMs - nowMs;
+  return { priority, deadlineMs, isCancelled };
 }
 
 function refusalOf({ context: { signal, deadlineMs } }: Call<Row>, nowMs: number): PlatformError | undefined {
@@ -101,9 +118,10 @@ function refusalOf({ context: { signal, deadlineMs } }: Call<Row>, nowMs: number
   return undefined;
 }
 
-async function answerRows(model: OnnxModel, calls: readonly Call<Row>[]): Promise<Result<ModelAnswer>[]> {
+async function answerRows(model: OnnxModel, calls: readonly Call<Row>[], nowMs: number): Promise<Result<ModelAnswer>[]> {
   try {
-    const predictions = await model.predictRows(calls.map((call) => call.input));
+    const rows = calls.map((call) => call.input);
+    const predictions = await model.predictRows(rows, wishesOf(model, calls, nowMs));
     return calls.map((call, row) => resultOf(model.metadata, predictions, row, call.input));
   } catch (thrown) {
     const error = thrown instanceof PlatformError ? thrown : new InferenceError('The model failed.', { cause: thrown });

@@ -1,12 +1,22 @@
 import { PlatformError } from '@slipway/kernel';
 import type { ModelMetadata } from './contract.ts';
-import type { Numbers } from './engine.ts';
-import { InferenceError, ModelClosedError, ModelFormatError, ModelRefusedError, ModelTooLargeError, SignatureError } from './errors.ts';
-import type { EncodedRows } from './input-plan.ts';
+import type { EngineOptions, Numbers } from './engine.ts';
+import {
+  InferenceError,
+  ModelClosedError,
+  ModelFormatError,
+  ModelRefusedError,
+  ModelTooLargeError,
+  ProviderMissingError,
+  SignatureError,
+} from './errors.ts';
+import type { EncodedRows, InputPlan } from './input-plan.ts';
 import type { ModelSource, PreparedModel, PrepareOptions } from './prepare.ts';
 
 export type WorkerRequest =
   | { readonly type: 'prepare'; readonly source: ModelSource; readonly metadata: ModelMetadata; readonly options: PrepareOptions }
+  /** A model that another thread has prepared. */
+  | { readonly type: 'open'; readonly source: ModelSource; readonly plan: InputPlan; readonly options: EngineOptions }
   | { readonly type: 'run'; readonly rows: EncodedRows; readonly outputs: readonly string[] }
   | { readonly type: 'close' };
 
@@ -20,6 +30,7 @@ export interface PlainError {
 
 export type WorkerReply =
   | { readonly id: number; readonly type: 'prepared'; readonly prepared: PreparedModel }
+  | { readonly id: number; readonly type: 'opened' }
   | { readonly id: number; readonly type: 'ran'; readonly numbers: readonly Numbers[] }
   | { readonly id: number; readonly type: 'failed'; readonly error: PlainError };
 
@@ -31,7 +42,7 @@ export function plainError(thrown: unknown): PlainError {
 }
 
 const CLASSES = new Map(
-  [ModelFormatError, ModelRefusedError, ModelTooLargeError, SignatureError, ModelClosedError].map((Class) => [
+  [ModelFormatError, ModelRefusedError, ModelTooLargeError, SignatureError, ModelClosedError, ProviderMissingError].map((Class) => [
     new Class('').code as string,
     Class,
   ]),
