@@ -36,6 +36,13 @@ export async function examine(options: GlobalOptions, output: Output): Promise<F
         ? { check: 'keys', status: 'ok', message: `${keys.items.length} known` }
         : { check: 'keys', status: 'warn', message: `expire within ${KEY_WARN_DAYS} days: ${soon.map((key) => key.label).join(', ')}` },
     );
+    const { items } = await client.channels.list();
+    const broken = items.filter((channel) => channel.problem !== null);
+    findings.push(
+      broken.length === 0
+        ? { check: 'channels', status: 'ok', message: `${items.length} known` }
+        : { check: 'channels', status: 'fail', message: `${broken.map((channel) => channel.name).join(', ')}: ${broken[0]?.problem}` },
+    );
     return findings;
   }).catch((error: unknown): Finding[] => [
     { check: 'server', status: 'fail', message: error instanceof Error ? error.message : String(error) },

@@ -1,4 +1,4 @@
-import { InvalidError } from '@slipway/kernel';
+import { InvalidError, type Redacted } from '@slipway/kernel';
 import type { Command } from 'commander';
 import { settings } from '@slipway/server/settings';
 
@@ -12,6 +12,7 @@ export interface GlobalOptions {
   readonly project: string | undefined;
   readonly databaseUrl: string | undefined;
   readonly outboundAllow: readonly string[];
+  readonly secretKey: Redacted | undefined;
   readonly json: boolean;
 }
 

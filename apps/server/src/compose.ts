@@ -3,11 +3,12 @@ import { createAudit, auditCapability } from '@slipway/audit';
 import { createCatalog, catalogCapability } from '@slipway/catalog';
 import { type Data, createData, dataCapability } from '@slipway/data';
 import { createErasures, governanceCapability } from '@slipway/governance';
-import { createIdentity, identityCapability } from '@slipway/identity';
+import { createIdentity, createSecretBox, identityCapability, openSecretKeys } from '@slipway/identity';
 import {
   type Capability,
   type Clock,
   type Ids,
+  type Redacted,
   type ServableKind,
   type ServableLoader,
   createIds,
@@ -56,6 +57,8 @@ export interface ComposeOptions {
   readonly log: Log;
   /** Private hosts that alerts may be sent to. */
   readonly outboundAllow?: readonly string[];
+  /** Seals secrets that are stored; without it the home's own `secret.key` does. */
+  readonly secretKey?: Redacted | undefined;
   readonly clock?: Clock;
 }
 
@@ -80,12 +83,14 @@ export async function compose(options: ComposeOptions, extra: ExtraParts = {}) {
     clock,
     ids: base.ids,
     random: systemRandomBytes,
+    secrets: createSecrets(options),
     ports: createMonitorPorts({ releases, catalog, objects, data, telemetry, clock }),
     metrics: telemetry.metrics,
     listReleases: (limit) => listAllReleases({ identity, releases }, limit),
     outboundAllow: options.outboundAllow ?? [],
     onProblem: (error) => options.log({ level: 'warn', message: 'monitoring', fields: { error: error.message } }),
   });
+  await monitoring.channels.sealStored();
   const openInference = createOpenInference({ answering, routing, releases, clock, version: VERSION });
   const capabilities: Capability[] = [
     auditCapability(audit),
@@ -124,6 +129,12 @@ export async function compose(options: ComposeOptions, extra: ExtraParts = {}) {
 }
 
 export type House = Awaited<ReturnType<typeof compose>>;
+
+/** What stored secrets are sealed with. */
+function createSecrets({ directory, secretKey }: ComposeOptions) {
+  const keys = openSecretKeys({ path: directory('secret.key'), given: secretKey, random: systemRandomBytes });
+  return createSecretBox({ keys, random: systemRandomBytes });
+}
 
 /** The rooms that need only the records. */
 function composeBase({ records, log, ...options }: ComposeOptions) {

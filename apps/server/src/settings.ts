@@ -1,5 +1,6 @@
 import { resolve } from 'node:path';
-import { InvalidError } from '@slipway/kernel';
+import { parseSecretKeys } from '@slipway/identity';
+import { InvalidError, Redacted } from '@slipway/kernel';
 import { z } from 'zod';
 
 /** One setting: where it may be given, what it must look like, and what it is when nobody says. */
@@ -16,6 +17,14 @@ function setting<S extends z.ZodType>(definition: Setting<S>): Setting<S> {
 }
 
 export const DEFAULT_PORT = 7700;
+
+function isSecretKeys(text: string): boolean {
+  try {
+    return parseSecretKeys(text, 'SLIPWAY_SECRET_KEY').length > 0;
+  } catch {
+    return false;
+  }
+}
 
 /** The settings of a Slipway process. Flags win over the environment, the environment over defaults; docs come from here. */
 export const SETTINGS = {
@@ -77,6 +86,19 @@ export const SETTINGS = {
           .filter((host) => host !== ''),
       ),
     summary: 'Private hosts (host or host:port, separated by commas) that alerts may be sent to; public ones always may.',
+  }),
+  secretKey: setting({
+    flag: null,
+    env: 'SLIPWAY_SECRET_KEY',
+    shape: z
+      .string()
+      .max(1_000)
+      .refine(isSecretKeys, 'is no key of 32 bytes: openssl rand -hex 32 makes one')
+      .transform((text) => new Redacted(text))
+      .optional(),
+    summary:
+      'Seals stored passwords and signing secrets: 32 bytes in hex or base64; older keys after commas. Without it, secret.key in the home.',
+    secret: true,
   }),
   durability: setting({
     flag: null,

@@ -34,6 +34,8 @@ export interface ServerOptions {
   readonly durability?: 'process' | 'host';
   /** Private hosts that alerts may be sent to. */
   readonly outboundAllow?: readonly string[];
+  /** Seals stored secrets, instead of the home's own `secret.key`. */
+  readonly secretKey?: Redacted | undefined;
   readonly log?: Log;
   readonly extra?: ExtraParts;
 }
@@ -87,6 +89,7 @@ async function start(options: ServerOptions, closing: (() => Promise<unknown>)[]
       executorId: `executor-${replica}`,
       replica,
       outboundAllow: options.outboundAllow ?? [],
+      secretKey: options.secretKey,
       trainingThreads: Math.max(1, Math.min(TRAINING_THREADS_MAX, availableParallelism())),
       publicUrl: () => url ?? `http://${HOST}:${options.port || 7700}`,
       log,
@@ -229,6 +232,7 @@ export async function restoreBackup(
       executorId: `executor-${replica}`,
       replica,
       trainingThreads: 1,
+      secretKey: options.secretKey,
       publicUrl: () => '',
       log: () => {},
     });

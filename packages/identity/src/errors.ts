@@ -52,3 +52,13 @@ export class KeyStateError extends ConflictError {
 export class IdentityLimitError extends ConflictError {
   override readonly code = 'identity/limit';
 }
+
+/** The key that seals stored secrets is missing its form, or lies open. */
+export class SecretKeyError extends InvalidError {
+  override readonly code = 'identity/secret-key';
+}
+
+/** A stored secret does not open: another key, another owner, or damage. */
+export class SecretUnreadableError extends ConflictError {
+  override readonly code = 'identity/secret-unreadable';
+}

@@ -16,6 +16,8 @@ export {
   ProjectExistsError,
   ProjectNotFoundError,
   ScopeError,
+  SecretKeyError,
+  SecretUnreadableError,
   TooManyAttemptsError,
   WeakKeyError,
 } from './errors.ts';
@@ -38,3 +40,5 @@ export {
 export type { KeyRecord, Project } from './identity-store.ts';
 export { KEY_LENGTH_MIN, KEY_PREFIX, checkAdminKey, couldBeKey } from './key-format.ts';
 export { identityMigrations } from './migrations.ts';
+export { SECRET_LIMIT_BYTES, createSecretBox, type SecretBinding, type SecretBox } from './secrets/secret-box.ts';
+export { SECRET_KEYS_LIMIT, openSecretKeys, parseSecretKeys, type SecretKeys } from './secrets/secret-keys.ts';

@@ -329,6 +329,8 @@ export const Channel = z.object({
   host: z.string(),
   minimumSeverity: AlertSeverity,
   createdAt: z.string(),
+  /** Why it cannot be used, such as a secret whose key is not here. */
+  problem: z.string().nullable().default(null),
   deliveries: z.object({ sent: z.int(), waiting: z.int(), failed: z.int(), lastError: z.string().nullable() }),
 });
 export type Channel = z.infer<typeof Channel>;

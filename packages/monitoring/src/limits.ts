@@ -74,3 +74,5 @@ export const DELIVERY_TIMEOUT_MS = 10_000;
 export const DELIVERIES_PER_ROUND_LIMIT = 50;
 /** How long a delivery belongs to the process that took it. */
 export const DELIVERY_LEASE_MS = 60_000;
+/** Channels of all projects that a start looks at to seal what is not sealed with the current key; the next start takes further ones. */
+export const SEALED_PER_START_LIMIT = 10_000;

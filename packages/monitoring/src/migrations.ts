@@ -72,4 +72,9 @@ create index monitoring_delivery_next on monitoring_delivery (next_at_ms) where 
 create index monitoring_delivery_channel on monitoring_delivery (channel, status);
 `,
   },
+  {
+    id: '0002_seal_channels',
+    // What a channel sends to and with is sealed into one text; `target` keeps its kind and host. Rows from before are sealed at the start.
+    sql: 'alter table monitoring_channel add column sealed text',
+  },
 ];

@@ -1,4 +1,5 @@
 import type { Audit } from '@slipway/audit';
+import type { SecretBox } from '@slipway/identity';
 import type { Clock, Ids, Json, Principal, RandomBytes } from '@slipway/kernel';
 import type { Records } from '@slipway/records';
 import type { MetricsRegistry } from '@slipway/telemetry';
@@ -17,6 +18,7 @@ export interface MonitoringDeps {
   readonly ids: Ids;
   readonly clock: Clock;
   readonly random: RandomBytes;
+  readonly secrets: SecretBox;
   readonly ports: MonitorPorts;
   readonly metrics: MetricsRegistry;
   readonly listReleases: (limit: number) => AsyncIterable<{ readonly project: string; readonly release: string }>;
@@ -49,6 +51,7 @@ export function createMonitoring(deps: MonitoringDeps): Monitoring {
     clock,
     ids,
     random: deps.random,
+    secrets: deps.secrets,
     allowed: new Set(deps.outboundAllow ?? []),
     onAttempt: (project, result) => gauges.deliveries({ project, result }).add(),
   });

@@ -59,6 +59,7 @@ function addRestore(program: Command): void {
       const holder = await findHolder(options.home);
       if (holder) throw new ConflictError(`${options.home} is in use by process ${holder.pid}.`, { help: 'Stop the server first.' });
       const { restoreBackup } = await import('@slipway/server');
+      output.note('Stored secrets open with the secret.key (or SLIPWAY_SECRET_KEY) of the home of the backup; slipway doctor tells.');
       const summary = await restoreBackup({ ...serverOptions(options), file: resolve(file), force: flags.force === true });
       printResult(
         output,

@@ -151,7 +151,7 @@ function addChannels(program: Command): void {
               each.host,
               each.minimumSeverity,
               `${each.deliveries.sent} sent, ${each.deliveries.waiting} waiting, ${each.deliveries.failed} failed`,
-              each.deliveries.lastError ?? '',
+              each.problem ?? each.deliveries.lastError ?? '',
             ]),
             ['name', 'kind', 'host', 'from', 'deliveries', 'last error'],
           ),

@@ -3,7 +3,8 @@ import { type IncomingMessage, createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { auditSchema, createAudit } from '@slipway/audit';
-import { type Principal, createIds, fixedClock, systemRandomBytes } from '@slipway/kernel';
+import { createSecretBox, openSecretKeys } from '@slipway/identity';
+import { type Principal, Redacted, createIds, fixedClock, systemRandomBytes } from '@slipway/kernel';
 import type { Records } from '@slipway/records';
 import { createTestRecords, testEngines } from '@slipway/records/testing';
 import { sql } from 'kysely';
@@ -40,6 +41,8 @@ describe.each(testEngines)('alerts on %s', (engine) => {
   let alerts: Alerts;
   let channels: Channels;
   const allowed = new Set<string>();
+  const keys = openSecretKeys({ path: 'unused', given: new Redacted('ab'.repeat(32)), random: systemRandomBytes });
+  const secrets = createSecretBox({ keys, random: systemRandomBytes });
 
   beforeAll(async () => {
     records = await createTestRecords([auditSchema, monitoringSchema], engine);
@@ -50,7 +53,7 @@ describe.each(testEngines)('alerts on %s', (engine) => {
     clock = fixedClock(Date.UTC(2026, 2, 1));
     const ids = createIds(clock);
     const audit = createAudit({ records, clock, ids });
-    channels = createChannels({ records, audit, clock, ids, random: systemRandomBytes, allowed });
+    channels = createChannels({ records, audit, clock, ids, random: systemRandomBytes, secrets, allowed });
     alerts = createAlerts({ records, audit, clock, ids, announce: channels.announce });
   });
   const settle = (...findings: Finding[]) => alerts.settle('alpha', 'churn', findings, KINDS);

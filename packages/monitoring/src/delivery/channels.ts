@@ -1,10 +1,11 @@
 import type { Audit } from '@slipway/audit';
-import { type Clock, type Ids, type Principal, type RandomBytes, toRfc3339 } from '@slipway/kernel';
+import type { SecretBox } from '@slipway/identity';
+import { type Clock, type Ids, PlatformError, type Principal, type RandomBytes, toRfc3339 } from '@slipway/kernel';
 import type { Records, Tx } from '@slipway/records';
 import type { z } from 'zod';
-import type { Alert, Channel, ChannelBody, ChannelTarget } from '../contract.ts';
+import { type Alert, type Channel, type ChannelBody, ChannelTarget } from '../contract.ts';
 import { ChannelExistsError, ChannelNotFoundError, ChannelsLimitError } from '../errors.ts';
-import { CHANNELS_LIMIT, DELIVERIES_PER_ROUND_LIMIT, DELIVERY_ATTEMPTS_LIMIT } from '../limits.ts';
+import { CHANNELS_LIMIT, DELIVERIES_PER_ROUND_LIMIT, DELIVERY_ATTEMPTS_LIMIT, SEALED_PER_START_LIMIT } from '../limits.ts';
 import {
   type ChannelRow,
   type DueDelivery,
@@ -16,11 +17,15 @@ import {
   insertChannel,
   insertDelivery,
   listChannelRows,
+  lockOpenChannels,
+  lockSealedChannels,
+  sealChannelRow,
   takeDueDeliveries,
 } from './channel-store.ts';
 import { type AllowedHosts, checkHost } from './guard-address.ts';
 import { checkUrl, postJson } from './post-json.ts';
 import { type News, renderNews, signWebhook, slackBody, subjectOf } from './render-news.ts';
+import { openChannel, sealChannel } from './sealed-channel.ts';
 import { sendMail } from './send-mail.ts';
 
 const SECRET_BYTES = 32;
@@ -35,6 +40,8 @@ export interface ChannelDeps {
   readonly clock: Clock;
   readonly ids: Ids;
   readonly random: RandomBytes;
+  /** What addresses, passwords and signing secrets are stored under. */
+  readonly secrets: SecretBox;
   /** Private hosts that the operator allows. */
   readonly allowed: AllowedHosts;
   /** Told of each attempt. */
@@ -52,6 +59,8 @@ export interface Channels {
   announce(tx: Tx, project: string, news: { readonly raised: readonly Alert[]; readonly resolved: readonly Alert[] }): Promise<void>;
   /** Sends what is due; failed ones are tried again, later and later, for about a day. @returns how many were tried. */
   deliver(signal?: AbortSignal): Promise<number>;
+  /** Seals what an older version kept open, and again under the current key what an older key seals. @returns how many were. */
+  sealStored(): Promise<number>;
 }
 
 export function createChannels(deps: ChannelDeps): Channels {
@@ -60,7 +69,8 @@ export function createChannels(deps: ChannelDeps): Channels {
     add: (project, body, principal) => add(deps, project, body, principal),
     async list(project) {
       const counts = await countDeliveries(records.db, project);
-      return (await listChannelRows(records.db, project, CHANNELS_LIMIT)).map((row) => toChannel(row, counts.get(row.id)));
+      const rows = await listChannelRows(records.db, project, CHANNELS_LIMIT);
+      return Promise.all(rows.map(async (row) => toChannel(row, counts.get(row.id), await problemOf(deps, row))));
     },
     async remove(project, name, principal) {
       await records.transaction(async (tx) => {
@@ -90,7 +100,39 @@ export function createChannels(deps: ChannelDeps): Channels {
       if (due.length === 0) await deleteOldDeliveries(records.db, clock.nowMs() - DELIVERIES_KEPT_MS);
       return due.length;
     },
+    sealStored: () => records.transaction((tx) => sealStored(deps, tx)),
   };
+}
+
+async function sealStored({ secrets }: ChannelDeps, tx: Tx): Promise<number> {
+  let count = 0;
+  for (const { project, id, target, secret } of await lockOpenChannels(tx, SEALED_PER_START_LIMIT)) {
+    await sealChannelRow(tx, {
+      project,
+      id,
+      ...(await sealChannel(secrets, { project, id }, { target: ChannelTarget.parse(target), secret })),
+    });
+    count += 1;
+  }
+  for (const row of await lockSealedChannels(tx, SEALED_PER_START_LIMIT)) {
+    if (await secrets.isCurrent(row.sealed)) continue;
+    const content = await openChannel(secrets, row).catch(() => undefined);
+    // Without its key it stays as it is, and says so wherever it is shown or used.
+    if (content === undefined) continue;
+    await sealChannelRow(tx, { ...row, ...(await sealChannel(secrets, row, content)) });
+    count += 1;
+  }
+  return count;
+}
+
+/** Why a channel cannot be used; null when it can. */
+async function problemOf({ secrets }: ChannelDeps, row: ChannelRow): Promise<string | null> {
+  return openChannel(secrets, row).then(() => null, explain);
+}
+
+function explain(error: unknown): string {
+  const text = error instanceof Error ? error.message : String(error);
+  return (error instanceof PlatformError && error.help !== undefined ? `${text} ${error.help}` : text).slice(0, 500);
 }
 
 async function add(deps: ChannelDeps, project: string, body: z.output<typeof ChannelBody>, principal: Principal) {
@@ -98,12 +140,12 @@ async function add(deps: ChannelDeps, project: string, body: z.output<typeof Cha
   if (target.kind === 'smtp') checkHost(target, deps.allowed);
   else checkUrl(target.url, deps.allowed);
   const secret = target.kind === 'webhook' ? makeSecret(deps.random) : null;
+  const id = deps.ids.next('channel');
   const row: ChannelRow = {
     project,
-    id: deps.ids.next('channel'),
+    id,
     name,
-    target,
-    secret,
+    ...(await sealChannel(deps.secrets, { project, id }, { target, secret })),
     minimum_severity: minimumSeverity,
     created_at_ms: deps.clock.nowMs(),
   };
@@ -116,7 +158,7 @@ async function add(deps: ChannelDeps, project: string, body: z.output<typeof Cha
     await insertChannel(tx, row);
     await record(deps, tx, project, 'monitoring.channel.added', principal.id, name);
   });
-  return { ...toChannel(row, undefined), secret };
+  return { ...toChannel(row, undefined, null), secret };
 }
 
 function makeSecret(random: RandomBytes): string {
@@ -133,21 +175,19 @@ function record(deps: ChannelDeps, tx: Tx, project: string, type: string, princi
 function toChannel(
   row: ChannelRow,
   counts: { sent: number; waiting: number; failed: number; last_error: string | null } | undefined,
+  problem: string | null,
 ): Channel {
   const { sent = 0, waiting = 0, failed = 0, last_error: lastError = null } = counts ?? {};
   return {
     id: row.id,
     name: row.name,
     kind: row.target.kind,
-    host: hostOf(row.target),
+    host: row.target.host,
     minimumSeverity: row.minimum_severity,
     createdAt: toRfc3339(row.created_at_ms),
+    problem,
     deliveries: { sent, waiting, failed, lastError },
   };
-}
-
-function hostOf(target: ChannelTarget): string {
-  return target.kind === 'smtp' ? target.host : new URL(target.url).host;
 }
 
 async function deliverOne(deps: ChannelDeps, due: DueDelivery): Promise<void> {
@@ -162,17 +202,17 @@ async function deliverOne(deps: ChannelDeps, due: DueDelivery): Promise<void> {
 
 /** @returns null when the receiver took it, else why not. The id stays the same over all attempts, so a receiver can tell repeats. */
 async function attempt(deps: ChannelDeps, channel: ChannelRow, id: string, news: News): Promise<string | null> {
-  const { target } = channel;
   try {
+    const { target, secret } = await openChannel(deps.secrets, channel);
     if (target.kind === 'smtp') {
       await sendMail(target, { from: target.from, to: target.to, subject: subjectOf(news), text: renderNews(news) }, deps.allowed);
       return null;
     }
     const body = target.kind === 'slack' ? slackBody(news) : JSON.stringify({ id, ...news, text: renderNews(news) });
-    const headers = target.kind === 'webhook' && channel.secret !== null ? signWebhook(channel.secret, id, deps.clock.nowMs(), body) : {};
+    const headers = target.kind === 'webhook' && secret !== null ? signWebhook(secret, id, deps.clock.nowMs(), body) : {};
     const { status } = await postJson(target.url, body, { headers, allowed: deps.allowed });
     return status >= 200 && status < 300 ? null : `the receiver answered ${status}`;
   } catch (error) {
-    return (error instanceof Error ? error.message : String(error)).slice(0, 500);
+    return explain(error);
   }
 }
