@@ -41,6 +41,8 @@ export interface PublishRequest {
   readonly principal: string;
   /** `always` makes a revision even when the live one pins the same parts (launch); `when-changed` does not (apply). */
   readonly revise: 'always' | 'when-changed';
+  /** Why there is a new revision, for the release's history. */
+  readonly reason?: string | undefined;
   /** Makes the revision and leaves the traffic where it is, for a rollout to move; the first revision takes it all the same. */
   readonly hold?: boolean;
 }
@@ -119,7 +121,7 @@ async function publish(deps: ReleaseDeps, tx: Tx, request: PublishRequest): Prom
     type: 'releases.revision.created',
     principal,
     subject: { kind: 'release', id: name },
-    data: { revision: number, version, parts, recording, run, from: live?.number ?? null, live: !held },
+    data: { revision: number, version, parts, recording, run, from: live?.number ?? null, live: !held, reason: request.reason ?? null },
   });
   return { release: name, revision: number, created: true, live: !held };
 }

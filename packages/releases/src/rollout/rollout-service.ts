@@ -51,6 +51,8 @@ interface BeginRequest {
   readonly candidate: number;
   readonly options: RolloutOptions;
   readonly principal: Principal;
+  /** The run that wants it: cancelling that one ends the rollout too. */
+  readonly parent?: string | undefined;
 }
 
 /** What became of a publication; `rollout` and `run` are null when nothing had to be rolled out. */
@@ -67,11 +69,7 @@ export interface Rollouts {
    * Publishes in the caller's transaction: with options, a new revision of a release that is live already is rolled out
    * instead of taking the traffic at once. @throws {RolloutActiveError} while another rollout is going on.
    */
-  publish(
-    tx: Tx,
-    request: PublishRequest,
-    rollout?: { readonly options: RolloutOptions; readonly principal: Principal },
-  ): Promise<RolledOut>;
+  publish(tx: Tx, request: PublishRequest, rollout?: Pick<BeginRequest, 'options' | 'principal' | 'parent'>): Promise<RolledOut>;
   /** Begins a rollout of a revision or version, after it was loaded once: what cannot answer gets no traffic. */
   start(project: string, release: string, request: RolloutRequest, principal: Principal): Promise<Rollout>;
   /** The rollout that the release is in, or was in last. @throws {RolloutNotFoundError} */
@@ -167,7 +165,9 @@ async function begin(deps: RolloutDeps, tx: Tx, request: BeginRequest): Promise<
   await audited(deps, tx, row, 'started', principal.id, { plan: plan as unknown as Json });
   await enterStep(deps, tx, row, { step: 0, reason: 'started', principal: principal.id });
   const title = `rollout of ${request.release}: revision ${champion} to ${candidate}`;
-  await deps.workflows.start(tx, { project, principal, workflow: ROLLOUT_WORKFLOW, input: { rollout: id }, title, runId: run });
+  const { parent } = request;
+  const start = { project, principal, workflow: ROLLOUT_WORKFLOW, input: { rollout: id }, title, runId: run };
+  await deps.workflows.start(tx, { ...start, ...(parent === undefined ? {} : { parent }) });
   return { rollout: id, run };
 }
 
