@@ -28,6 +28,7 @@ export const ID_PREFIXES = {
   alert: 'alr',
   channel: 'chn',
   delivery: 'dlv',
+  retraining: 'ret',
 } as const;
 
 export type IdKind = keyof typeof ID_PREFIXES;
