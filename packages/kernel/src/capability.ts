@@ -68,7 +68,11 @@ export interface Route {
   /** Answered straight from node:http, past the general router: for the prediction path. No stream, not idempotent. */
   readonly fast?: boolean;
   /** Called before the body is read, for refusing early what would be refused anyway. @throws to refuse. */
-  readonly admit?: (call: { readonly project: string; readonly params: never; readonly header: (name: string) => string | undefined }) => void;
+  readonly admit?: (call: {
+    readonly project: string;
+    readonly params: never;
+    readonly header: (name: string) => string | undefined;
+  }) => void;
   /** How failures are told where a foreign protocol prescribes it; everywhere else they are an {@link ErrorBody}. */
   readonly errorReply?: (error: ErrorBody['error'], status: number) => { readonly status: number; readonly body: unknown };
   readonly handle: (call: RouteCall<never, never, never>) => Promise<unknown>;

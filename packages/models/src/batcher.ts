@@ -1,10 +1,4 @@
-import {
-  CancelledError,
-  type CallWish,
-  type PlatformError,
-  type Priority,
-  type Row,
-} from '@slipway/kernel';
+import { CancelledError, type CallWish, type PlatformError, type Priority, type Row } from '@slipway/kernel';
 import { CallQueue } from './call-queue.ts';
 import { DrainRate } from './drain-rate.ts';
 import type { Numbers } from './engine.ts';
