@@ -29,8 +29,8 @@ export interface ExplainableDeps {
 export function explainableModels(loader: ServableLoader, deps: ExplainableDeps): ServableLoader {
   return {
     kind: loader.kind,
-    async load(project, version) {
-      const servable = await loader.load(project, version);
+    async load(project, version, serving) {
+      const servable = await loader.load(project, version, serving);
       const { meta } = await deps.catalog.get(project, version.id);
       return explainable(servable, deps, { project, meta });
     },
@@ -85,6 +85,7 @@ function withExplain(servable: Servable, explain: NonNullable<Servable['explain'
       ? { stream: (call: Call<unknown>) => (servable.stream as NonNullable<Servable['stream']>).call(servable, call) }
       : {}),
     explain,
+    capacity: servable.capacity,
     dispose: async () => servable.dispose?.(),
   };
 }

@@ -8,6 +8,7 @@ import {
   type Row,
   type Servable,
   type ServableLoader,
+  type ServingSettings,
   type VersionRef,
   parseJson,
   systemClock,
@@ -44,10 +45,10 @@ export interface ForecastLoaderDeps {
 export function forecastLoader(deps: ForecastLoaderDeps, otherwise: ServableLoader): ServableLoader {
   return {
     kind: 'model',
-    async load(project, version) {
+    async load(project, version, serving) {
       const { meta } = await deps.catalog.get(project, version.id);
       const parsed = ForecastVersionMeta.safeParse(meta);
-      if (!parsed.success) return otherwise.load(project, version);
+      if (!parsed.success) return otherwise.load(project, version, serving);
       const { metadata, state } = await readForecaster(deps, project, parsed.data);
       const path = await deps.objects.localPath(project, parsed.data.onnx);
       // Servable is generic in what it takes; releases hand over whatever passed the input contract.
@@ -85,13 +86,18 @@ export interface OpenForecasterOptions {
   readonly source: { readonly path: string } | { readonly bytes: Uint8Array };
   /** Reads the stored explainer; called when an explanation is first asked for. */
   readonly explainer?: (() => Promise<Uint8Array>) | undefined;
+  readonly serving?: ServingSettings | undefined;
   readonly clock?: Pick<Clock, 'monotonicMs'>;
 }
 
 /** A forecaster as a servable: a call names a series and gets its next steps with intervals. */
 export async function openForecaster(options: OpenForecasterOptions): Promise<Servable<Row, ForecastAnswer>> {
   const { metadata, version, clock = systemClock } = options;
-  const model = await openModel({ ...options.source, metadata: graphMetadata(metadata.features.length) });
+  const model = await openModel({
+    ...options.source,
+    metadata: graphMetadata(metadata.features.length),
+    ...(options.serving ? { serving: options.serving } : {}),
+  });
   const { forecaster, series } = forecasterOf(metadata, options.state);
   const parts = { metadata, forecaster, series };
   return {
@@ -129,6 +135,7 @@ export async function openForecaster(options: OpenForecasterOptions): Promise<Se
       });
       return (row, asked) => explainer.explain(row, asked);
     }),
+    capacity: model.capacity,
     dispose: async () => model.close(),
   };
 }
