@@ -2,7 +2,8 @@ import { TargetError, TrainRequestError } from './errors.ts';
 import { TRAINER_NAMES, type TrainerName } from './search/candidates.ts';
 import type { TrainRequest } from './train.ts';
 import { isFree } from './trees/constraints.ts';
-import { completeLoss, type Loss, linkOf } from './trees/loss.ts';
+import { completeLoss } from './trees/complete-loss.ts';
+import { type Loss, linkOf } from './trees/loss.ts';
 
 /** Grades of a ranking at most: a row gains 2 ** grade - 1. */
 export const GRADE_MAX = 31;

@@ -5,7 +5,8 @@ export { CLASS_ROWS_MIN, ROW_COUNT_MIN, requireTrainable } from './check-request
 export { HYPER_PARAMETERS, type ParameterRange } from './hyper-parameters.ts';
 export { completeParams, type ModelTrainer } from './model-plan.ts';
 export { SECONDS_DEFAULT, THREAD_LIMIT, train, type TrainedModel, type TrainRequest } from './train.ts';
-export { completeLoss, type Loss, type LossKind, LOSS_KINDS } from './trees/loss.ts';
+export { completeLoss } from './trees/complete-loss.ts';
+export { type Loss, type LossKind, LOSS_KINDS } from './trees/loss.ts';
 export type { Direction, ModelConstraints } from './trees/constraints.ts';
 export { CANDIDATE_LIMIT, HISTORY_LIMIT, TRAINER_NAMES, type PastConfiguration, type TrainerName } from './search/candidates.ts';
 export { checkRules, type RuleFacts } from './rules/train-rules.ts';
@@ -75,6 +76,7 @@ export {
   UnsupervisedMetadata,
   UnsupervisedVersionMeta,
   openUnsupervised,
+  openUnsupervisedGraph,
   readUnsupervised,
   runUnsupervised,
   unsupervisedLoader,

@@ -2,10 +2,11 @@ import { invariant } from '@slipway/kernel';
 import { TreeSpaceError } from '../errors.ts';
 import { type BinnedMatrix, groupCount } from './binning.ts';
 import { type Bounds, childBounds, clamp, enforceMonotone, type TreeConstraints, UNBOUNDED } from './constraints.ts';
-import { Crew, TASK_LIMIT } from './crew.ts';
+import { Crew } from './crew.ts';
 import { BIN_LIMIT, CELL_BYTES, createKernel, FEATURE_BYTES, GROUP_SIZE } from './kernel.ts';
 import { HISTOGRAM_LIMIT_BYTES, type TreeParameters } from './parameters.ts';
 import { emptySplit, FEATURE_DOUBLES, leafOutput, type Split, SplitFinder } from './split.ts';
+import { TASK_LIMIT } from './take-tasks.ts';
 import { SET_WORDS, type Tree } from './tree.ts';
 import { BLOCK_ROWS, JOB_INTS, JobKind, type Layout, type LearningArrays, runTask, type TaskContext } from './tree-tasks.ts';
 

@@ -1,5 +1,5 @@
 import { workerData } from 'node:worker_threads';
-import { helpUntilDismissed, type HelperSetup } from './crew.ts';
+import { helpUntilDismissed, type HelperSetup } from './take-tasks.ts';
 import { attachKernel } from './kernel.ts';
 
 /** A helper of the training thread: it shares that thread's memory and takes tasks from it. */
