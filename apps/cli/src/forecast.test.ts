@@ -75,6 +75,12 @@ describe('a forecast over a running server', () => {
     assert.equal(promoted?.forecast?.[0]?.time, '2024-06-09T00:00:00.000Z');
     assert.ok((promoted?.forecast?.[3]?.value ?? 0) > (plain?.forecast?.[3]?.value ?? 0) + 20, 'a promotion sells more');
     assert.equal(promoted?.forecast?.[1]?.value, plain?.forecast?.[1]?.value);
+    const why = await slipway('explain', promoted?.invocation ?? '', '--step', '4');
+    assert.match(why.stdout, /level of the recent past/, why.stderr);
+    assert.match(why.stdout, /promotion +true|promotion +1/);
+    assert.match(why.stdout, /2024-06-12T00:00:00\.000Z: 90 % interval .* from forecasts of the past/);
+    const card = await slipway('report', 'sales', '--card');
+    assert.match(card.stdout, /promotion/);
     const shown = await slipway('predict', 'sales', '{"series":"north"}');
     assert.equal(shown.code, 0, shown.stderr);
     assert.match(shown.stdout, /90 % interval/);

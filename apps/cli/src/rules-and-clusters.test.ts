@@ -67,6 +67,11 @@ describe('rules, and launches without a target, over a running server', () => {
       ['yes', 'no', 'no'],
     );
     assert.match(await readFile(config, 'utf8'), /train: rules\(\{/);
+    const why = await slipway('explain', reply.predictions[1]?.invocation ?? '');
+    assert.match(why.stdout, /why: no rule holds; it decides \d+.* % of the training rows; no with probability/);
+    assert.match(why.stdout, /rule 1 \(young and basic\) → yes: age < 40 fails \(age 50\)/);
+    const asked = objectOf<PredictReply>(await slipway('predict', 'table', JSON.stringify(rows[0]), '--explain', '--json'));
+    assert.equal(asked.predictions[0]?.explanation?.rules?.decided.name, 'young and basic');
     const shown = await slipway('report', 'table', '--markdown');
     assert.match(shown.stdout, /## Rules/);
   }, 120_000);
@@ -129,7 +134,17 @@ describe('rules, and launches without a target, over a running server', () => {
       if (task === 'reduce') assert.equal(answer?.components?.length, result.unsupervised?.count);
       if (task === 'anomaly') assert.deepEqual([answer?.isAnomaly, answer?.prediction], [false, 'usual']);
       assert.ok((await readFile(config, 'utf8')).includes(`unsupervised: { task: '${task}'`));
-      assert.equal((await slipway('report', task, '--markdown')).code, 0);
+      const why = await slipway('explain', answer?.invocation ?? '');
+      assert.match(why.stdout, /contribution\n[\s\S]*age /, why.stderr);
+      const shown = await slipway('report', task, '--markdown');
+      assert.equal(shown.code, 0);
+      assert.match(shown.stdout, /Reference/);
+      assert.equal(/## Robustness/.test(shown.stdout), task !== 'reduce');
+      const card = await slipway('report', task, '--card');
+      assert.match(card.stdout, /Model card: /, card.stderr);
+      const watched = objectOf<{ reference: { fields: number } | null }>(await slipway('monitor', task, '--window', '1h', '--json'));
+      // Age, plan, calls, and what is answered.
+      assert.equal(watched.reference?.fields, 4);
     }
   }, 240_000);
 

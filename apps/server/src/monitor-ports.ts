@@ -1,17 +1,27 @@
 import type { Catalog } from '@slipway/catalog';
-import { type Clock, type Row, parseJson } from '@slipway/kernel';
+import { type Clock, Contract, type Row, parseJson } from '@slipway/kernel';
 import { type Data, metaOf as datasetMetaOf } from '@slipway/data';
-import { ModelMetadata } from '@slipway/models';
 import { type MonitorPorts, type Reference, readReference } from '@slipway/monitoring';
 import type { Objects } from '@slipway/objects';
-import { LaunchedModelMeta } from '@slipway/project';
+import { AnyModelMeta } from '@slipway/project';
 import { type Releases, liveRevision } from '@slipway/releases';
 import type { Telemetry } from '@slipway/telemetry';
+import { z } from 'zod';
 
 /** References kept in memory: a version's never changes. */
 const REFERENCES_LIMIT = 32;
 /** Places in a dataset that sample rows are taken from. */
 const BLOCKS_COUNT = 20;
+
+/** What the metadata of every kind of model has. */
+const Described = z.object({ contract: Contract });
+
+/** How outcomes judge an answer; null for answers that no outcome of a single call can judge. */
+function scoredAs(task: string | undefined): Awaited<ReturnType<MonitorPorts['findRelease']>>['task'] {
+  if (task === 'binary' || task === 'multiclass' || task === 'regression') return task;
+  // A forecast's prediction is its first step. Ranks mean something among the rows of their query only; clusters have no truth.
+  return task === 'forecast' ? 'regression' : null;
+}
 
 /** What monitoring asks of its peers: which version answers, and what it was trained on. */
 export function createMonitorPorts(deps: {
@@ -24,7 +34,7 @@ export function createMonitorPorts(deps: {
 }): MonitorPorts {
   const { releases, catalog, objects, data, telemetry, clock } = deps;
   const references = new Map<string, Reference>();
-  const metaOf = async (project: string, version: string) => LaunchedModelMeta.safeParse((await catalog.get(project, version)).meta).data;
+  const metaOf = async (project: string, version: string) => AnyModelMeta.safeParse((await catalog.get(project, version)).meta).data;
   const readJson = async (project: string, sha256: string) => parseJson(new TextDecoder().decode(await objects.read(project, sha256)));
   return {
     telemetry,
@@ -38,8 +48,7 @@ export function createMonitorPorts(deps: {
         release: name,
         revision: number,
         version,
-        // A rank means something among the rows of its query only: no outcome of a single call can judge it.
-        task: meta === undefined || meta.task === 'ranking' ? null : meta.task,
+        task: scoredAs(meta?.task),
         classes: meta?.classes ?? null,
         positive: meta?.positive ?? null,
       };
@@ -57,7 +66,7 @@ export function createMonitorPorts(deps: {
     },
     async loadContract(project, version) {
       const sha256 = (await metaOf(project, version))?.metadata;
-      return sha256 === undefined ? undefined : ModelMetadata.safeParse(await readJson(project, sha256)).data?.contract;
+      return sha256 === undefined ? undefined : Described.safeParse(await readJson(project, sha256)).data?.contract;
     },
     async loadRows(project, version, limit) {
       const { nodes } = await catalog.lineage(project, version, 'up', { depthLimit: 1 });

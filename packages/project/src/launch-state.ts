@@ -87,5 +87,18 @@ export const LaunchedModelMeta = z.object({
 });
 export type LaunchedModelMeta = z.infer<typeof LaunchedModelMeta>;
 
+/** What any model version made by a launch or an import keeps, as far as monitors and pages read it. */
+export const AnyModelMeta = z.object({
+  /** SHA-256 of JSON with the input `contract`. */
+  metadata: z.string(),
+  referenceSketches: z.string().optional(),
+  task: z.string(),
+  classes: z.array(z.string()).nullable().default(null),
+  positive: z.string().nullable().default(null),
+  trainer: z.string(),
+  leaderboard: z.string().optional(),
+});
+export type AnyModelMeta = z.infer<typeof AnyModelMeta>;
+
 export const ReportMeta = z.object({ report: z.string(), version: z.string(), gatesHash: z.string(), passed: z.boolean() });
 export type ReportMeta = z.infer<typeof ReportMeta>;

@@ -1,4 +1,4 @@
-import { type Frame, takeRows } from '@slipway/kernel';
+import { type Contract, type Frame, takeRows } from '@slipway/kernel';
 import type { Objects } from '@slipway/objects';
 import { ModelMetadata, openModel } from '@slipway/models';
 import { type QualityReference, learnCalibration, learnLosses } from '@slipway/monitoring';
@@ -15,7 +15,7 @@ interface Sides {
 }
 
 /** Rows that the reference of predictions is made of. */
-const PREDICTED_ROWS_LIMIT = 20_000;
+export const PREDICTED_ROWS_LIMIT = 20_000;
 
 /**
  * What monitors compare with, in the same fields as live calls are sketched: inputs over the training rows, predictions
@@ -27,12 +27,7 @@ export async function referenceSketches(
   state: { readonly trained: Pick<TrainStep, 'onnx' | 'metadata'>; readonly prepared: Sides; readonly classes: readonly string[] | null },
 ): Promise<string> {
   const metadata = await getJson(objects, project, state.trained.metadata, ModelMetadata);
-  const sketches: Record<string, unknown> = {};
-  for (const { name, sketch } of watchedInputs(metadata.contract)) {
-    const column = state.prepared.train.frame.columns.get(name);
-    if (!column) continue;
-    sketches[sketch] = (column.kind === 'number' ? sketchNumbers(column.values) : sketchCodes(column.codes, column.levels)).toJson();
-  }
+  const sketches = inputSketches(metadata.contract, state.prepared.train.frame);
   const { sketches: predicted, quality } = await predictionSketches(
     await objects.localPath(project, state.trained.onnx),
     metadata,
@@ -40,6 +35,17 @@ export async function referenceSketches(
   );
   for (const [field, sketch] of predicted) sketches[field] = sketch.toJson();
   return putJson(objects, project, { format: 'slipway.sketches/1', fields: sketches, ...(quality ? { quality } : {}) });
+}
+
+/** The inputs of training rows in the fields that live calls are sketched in, as plain JSON. */
+export function inputSketches(contract: Contract, frame: Frame): Record<string, unknown> {
+  const sketches: Record<string, unknown> = {};
+  for (const { name, sketch } of watchedInputs(contract)) {
+    const column = frame.columns.get(name);
+    if (!column) continue;
+    sketches[sketch] = (column.kind === 'number' ? sketchNumbers(column.values) : sketchCodes(column.codes, column.levels)).toJson();
+  }
+  return sketches;
 }
 
 async function predictionSketches(

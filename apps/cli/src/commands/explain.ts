@@ -1,5 +1,5 @@
 import type { Client } from '@slipway/client';
-import { type Counterfactual, type ExplainOptions, type Explanation, InvalidError } from '@slipway/kernel';
+import { type Counterfactual, type ExplainOptions, type Explanation, InvalidError, type RuleMention } from '@slipway/kernel';
 import type { Command } from 'commander';
 import { withClient } from '../connect.ts';
 import { globalOptions, parseList, parseNumber } from '../options.ts';
@@ -13,6 +13,7 @@ interface ExplainFlags {
   readonly want?: string;
   readonly immutable?: string;
   readonly neighbours?: string;
+  readonly step?: string;
 }
 
 const COUNTERFACTUALS_SHOWN_DEFAULT = 3;
@@ -28,11 +29,12 @@ export function addExplain(program: Command): void {
     .argument('<invocation>', 'id of the call, as predict shows it')
     .option('--method <name>', 'path-dependent (default) or interventional')
     .option('--top <n>', 'columns named, the strongest first (default: 10)')
-    .option('--class <label>', 'contributions towards this class instead of the predicted one; three classes or more')
+    .option('--class <label>', 'contributions towards this class, cluster or component instead of the answered one')
     .option('--counterfactuals <n>', `ways to another decision that are looked for (default: ${COUNTERFACTUALS_SHOWN_DEFAULT})`)
     .option('--want <label|>=n|<=n>', 'the other decision: a label, or a bound for a number')
     .option('--immutable <a,b>', 'columns that may not change, beside those the version protects')
     .option('--neighbours <n>', `training examples most like the row (default: ${NEIGHBOURS_SHOWN_DEFAULT})`)
+    .option('--step <n>', 'the step of a forecast that is explained (default: 1)')
     .action(async (invocation: string, flags: ExplainFlags, command: Command) => {
       const options = globalOptions(command);
       const output = createOutput(options.json);
@@ -59,15 +61,17 @@ function explainBody(flags: ExplainFlags): NonNullable<Parameters<Client['invoca
   const { method } = flags;
   if (method !== undefined && method !== 'path-dependent' && method !== 'interventional')
     throw new InvalidError(`--method must be path-dependent or interventional, got "${method}".`);
-  const number = (name: 'top' | 'counterfactuals' | 'neighbours', max: number) =>
-    parseNumber(`--${name}`, flags[name], { min: name === 'top' ? 1 : 0, max, whole: true });
+  const number = (name: 'top' | 'counterfactuals' | 'neighbours' | 'step', max: number) =>
+    parseNumber(`--${name}`, flags[name], { min: name === 'top' || name === 'step' ? 1 : 0, max, whole: true });
   const [top, counterfactuals, neighbours] = [number('top', 2_000), number('counterfactuals', 10), number('neighbours', 20)];
+  const step = number('step', 100_000);
   const immutable = parseList(flags.immutable);
   return {
     ...(method === undefined ? {} : { method }),
     ...(top === undefined ? {} : { top }),
     ...(counterfactuals === undefined ? {} : { counterfactuals }),
     ...(neighbours === undefined ? {} : { neighbours }),
+    ...(step === undefined ? {} : { step }),
     ...(flags.class === undefined ? {} : { class: flags.class }),
     ...(flags.want === undefined ? {} : { wanted: parseWanted(flags.want) }),
     ...(immutable.length === 0 ? {} : { immutable }),
@@ -100,23 +104,28 @@ const UNITS: Readonly<Record<Explanation['space'], string>> = {
   value: 'in the unit of the target',
   'log-value': 'logarithm of the number',
   score: 'score',
+  probability: 'probability',
+  'squared-distance': 'squared deviations',
+  isolation: 'logarithm of the score to base 2',
 };
 
 /** An explanation as a person reads it: the strongest columns first, then what would have changed the answer. */
 export function showExplanation(explanation: Explanation): string {
-  const { contributions, rest, base, margin, space, output, method, counterfactuals, neighbours, notes } = explanation;
+  const { contributions, rest, base, margin, space, output, method, counterfactuals, neighbours, notes, rules, step } = explanation;
+  if (rules) return showRuleExplanation(explanation, rules);
   const signed = (value: number) => `${value >= 0 ? '+' : '-'}${short(Math.abs(value))}`;
   const rows = [
-    ['', 'on average', short(base)],
+    ['', base === 0 && space === 'squared-distance' ? 'at the centre' : step ? 'level of the recent past' : 'on average', short(base)],
     ...contributions.map((each) => [each.field, cellText(each.value), signed(each.contribution)]),
     ...(rest === 0 ? [] : [['', 'all other columns', signed(rest)]]),
-    ['', 'this row', short(margin)],
+    ['', step ? `step ${step.step}` : 'this row', short(margin)],
   ];
   const towards = output === null ? '' : ` towards ${output}`;
   return [
     '',
     `why (${method}, ${UNITS[space]}${towards}):`,
     table(rows, ['column', 'value', 'contribution']),
+    ...(step ? ['', intervalLine(step)] : []),
     ...contributions.flatMap(({ field, words }) =>
       words && words.length > 0
         ? ['', `words of ${field}: ${words.map(({ word, effect }) => `${word} ${signed(effect)}`).join('  ')}`]
@@ -140,6 +149,38 @@ export function showExplanation(explanation: Explanation): string {
           ),
         ]
       : []),
+    ...(notes ?? []).map((note) => `note: ${note}`),
+  ].join('\n');
+}
+
+function intervalLine({ time, interval }: NonNullable<Explanation['step']>): string {
+  const { level, low, high, source, factor, unit } = interval;
+  const sources = {
+    backtest: 'times the error to expect of this series now, from forecasts of the past',
+    'short-history': 'times its level: the series has little history, and others forecast like it were wrong by so much',
+    'no-history': 'times the level of the others: nothing is known of the series',
+  };
+  return `${time}: ${short(100 * level)} % interval ${short(low)} to ${short(high)}; half of it is ${short(factor)} ${sources[source]} (${short(unit)})`;
+}
+
+/** Which rule decided, and what kept the nearest from it. */
+function showRuleExplanation({ output, margin, notes }: Explanation, { decided, near }: NonNullable<Explanation['rules']>): string {
+  const named = (rule: RuleMention) => (rule.rule === null ? 'no rule' : `rule ${rule.rule}${rule.name === null ? '' : ` (${rule.name})`}`);
+  const share = (rule: RuleMention) => (rule.share === null ? '' : `; it decides ${short(100 * rule.share)} % of the training rows`);
+  return [
+    '',
+    `why: ${named(decided)}${decided.rule === null ? ' holds' : `: ${decided.condition}`}${share(decided)}${output === null ? '' : `; ${output} with probability ${short(margin)}`}`,
+    ...(near.length > 0 ? ['', 'the nearest rules that did not decide:'] : []),
+    ...near.map((rule) => {
+      const answers = rule.then === null ? '' : ` → ${cellText(rule.then)}`;
+      const failed = rule.failed.map(
+        ({ condition, values }) =>
+          `${condition} fails (${Object.entries(values)
+            .map(([name, value]) => `${name} ${cellText(value)}`)
+            .join(', ')})`,
+      );
+      return `  ${named(rule)}${answers}: ${failed.length === 0 ? 'holds too, but an earlier one decides' : failed.join('; ')}`;
+    }),
     ...(notes ?? []).map((note) => `note: ${note}`),
   ].join('\n');
 }

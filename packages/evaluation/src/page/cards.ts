@@ -36,6 +36,13 @@ export interface ModelCardFacts extends PageFacts {
   readonly seed: number;
 }
 
+/** What models without a target say of a row. */
+const SAYS: Readonly<Record<string, string>> = {
+  cluster: 'which group a row belongs to',
+  reduce: 'where a row lies in fewer dimensions',
+  anomaly: 'how unusual a row is',
+};
+
 const COLUMN_LIMIT = 500;
 const SLICES_SHOWN = 5;
 
@@ -53,7 +60,7 @@ export function modelCard(report: EvaluationReport, facts: ModelCardFacts): Page
             ['made', facts.createdAtMs === undefined ? '–' : new Date(facts.createdAtMs).toISOString()],
             ['made by', facts.principal ?? '–'],
             ['task', report.task],
-            ['target', report.target],
+            ['target', report.target === '' ? '–' : report.target],
             ['classes', report.classes === null ? '–' : report.classes.join(', ')],
             ['trainer', facts.trainer ?? '–'],
             ['parameters', JSON.stringify(facts.params ?? {}).slice(0, 2_000)],
@@ -79,7 +86,7 @@ export function modelCard(report: EvaluationReport, facts: ModelCardFacts): Page
   return {
     title: `Model card: ${facts.name ?? report.target}${facts.number === undefined ? '' : ` version ${facts.number}`}`,
     lead: [
-      `Predicts "${report.target}" (${report.task}). ${report.primary}: ${showInterval(report.metrics[report.primary])} on rows it has not seen.`,
+      `${report.target === '' ? `Says ${SAYS[report.task] ?? 'what it found'}` : `Predicts "${report.target}" (${report.task})`}. ${report.primary}: ${showInterval(report.metrics[report.primary])} on rows it has not seen.`,
     ],
     facts: [],
     sections: sections.filter((section) => section !== undefined),

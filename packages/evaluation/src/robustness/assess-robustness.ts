@@ -39,6 +39,8 @@ export interface RobustnessRequest extends TaskData {
   readonly threshold?: number | undefined;
   /** Named tolerances that replace the defaults. */
   readonly tolerances?: Readonly<Partial<Record<RobustnessTest, number>>> | undefined;
+  /** Tests that are made; all that fit a column by default. */
+  readonly tests?: readonly RobustnessTest[] | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: ((ratio: number) => void) | undefined;
 }
@@ -58,7 +60,7 @@ export async function assessRobustness(request: RobustnessRequest): Promise<Robu
   const rows = sampleRows(frame.rowCount, fields.length, seed);
   const sample = takeRows(frame, rows);
   const before = answersOf(takeData(request, rows), request.threshold);
-  const steps = stepsOf(sample, fields, random);
+  const steps = stepsOf(sample, fields, random, request.tests);
   const entries: RobustnessEntry[] = [];
   for (const [done, step] of steps.entries()) {
     if (signal?.aborted) throw new CancelledError('Measuring robustness was cancelled.');
@@ -79,13 +81,18 @@ function sampleRows(count: number, fieldCount: number, seed: number): Int32Array
   return createRandom(`robustness-rows:${seed}`).sampleWithoutReplacement(count, limit).toSorted();
 }
 
-function stepsOf(sample: Frame, fields: readonly Field[], random: ReturnType<typeof createRandom>): (() => Perturbed | null)[] {
+function stepsOf(
+  sample: Frame,
+  fields: readonly Field[],
+  random: ReturnType<typeof createRandom>,
+  wanted: readonly RobustnessTest[] = RobustnessTest.options,
+): (() => Perturbed | null)[] {
   const single = fields.flatMap((field) =>
-    testsOf(field, sample.columns.get(field.name) as Column).map(
-      (test) => () => perturbColumn(sample, field, test, random.fork(`${test}/${field.name}`)),
-    ),
+    testsOf(field, sample.columns.get(field.name) as Column)
+      .filter((test) => wanted.includes(test))
+      .map((test) => () => perturbColumn(sample, field, test, random.fork(`${test}/${field.name}`))),
   );
-  return [() => perturbByNoise(sample, fields, random.fork('noise')), ...single];
+  return wanted.includes('noise') ? [() => perturbByNoise(sample, fields, random.fork('noise')), ...single] : single;
 }
 
 /** What the model said about the sample, ready to be compared. */

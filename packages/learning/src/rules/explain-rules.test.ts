@@ -100,9 +100,8 @@ describe('an explained decision table', () => {
     }
   });
 
-  test('LR7 a class that is none is refused, and what rules cannot show is said', async () => {
+  test('LR7 a class that is none is refused', async () => {
     const { explain } = await made();
     assert.throws(() => explain({ age: 1 }, { class: 'maybe' }), ExplainRequestError);
-    assert.match(explain({ age: 1 }, { counterfactuals: 1 }).explanation.notes?.[0] ?? '', /no counterfactuals/);
   });
 });

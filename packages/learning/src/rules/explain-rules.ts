@@ -10,7 +10,6 @@ import {
 } from '@slipway/kernel';
 import { z } from 'zod';
 import { ExplainRequestError } from '../errors.ts';
-import { unanswerable } from '../explain/lazy-explainer.ts';
 import { type CompiledRules, compileRules, describeCondition } from './compile-rules.ts';
 import { firstMatches, holdsOf } from './match-rules.ts';
 import { type Condition, parseRules, type RuleTable } from './rule-table.ts';
@@ -80,7 +79,6 @@ export class RulesExplainer {
       .filter(({ rule }) => rule !== decided)
       .toSorted((left, right) => left.conditions.length - right.conditions.length || left.rule - right.rule)
       .slice(0, NEAR_RULES);
-    const notes = unanswerable('A decision table', options);
     return {
       method: 'rules',
       space: probabilities ? 'probability' : 'value',
@@ -91,7 +89,6 @@ export class RulesExplainer {
       contributions: [],
       rest: 0,
       rules: { decided: this.#mention(decided, []), near: near.map(({ rule, conditions }) => this.#mention(rule, conditions)) },
-      ...(notes.length > 0 ? { notes } : {}),
     };
   }
 

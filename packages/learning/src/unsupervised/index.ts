@@ -8,4 +8,4 @@ export {
 } from './contract.ts';
 export type { UnsupervisedOptions } from './fit.ts';
 export { type UnsupervisedRun, runUnsupervised } from './run-unsupervised.ts';
-export { openUnsupervised, readUnsupervised, unsupervisedLoader, type UnsupervisedLoaderDeps } from './servable.ts';
+export { openUnsupervised, openUnsupervisedGraph, readUnsupervised, unsupervisedLoader, type UnsupervisedLoaderDeps } from './servable.ts';

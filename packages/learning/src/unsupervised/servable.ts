@@ -1,8 +1,10 @@
 import {
   type Call,
   CancelledError,
+  type Capacity,
   type Clock,
   Contract,
+  type Frame,
   frameFromRows,
   type Json,
   parseJson,
@@ -11,6 +13,7 @@ import {
   type Row,
   type Servable,
   type ServableLoader,
+  type ServingSettings,
   systemClock,
   type VersionRef,
 } from '@slipway/kernel';
@@ -38,10 +41,10 @@ export interface UnsupervisedLoaderDeps {
 export function unsupervisedLoader(deps: UnsupervisedLoaderDeps, otherwise: ServableLoader): ServableLoader {
   return {
     kind: 'model',
-    async load(project, version) {
+    async load(project, version, serving) {
       const { meta } = await deps.catalog.get(project, version.id);
       const parsed = UnsupervisedVersionMeta.safeParse(meta);
-      if (!parsed.success) return otherwise.load(project, version);
+      if (!parsed.success) return otherwise.load(project, version, serving);
       const metadata = await readUnsupervised(deps, project, parsed.data);
       const path = await deps.objects.localPath(project, parsed.data.onnx);
       // Servable is generic in what it takes; releases hand over whatever passed the input contract.
@@ -49,6 +52,7 @@ export function unsupervisedLoader(deps: UnsupervisedLoaderDeps, otherwise: Serv
         version,
         metadata,
         source: { path },
+        serving: serving ?? {},
         explainer: explainerReader(deps, project, parsed.data.explainer),
         clock: deps.clock ?? systemClock,
       })) as Servable;
@@ -79,27 +83,50 @@ export interface OpenUnsupervisedOptions {
   readonly source: { readonly path: string } | { readonly bytes: Uint8Array };
   /** Reads the stored explainer; called when an explanation is first asked for. */
   readonly explainer?: (() => Promise<Uint8Array>) | undefined;
+  readonly serving?: ServingSettings | undefined;
   readonly clock?: Pick<Clock, 'monotonicMs'>;
 }
 
-/** A model without a target as a servable: clusters, components or scores of rows. */
-export async function openUnsupervised(options: OpenUnsupervisedOptions): Promise<Servable<Row, UnsupervisedAnswer>> {
-  const { metadata, version, source, clock = systemClock } = options;
+/** A model without a target, ready to answer. */
+export interface UnsupervisedGraph {
+  readonly capacity: Capacity;
+  answersOfRows(rows: readonly Row[]): Promise<UnsupervisedAnswer[]>;
+  answersOfFrame(frame: Frame): Promise<UnsupervisedAnswer[]>;
+  close(): Promise<void>;
+}
+
+export async function openUnsupervisedGraph({
+  metadata,
+  source,
+  serving,
+}: Pick<OpenUnsupervisedOptions, 'metadata' | 'source' | 'serving'>): Promise<UnsupervisedGraph> {
   const width = metadata.task === 'cluster' ? metadata.count : metadata.task === 'reduce' ? metadata.count + 1 : metadata.features.length;
-  const model = await openModel({ ...source, metadata: graphMetadata(metadata.contract, width) });
-  const answers = async (rows: readonly Row[]): Promise<UnsupervisedAnswer[]> => {
-    if (metadata.task === 'anomaly') {
-      const { values = new Float64Array(0) } = await model.predictRows(rows);
-      return Array.from(values, (score) => scoreAnswer(score, metadata.threshold ?? 1));
-    }
-    const { values } = await model.features(frameFromRows(metadata.contract, rows));
-    return rows.map((_, row) => {
+  const model = await openModel({ ...source, metadata: graphMetadata(metadata.contract, width), ...(serving ? { serving } : {}) });
+  const scores = ({ values = new Float64Array(0) }: { readonly values?: Float64Array }) =>
+    Array.from(values, (score) => scoreAnswer(score, metadata.threshold ?? 1));
+  const answersOfFrame = async (frame: Frame): Promise<UnsupervisedAnswer[]> => {
+    if (metadata.task === 'anomaly') return scores(await model.predict(frame));
+    const { values } = await model.features(frame);
+    return Array.from({ length: frame.rowCount }, (_, row) => {
       const own = Array.from(values.subarray(row * width, (row + 1) * width));
       return metadata.task === 'cluster'
         ? clusterAnswer(own)
         : { prediction: own.at(-1) ?? 0, components: own.slice(0, -1), residual: own.at(-1) ?? 0 };
     });
   };
+  return {
+    capacity: model.capacity,
+    answersOfFrame,
+    answersOfRows: async (rows) =>
+      metadata.task === 'anomaly' ? scores(await model.predictRows(rows)) : answersOfFrame(frameFromRows(metadata.contract, rows)),
+    close: async () => model.close(),
+  };
+}
+
+/** A model without a target as a servable: clusters, components or scores of rows. */
+export async function openUnsupervised(options: OpenUnsupervisedOptions): Promise<Servable<Row, UnsupervisedAnswer>> {
+  const { metadata, version, clock = systemClock } = options;
+  const graph = await openUnsupervisedGraph(options);
   return {
     version,
     input: metadata.contract,
@@ -109,7 +136,7 @@ export async function openUnsupervised(options: OpenUnsupervisedOptions): Promis
       const refused = calls.map((call) => refusalOf(call, nowMs));
       const live = calls.filter((_, index) => refused[index] === undefined);
       try {
-        const found = live.length === 0 ? [] : await answers(live.map((call) => call.input));
+        const found = live.length === 0 ? [] : await graph.answersOfRows(live.map((call) => call.input));
         let next = 0;
         return refused.map((error): Result<UnsupervisedAnswer> =>
           error ? { status: 'error', error } : resultOf(found[next++] as UnsupervisedAnswer),
@@ -123,7 +150,8 @@ export async function openUnsupervised(options: OpenUnsupervisedOptions): Promis
       const explainer = new UnsupervisedExplainer(unpackUnsupervisedExplainer(bytes), metadata.contract);
       return (row, asked) => explainer.explain(row, asked);
     }),
-    dispose: async () => model.close(),
+    capacity: graph.capacity,
+    dispose: () => graph.close(),
   };
 }
 

@@ -11,14 +11,15 @@ import {
 } from '@slipway/evaluation';
 import { EvaluationReport } from '@slipway/evaluation/contract';
 import { InvalidError, NotFoundError } from '@slipway/kernel';
-import { ForecastMetadata } from '@slipway/learning';
+import { ForecastMetadata, UnsupervisedMetadata } from '@slipway/learning';
 import { ModelMetadata } from '@slipway/models';
 import { FieldSketch, type FieldSketchJson } from '@slipway/statistics';
 import { z } from 'zod';
 import { ForecasterMeta } from '../forecast/forecast-state.ts';
 import { getJson } from '../json-object.ts';
 import type { LaunchDeps } from '../launch-deps.ts';
-import { LaunchedModelMeta, ReportMeta } from '../launch-state.ts';
+import { AnyModelMeta, LaunchedModelMeta, ReportMeta } from '../launch-state.ts';
+import { UnsupervisedMeta } from '../unsupervised/unsupervised-state.ts';
 
 /** Fields of the drift reference that a page shows, bars of a number, and values of a text. */
 const REFERENCE_FIELD_LIMIT = 24;
@@ -91,14 +92,14 @@ export async function reportDocument(deps: LaunchDeps, project: string, found: F
 
 async function factsOf(deps: LaunchDeps, project: string, id: string): Promise<PageFacts> {
   const version = await deps.catalog.get(project, id);
-  const meta = LaunchedModelMeta.safeParse(version.meta).data;
+  const meta = AnyModelMeta.safeParse(version.meta).data;
   const { name, number, createdAtMs } = version;
   const common = { name, number, version: id, createdAtMs };
   if (!meta) return common;
   return {
     ...common,
     trainer: meta.trainer,
-    leaderboard: await optional(getJson(deps.objects, project, meta.leaderboard, Candidates)),
+    leaderboard: meta.leaderboard === undefined ? undefined : await optional(getJson(deps.objects, project, meta.leaderboard, Candidates)),
     reference: meta.referenceSketches === undefined ? undefined : await optional(referenceOf(deps, project, meta.referenceSketches)),
   };
 }
@@ -149,6 +150,8 @@ export async function cardDocument(deps: LaunchDeps, project: string, reference:
   if (version.kind === 'dataset') return datasetDocument(deps, project, version);
   const forecaster = ForecasterMeta.safeParse(version.meta).data;
   if (forecaster) return forecasterCard(deps, project, version, forecaster);
+  const targetless = UnsupervisedMeta.safeParse(version.meta).data;
+  if (targetless) return targetlessCard(deps, project, version, targetless);
   const meta = LaunchedModelMeta.safeParse(version.meta).data;
   if (!meta) throw new NotFoundError(`The version "${reference}" has no card.`, { help: 'Models made by a launch and datasets have one.' });
   const found = await findReport(deps, project, version.id);
@@ -184,6 +187,18 @@ async function forecasterCard(deps: LaunchDeps, project: string, version: Versio
       { name: target, type: 'float64', role: 'target' },
       ...covariates.map((name) => ({ name, type: 'float64', role: 'known' })),
     ],
+  });
+}
+
+async function targetlessCard(deps: LaunchDeps, project: string, version: Version, meta: UnsupervisedMeta): Promise<PageDocument> {
+  const { contract, params } = await getJson(deps.objects, project, meta.metadata, UnsupervisedMetadata);
+  return modelCard(await loadReport(deps, project, await findReport(deps, project, version.id)), {
+    ...(await factsOf(deps, project, version.id)),
+    principal: version.principal,
+    params,
+    seed: meta.seed,
+    dataset: await trainingData(deps, project, version.id),
+    inputs: contract.fields.map(({ name, type, role }) => ({ name, type, role })),
   });
 }
 

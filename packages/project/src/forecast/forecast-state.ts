@@ -31,6 +31,8 @@ export const ForecasterMeta = z.object({
   metadata: z.string(),
   state: z.string(),
   evidence: z.string(),
+  /** SHA-256 of what explains its answers; absent for older versions. */
+  explainer: z.string().optional(),
   task: z.literal('forecast'),
   target: z.string(),
   trainer: z.string(),

@@ -245,12 +245,14 @@ async function storeForecaster(
   const evidence = ForecastEvidence.parse({ ...assessed, resamples: RESAMPLES });
   const metadata = forecastMetadata(run.forecaster, { target, time, series, frequency: table.frequency, level, seed: planned.seed });
   const onnx = await deps.objects.put(project, run.bytes);
+  const explainer = await deps.objects.put(project, run.explainer);
   return {
     format: 'slipway.forecast/1',
     onnx: onnx.sha256,
     metadata: await putJson(deps.objects, project, metadata),
     state: await putJson(deps.objects, project, stateOf(run.forecaster, table.series)),
     evidence: await putJson(deps.objects, project, evidence),
+    explainer: explainer.sha256,
     task: 'forecast',
     target,
     trainer: 'forecaster',

@@ -28,6 +28,9 @@ export const UnsupervisedMeta = z.object({
   onnx: z.string(),
   metadata: z.string(),
   evidence: z.string(),
+  /** SHA-256 of what explains its answers, and of the sketches monitors compare with; absent for older versions. */
+  explainer: z.string().optional(),
+  referenceSketches: z.string().optional(),
   task: z.enum(['cluster', 'reduce', 'anomaly']),
   trainer: z.string(),
   seed: z.int(),

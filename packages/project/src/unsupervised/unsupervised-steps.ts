@@ -1,6 +1,7 @@
 import {
   EvaluationReport,
   type GateDefinition,
+  type RobustnessSection,
   PARITY_REGRESSION_ERROR_MAX,
   checkGates,
   decideGates,
@@ -13,6 +14,7 @@ import {
   UnsupervisedMetadata,
   UnsupervisedVersionMeta,
   openUnsupervised,
+  openUnsupervisedGraph,
   readUnsupervised,
   runUnsupervised,
   type UnsupervisedRun,
@@ -26,6 +28,7 @@ import { CONTAMINATION_DEFAULT, type UnsupervisedDefinition } from './contract.t
 import type { UnsupervisedRows } from './unsupervised-data.ts';
 import { UnsupervisedEvidence, UnsupervisedMeta, UnsupervisedPlanStep, type UnsupervisedStep } from './unsupervised-state.ts';
 import { reportOnce } from '../report-once.ts';
+import { holdOfAnswers, unsupervisedReference } from './answers-of-rows.ts';
 
 /** Raised when the same recipe would give another model. */
 const CODE_VERSION = 1;
@@ -155,7 +158,7 @@ export async function unsupervisedStep(
       onProgress: (ratio, message) => void context.progress({ phase: 'train', ratio, message }).catch(() => {}),
     },
   );
-  const meta = await store(deps, context, definition, planned, run);
+  const meta = await store(deps, context, definition, planned, { run, rows });
   const recipe = recipeOf(definition, { ...planned, count: run.count });
   const { version, created } = await deps.records.transaction((tx) =>
     deps.catalog.register(tx, {
@@ -178,7 +181,7 @@ async function store(
   { project }: WorkflowContext,
   definition: LaunchDefinition,
   planned: UnsupervisedPlanStep,
-  run: UnsupervisedRun,
+  { run, rows }: { readonly run: UnsupervisedRun; readonly rows: UnsupervisedRows },
 ): Promise<UnsupervisedMeta> {
   const { task, label, contamination = CONTAMINATION_DEFAULT } = optionsOf(definition);
   const { seed } = planned;
@@ -223,11 +226,14 @@ async function store(
     ],
   };
   const onnx = await deps.objects.put(project, run.bytes);
+  const explainer = await deps.objects.put(project, run.explainer);
   return {
     format: 'slipway.unsupervised/1',
     onnx: onnx.sha256,
     metadata: await putJson(deps.objects, project, metadata),
     evidence: await putJson(deps.objects, project, evidence),
+    explainer: explainer.sha256,
+    referenceSketches: await putJson(deps.objects, project, await unsupervisedReference(metadata, run.bytes, rows)),
     task,
     trainer: TRAINERS[task],
     seed,
@@ -256,7 +262,7 @@ export async function unsupervisedReportStep(
   return reportOnce(deps, context, place, async () => {
     const meta = UnsupervisedMeta.parse((await deps.catalog.get(project, made.version)).meta);
     const evidence = await getJson(deps.objects, project, meta.evidence, UnsupervisedEvidence);
-    return reportOf(definition, planned, meta, evidence, await measure(deps, project, made.version, meta, await state.rows()));
+    return reportOf(definition, planned, meta, evidence, await measure(deps, context, made.version, meta, await state.rows()));
   });
 }
 
@@ -267,7 +273,7 @@ function reportOf(
   planned: UnsupervisedPlanStep,
   meta: UnsupervisedMeta,
   { metrics, baseline, section, notes }: UnsupervisedEvidence,
-  latency: { readonly p50Ms: number; readonly p95Ms: number },
+  { latency, robustness }: Measured,
 ): EvaluationReport {
   const gates = unsupervisedGates(definition);
   // The baseline is one number; what varies is the model's.
@@ -279,7 +285,7 @@ function reportOf(
     }),
   );
   const primary = primaryMetric(meta.task);
-  const facts = { metrics, improvements, parity: meta.parity, leaks: [], acceptedLeaks: [], latency };
+  const facts = { metrics, improvements, parity: meta.parity, leaks: [], acceptedLeaks: [], latency, robustness };
   return EvaluationReport.parse({
     format: 'slipway.report/1',
     task: meta.task,
@@ -303,7 +309,8 @@ function reportOf(
     leakage: [],
     acceptedLeaks: [],
     parity: meta.parity,
-    latency: { p50Ms: latency.p50Ms, p95Ms: latency.p95Ms },
+    latency,
+    robustness,
     gatesHash: planned.gatesHash,
     gates: decideGates(gates, facts),
     notes: [
@@ -314,11 +321,47 @@ function reportOf(
   });
 }
 
-/** Single calls as production would make them. */
-async function measure(deps: LaunchDeps, project: string, version: string, meta: UnsupervisedMeta, { test }: UnsupervisedRows) {
+/** What is found by asking the stored graph. */
+interface Measured {
+  readonly latency: { readonly p50Ms: number; readonly p95Ms: number };
+  readonly robustness: RobustnessSection | null;
+}
+
+async function measure(
+  deps: LaunchDeps,
+  { project, signal }: WorkflowContext,
+  version: string,
+  meta: UnsupervisedMeta,
+  { test }: UnsupervisedRows,
+): Promise<Measured> {
   const metadata = await readUnsupervised(deps, project, UnsupervisedVersionMeta.parse(meta));
-  const { kind: _, ...reference } = await deps.catalog.get(project, version);
   const source = { path: await deps.objects.localPath(project, meta.onnx) };
+  const latency = await measureLatency(deps, { project, version, metadata, source }, test);
+  const graph = await openUnsupervisedGraph({ metadata, source });
+  try {
+    return { latency, robustness: await holdOfAnswers(metadata, graph, test, { seed: meta.seed, signal }) };
+  } finally {
+    await graph.close();
+  }
+}
+
+/** Single calls as production would make them. */
+async function measureLatency(
+  deps: LaunchDeps,
+  {
+    project,
+    version,
+    metadata,
+    source,
+  }: {
+    readonly project: string;
+    readonly version: string;
+    readonly metadata: UnsupervisedMetadata;
+    readonly source: { readonly path: string };
+  },
+  test: UnsupervisedRows['test'],
+): Promise<Measured['latency']> {
+  const { kind: _, ...reference } = await deps.catalog.get(project, version);
   const servable = await openUnsupervised({ version: { ...reference, kind: 'model' }, metadata, source });
   const rows: Row[] = rowsOf(
     metadata.contract,
