@@ -71,6 +71,8 @@ export {
   QUEUE_ROWS_MAX,
   ServingSettings,
   THREADS_MAX,
+  readDeadline,
+  readPriority,
   type CallWish,
   type Capacity,
 } from './serving.ts';

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { PlatformError } from './errors.ts';
+import { InvalidError, type PlatformError } from './errors.ts';
 
 /** Who goes first where calls wait: people and programs that wait for the answer, or work that may take its time. */
 export const Priority = z.enum(['interactive', 'batch']);
@@ -58,4 +58,24 @@ export interface Capacity {
   readonly queuedRows: number;
   /** Why a call would be refused right now, or undefined; computes nothing and keeps nothing. */
   refusal(wish: CallWish): PlatformError | undefined;
+}
+
+/** What a call's headers say of its priority. @throws {InvalidError} naming the header and what it may hold. */
+export function readPriority(header: string | undefined): Priority | undefined {
+  if (header === undefined || header === 'interactive' || header === 'batch') return header;
+  throw wrongHeader(PRIORITY_HEADER, '"interactive" or "batch"', header);
+}
+
+/** The monotonic time until which a call's headers say that its answer is worth waiting for. @throws {InvalidError} */
+export function readDeadline(header: string | undefined, nowMs: number): number | undefined {
+  if (header === undefined) return undefined;
+  const value = /^\d{1,7}$/.test(header) ? Number(header) : Number.NaN;
+  if (value >= 1 && value <= DEADLINE_MS_MAX) return nowMs + value;
+  throw wrongHeader(DEADLINE_HEADER, `whole milliseconds, 1 to ${DEADLINE_MS_MAX}`, header);
+}
+
+function wrongHeader(header: string, expected: string, got: string): InvalidError {
+  return new InvalidError(`The header ${header} must be ${expected}, got "${got.slice(0, 60).toWellFormed()}".`, {
+    details: { problems: [{ field: header, expected, got: got.slice(0, 60).toWellFormed() }] },
+  });
 }

@@ -7,8 +7,11 @@ import {
   InvalidError,
   type Invocation,
   type Json,
+  OverloadedError,
   type Part,
+  type PlatformError,
   type Principal,
+  type Priority,
   type RecordingPolicy,
   type Result,
   type Row,
@@ -17,7 +20,8 @@ import {
 import { SHADOW_ARM } from '@slipway/telemetry';
 import { CALL_ROWS_LIMIT } from './contract.ts';
 import { CallInvalidError, ServableFailedError, TooManyRowsError } from './errors.ts';
-import type { LiveRoute, LoadedRevision, Routing } from './routing.ts';
+import type { LiveRoute, Routing } from './routing.ts';
+import type { LoadedRevision } from './servable-cache.ts';
 import { chooseArm, unitPoint } from './traffic.ts';
 import { type Explained, explainAnswered, explainInvocation, requireExplainable } from './explain.ts';
 
@@ -40,7 +44,10 @@ export interface AnswerRequest {
   readonly subject?: string | undefined;
   readonly eventTime?: string | number | undefined;
   readonly signal?: AbortSignal | undefined;
+  /** Monotonic time after which nobody waits for the answer any more. */
   readonly deadlineMs?: number | undefined;
+  /** Default interactive. */
+  readonly priority?: Priority | undefined;
   readonly traceparent?: string | undefined;
   /** Asks for the reasons too; they are told after the call was recorded, and are not part of the record. */
   readonly explain?: ExplainOptions | undefined;
@@ -57,7 +64,15 @@ export interface Answered {
   }[];
 }
 
+/** What is known of a call before its body has been read. */
+export type CallAhead = Pick<AnswerRequest, 'project' | 'release' | 'priority' | 'deadlineMs'>;
+
 export interface Answering {
+  /**
+   * Refuses a call that would be refused anyway, before anything is spent on it; a release that is not in memory refuses nobody
+   * here. @throws {OverloadedError} when its queue is full or too slow for the deadline.
+   */
+  admit(call: CallAhead): void;
   /** Answers a call: resolve, check in, invoke, record, then reply. One result per input. */
   answer(request: AnswerRequest): Promise<Answered>;
   /** Streams one call; the invocation is recorded before the last part is given out. */
@@ -80,6 +95,8 @@ export interface AnswerDeps {
   readonly nextInvocationId: () => string;
   /** A number in 0..1 that spreads calls without a unit over the arms. */
   readonly draw: () => number;
+  /** Told of every call that was refused for the sake of the others; these are not recorded. */
+  readonly onShed?: (error: PlatformError, call: Pick<AnswerRequest, 'project' | 'release'>) => void;
 }
 
 interface Admitted {
@@ -96,6 +113,7 @@ interface Admitted {
 export function createAnswering(deps: AnswerDeps): Answering {
   const mirrors = new Mirroring(deps);
   return {
+    admit: (call) => admitAhead(deps, call),
     async answer(request) {
       const startedMs = deps.clock.monotonicMs();
       checkSize(request);
@@ -108,6 +126,8 @@ export function createAnswering(deps: AnswerDeps): Answering {
       const { loaded, calls } = admitted;
       if (request.explain) requireExplainable(loaded, calls.length);
       const results = await invokeSafely(admitted);
+      const shed = shedBy(results);
+      if (shed) return refuse(deps, shed, request);
       await record(deps, request, admitted, results);
       if (route.mirrors.length > 0) mirrors.offer(request, admitted, calls);
       const explained = request.explain && (await explainAnswered(loaded, calls, results, request.explain));
@@ -147,6 +167,34 @@ export function createAnswering(deps: AnswerDeps): Answering {
   };
 }
 
+/** Every arm must refuse: which one would answer is known once the call's unit is. */
+function admitAhead(deps: AnswerDeps, call: CallAhead): void {
+  const route = deps.routing.peek(call.project, call.release);
+  if (!route) return;
+  const wish = { rowCount: 1, priority: call.priority ?? 'interactive', deadlineMs: call.deadlineMs } as const;
+  let refused: PlatformError | undefined;
+  for (const arm of route.arms) {
+    refused = route.loaded.get(arm.revision)?.servable.capacity?.refusal(wish);
+    if (!refused) return;
+  }
+  if (refused) refuse(deps, refused, call);
+}
+
+/**
+ * The refusal of a call that its servable did not take up. It is counted and not recorded: no version answered, so there is
+ * nothing for a rollout to compare, and writing it would spend what is short.
+ */
+function shedBy(results: readonly Result<unknown>[]): OverloadedError | undefined {
+  const [first] = results;
+  if (first?.status !== 'error' || !(first.error instanceof OverloadedError)) return undefined;
+  return results.every((result) => result.status === 'error' && result.error instanceof OverloadedError) ? first.error : undefined;
+}
+
+function refuse(deps: AnswerDeps, error: PlatformError, call: Pick<AnswerRequest, 'project' | 'release'>): never {
+  deps.onShed?.(error, call);
+  throw error;
+}
+
 function checkSize({ inputs }: AnswerRequest): void {
   if (inputs.length <= CALL_ROWS_LIMIT) return;
   throw new TooManyRowsError(`A call may hold ${CALL_ROWS_LIMIT} rows, this one has ${inputs.length}.`, {
@@ -184,6 +232,7 @@ class AnswerContext implements CallContext {
   readonly invocation: string;
   readonly principal: Principal;
   readonly deadlineMs: number | undefined;
+  readonly priority: Priority | undefined;
   readonly traceparent: string | undefined;
   readonly parts: CallContext['parts'];
   readonly #request: AnswerRequest;
@@ -192,6 +241,7 @@ class AnswerContext implements CallContext {
     this.invocation = invocation;
     this.principal = request.principal;
     this.deadlineMs = request.deadlineMs;
+    this.priority = request.priority;
     this.traceparent = request.traceparent;
     this.parts = parts;
     this.#request = request;
@@ -317,6 +367,8 @@ class Mirroring {
     const problems = loaded.validator.check(request.inputs);
     const refused = { status: 'error' as const, error: new CallInvalidError(problems) };
     const results = problems.length > 0 ? calls.map(() => refused) : await invokeSafely(mirrored);
+    // Refused for the sake of callers: one call less to compare, not a failure of the revision on trial.
+    if (shedBy(results)) return;
     const lines = results.map((result, row) => ({
       ...invocationLine(this.#deps, request, mirrored, row, result),
       parent: originals[row]?.context.invocation ?? null,
@@ -325,7 +377,7 @@ class Mirroring {
   }
 }
 
-/** The request without what ends with its reply. */
+/** The request without what ends with its reply, behind all that somebody waits for. */
 function callWithoutCaller({
   project,
   release,
@@ -337,5 +389,5 @@ function callWithoutCaller({
   eventTime,
   traceparent,
 }: AnswerRequest): AnswerRequest {
-  return { project, release, principal, requestId, inputs, unit, subject, eventTime, traceparent };
+  return { project, release, principal, requestId, inputs, unit, subject, eventTime, traceparent, priority: 'batch' };
 }

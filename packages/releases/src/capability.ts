@@ -4,13 +4,18 @@ import {
   ExplainOptions,
   InvalidError,
   type Invocation,
+  DEADLINE_HEADER,
   JsonShape,
   Name,
+  PRIORITY_HEADER,
   PageQuery,
   RawReply,
   type Result,
   type Route,
   defineRoute,
+  readDeadline,
+  readPriority,
+  systemClock,
   toRfc3339,
 } from '@slipway/kernel';
 import { z } from 'zod';
@@ -50,6 +55,8 @@ interface ReleasesRouteDeps {
   readonly audit: Audit;
   readonly rollouts: Rollouts;
   readonly replays: ReplayDeps;
+  /** Default the process's own. */
+  readonly monotonicMs?: () => number;
   /** A recorded call by id. */
   readonly invocation: (project: string, id: string) => Promise<Invocation>;
 }
@@ -63,7 +70,7 @@ export function releasesCapability(deps: ReleasesRouteDeps): Capability {
       ...managementRoutes(deps),
       ...rolloutRoutes(rollouts),
       ...replayRoutes(replays),
-      ...callRoutes(deps.answering),
+      ...callRoutes(deps.answering, deps.monotonicMs ?? systemClock.monotonicMs),
       explainRoute(deps),
     ],
     workflows: [rolloutWorkflow(rollouts), replayWorkflow(replays)],
@@ -142,7 +149,11 @@ async function history(audit: Audit, project: string, name: string): Promise<Rel
   };
 }
 
-function callRoutes(answering: Answering): Route[] {
+function callRoutes(answering: Answering, nowMs: () => number): Route[] {
+  const admit = (call: { readonly project: string; readonly params: { readonly name: string }; readonly header: Header }) => {
+    const { project, params, header } = call;
+    answering.admit({ project, release: params.name, ...wishOf(header, nowMs()) });
+  };
   return [
     defineRoute({
       method: 'POST',
@@ -153,12 +164,13 @@ function callRoutes(answering: Answering): Route[] {
       body: PredictRequest,
       bodyLimitBytes: CALL_BODY_LIMIT_BYTES,
       fast: true,
+      admit,
       response: PredictReply,
       handle: async (call) => {
         const { body, bodyText } = call;
         const inputText =
           bodyText === undefined || body.rows.length > 1 || body.explain !== undefined ? undefined : onlyRowText(bodyText, body.rows[0]);
-        return predictReply(await answering.answer(new PredictCall(call, body, inputText)));
+        return predictReply(await answering.answer(new PredictCall(call, body, { inputText, nowMs: nowMs() })));
       },
     }),
     defineRoute({
@@ -169,9 +181,17 @@ function callRoutes(answering: Answering): Route[] {
       params: NameParams,
       body: InvokeRequest,
       bodyLimitBytes: CALL_BODY_LIMIT_BYTES,
+      admit,
       response: InvokeReply,
       handle: async (call) =>
-        invokeReply(await answering.answer({ ...callerOf(call), inputs: [call.body.input], ...detailsOf(call.body) })),
+        invokeReply(
+          await answering.answer({
+            ...callerOf(call),
+            ...wishOf(call.header, nowMs()),
+            inputs: [call.body.input],
+            ...detailsOf(call.body),
+          }),
+        ),
     }),
     defineRoute({
       method: 'POST',
@@ -183,9 +203,19 @@ function callRoutes(answering: Answering): Route[] {
       bodyLimitBytes: CALL_BODY_LIMIT_BYTES,
       response: JsonShape,
       handle: async (call) =>
-        new RawReply(sseOf(answering.stream({ ...callerOf(call), inputs: [call.body.input], ...detailsOf(call.body) })), {
-          contentType: 'text/event-stream',
-        }),
+        new RawReply(
+          sseOf(
+            answering.stream({
+              ...callerOf(call),
+              ...wishOf(call.header, nowMs()),
+              inputs: [call.body.input],
+              ...detailsOf(call.body),
+            }),
+          ),
+          {
+            contentType: 'text/event-stream',
+          },
+        ),
     }),
   ];
 }
@@ -223,18 +253,23 @@ class PredictCall implements AnswerRequest {
   readonly subject: string | undefined;
   readonly eventTime: string | number | undefined;
   readonly explain: AnswerRequest['explain'];
+  readonly priority: AnswerRequest['priority'];
+  readonly deadlineMs: number | undefined;
   readonly #call: { readonly signal?: AbortSignal | undefined };
 
   constructor(
     call: Caller & { readonly params: { readonly name: string }; header: (name: string) => string | undefined },
     body: PredictBody,
-    inputText: string | undefined,
+    { inputText, nowMs }: { readonly inputText: string | undefined; readonly nowMs: number },
   ) {
+    const { header } = call;
     this.project = call.project;
     this.principal = call.principal;
     this.requestId = call.requestId;
     this.release = call.params.name;
-    this.traceparent = call.header('traceparent');
+    this.traceparent = header('traceparent');
+    this.priority = readPriority(header(PRIORITY_HEADER));
+    this.deadlineMs = readDeadline(header(DEADLINE_HEADER), nowMs);
     this.inputs = body.rows;
     this.inputText = inputText;
     this.unit = body.unit;
@@ -247,6 +282,13 @@ class PredictCall implements AnswerRequest {
   get signal(): AbortSignal | undefined {
     return this.#call.signal;
   }
+}
+
+type Header = (name: string) => string | undefined;
+
+/** How pressing a call is, by its headers. */
+function wishOf(header: Header, nowMs: number): Pick<AnswerRequest, 'priority' | 'deadlineMs'> {
+  return { priority: readPriority(header(PRIORITY_HEADER)), deadlineMs: readDeadline(header(DEADLINE_HEADER), nowMs) };
 }
 
 type Caller = Pick<AnswerRequest, 'project' | 'principal' | 'requestId' | 'signal'>;

@@ -1,4 +1,4 @@
-import { ExplainOptions, Explanation, JsonShape, Name, RecordingPolicy, pageOf } from '@slipway/kernel';
+import { ExplainOptions, Explanation, JsonShape, Name, RecordingPolicy, ServingSettings, pageOf } from '@slipway/kernel';
 import { z } from 'zod';
 
 /** Rows of one call; larger work belongs in a batch run. */
@@ -25,6 +25,8 @@ export const Revision = z.object({
   kind: z.string(),
   parts: z.record(z.string(), z.string()),
   recording: RecordingPolicy,
+  /** How the version is run; what is left out is chosen by measuring. */
+  serving: ServingSettings.optional(),
   run: z.string().nullable(),
   principal: z.string(),
   createdAt: z.string(),

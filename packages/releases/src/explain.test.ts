@@ -13,7 +13,8 @@ import {
 } from '@slipway/kernel';
 import { describe, test } from 'vitest';
 import { explainAnswered, explainInvocation, requireExplainable } from './explain.ts';
-import type { LoadedRevision, Routing } from './routing.ts';
+import type { Routing } from './routing.ts';
+import type { LoadedRevision } from './servable-cache.ts';
 import { fakeModel } from './testing/index.ts';
 
 const principal: Principal = { id: 'prn_1', project: 'prj_1', role: 'service', instance: false, label: 'test' };

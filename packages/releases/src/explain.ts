@@ -9,7 +9,8 @@ import {
   type Result,
 } from '@slipway/kernel';
 import { CallInvalidError, NotExplainableError, ServableFailedError, TooManyRowsError } from './errors.ts';
-import type { LoadedRevision, Routing } from './routing.ts';
+import type { Routing } from './routing.ts';
+import type { LoadedRevision } from './servable-cache.ts';
 
 /** Why an answer is what it is, or why that cannot be said; the answer itself stands either way. */
 export type Explained = { readonly explanation: Explanation } | { readonly error: PlatformError };

@@ -56,4 +56,8 @@ create unique index releases_rollout_active on releases_rollout (release_id) whe
 create index releases_rollout_release on releases_rollout (project, release_id, started_at_ms);
 `,
   },
+  {
+    id: '0003_serving',
+    sql: "alter table releases_revision add column serving jsonb not null default '{}';",
+  },
 ];

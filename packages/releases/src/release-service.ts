@@ -1,6 +1,15 @@
 import type { Audit } from '@slipway/audit';
 import type { Catalog } from '@slipway/catalog';
-import { type Clock, type Ids, type Page, type RecordingPolicy, type ServableKind } from '@slipway/kernel';
+import {
+  type Clock,
+  type Ids,
+  type Json,
+  type Page,
+  type RecordingPolicy,
+  type ServableKind,
+  type ServingSettings,
+  canonicalJson,
+} from '@slipway/kernel';
 import type { Records, Tx } from '@slipway/records';
 import type { Arm, Release, ReleaseDetail, Revision } from './contract.ts';
 import { ReleaseNotFoundError, RevisionNotFoundError, RollbackError } from './errors.ts';
@@ -36,6 +45,7 @@ export interface PublishRequest {
   readonly kind: ServableKind;
   readonly parts?: Readonly<Record<string, string>>;
   readonly recording?: RecordingPolicy;
+  readonly serving?: ServingSettings | undefined;
   readonly environment?: string;
   readonly run: string | null;
   readonly principal: string;
@@ -98,6 +108,7 @@ async function publish(deps: ReleaseDeps, tx: Tx, request: PublishRequest): Prom
   const number = (revisions[0]?.number ?? 0) + 1;
   const parts = request.parts ?? {};
   const recording = request.recording ?? 'full';
+  const serving = request.serving ?? {};
   const { version, kind, run, principal } = request;
   await insertRevision(tx, {
     project,
@@ -108,6 +119,7 @@ async function publish(deps: ReleaseDeps, tx: Tx, request: PublishRequest): Prom
     kind,
     parts,
     recording,
+    serving,
     run,
     principal,
     nowMs,
@@ -121,9 +133,24 @@ async function publish(deps: ReleaseDeps, tx: Tx, request: PublishRequest): Prom
     type: 'releases.revision.created',
     principal,
     subject: { kind: 'release', id: name },
-    data: { revision: number, version, parts, recording, run, from: live?.number ?? null, live: !held, reason: request.reason ?? null },
+    data: {
+      revision: number,
+      version,
+      parts,
+      recording,
+      ...(request.serving ? { serving: settingsJson(serving) } : {}),
+      run,
+      from: live?.number ?? null,
+      live: !held,
+      reason: request.reason ?? null,
+    },
   });
   return { release: name, revision: number, created: true, live: !held };
+}
+
+/** Only what is set: an undefined setting is none. */
+function settingsJson(serving: ServingSettings): Json {
+  return JSON.parse(canonicalJson(serving)) as Json;
 }
 
 /** What was rolled back is not tried again by itself: with a rollout the newest revision counts as well as the live one. */
@@ -137,6 +164,7 @@ function samePins(revision: Revision, request: PublishRequest): boolean {
   return (
     revision.version === request.version &&
     revision.recording === (request.recording ?? 'full') &&
+    canonicalJson(revision.serving ?? {}) === canonicalJson(request.serving ?? {}) &&
     parts.length === Object.keys(revision.parts).length &&
     parts.every(([part, version]) => revision.parts[part] === version)
   );

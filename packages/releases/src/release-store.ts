@@ -1,4 +1,4 @@
-import { RecordingPolicy, toRfc3339 } from '@slipway/kernel';
+import { RecordingPolicy, ServingSettings, toRfc3339 } from '@slipway/kernel';
 import type { Db, Tx } from '@slipway/records';
 import { sql } from 'kysely';
 import { z } from 'zod';
@@ -25,6 +25,7 @@ declare module '@slipway/records' {
       kind: string;
       parts: string;
       recording: string;
+      serving: string;
       run: string | null;
       principal: string;
       created_at_ms: number;
@@ -50,6 +51,7 @@ const RevisionRow = z.object({
   kind: z.string(),
   parts: z.record(z.string(), z.string()),
   recording: RecordingPolicy,
+  serving: ServingSettings,
   run: z.string().nullable(),
   principal: z.string(),
   created_at_ms: z.coerce.number(),
@@ -61,8 +63,9 @@ function toRelease(row: z.infer<typeof ReleaseRow>): Release {
 }
 
 function toRevision(row: z.infer<typeof RevisionRow>): Revision {
-  const { release_name, created_at_ms, ...rest } = row;
-  return { ...rest, release: release_name, createdAt: toRfc3339(created_at_ms) };
+  const { release_name, created_at_ms, serving, ...rest } = row;
+  const own = Object.keys(serving).length > 0 ? { serving } : {};
+  return { ...rest, ...own, release: release_name, createdAt: toRfc3339(created_at_ms) };
 }
 
 const RELEASE_COLUMNS = sql.raw('id, name, environment, traffic, mirrors, created_at_ms, updated_at_ms');
@@ -104,7 +107,7 @@ export async function saveTraffic(
 /** Revisions of a release, newest first. */
 export async function listRevisionRows(db: Db | Tx, project: string, name: string, limit: number): Promise<Revision[]> {
   const { rows } =
-    await sql`select v.id, r.name as release_name, v.number, v.version, v.kind, v.parts, v.recording, v.run, v.principal, v.created_at_ms
+    await sql`select v.id, r.name as release_name, v.number, v.version, v.kind, v.parts, v.recording, v.serving, v.run, v.principal, v.created_at_ms
     from releases_revision v join releases_release r on r.id = v.release_id
     where r.project = ${project} and v.project = ${project} and r.name = ${name}
     order by v.number desc limit ${limit}`.execute(db);
@@ -113,7 +116,7 @@ export async function listRevisionRows(db: Db | Tx, project: string, name: strin
 
 export async function findRevisionRow(db: Db | Tx, project: string, name: string, number: number): Promise<Revision | undefined> {
   const { rows } =
-    await sql`select v.id, r.name as release_name, v.number, v.version, v.kind, v.parts, v.recording, v.run, v.principal, v.created_at_ms
+    await sql`select v.id, r.name as release_name, v.number, v.version, v.kind, v.parts, v.recording, v.serving, v.run, v.principal, v.created_at_ms
     from releases_revision v join releases_release r on r.id = v.release_id
     where r.project = ${project} and v.project = ${project} and r.name = ${name} and v.number = ${number}`.execute(db);
   return rows.length === 0 ? undefined : toRevision(RevisionRow.parse(rows[0]));
@@ -130,13 +133,16 @@ export async function insertRevision(
     kind: string;
     parts: Readonly<Record<string, string>>;
     recording: RecordingPolicy;
+    serving: ServingSettings;
     run: string | null;
     principal: string;
     nowMs: number;
   },
 ): Promise<void> {
   await sql`insert into releases_revision
-    (project, id, release_id, number, version, kind, parts, recording, run, principal, created_at_ms)
+    (project, id, release_id, number, version, kind, parts, recording, serving, run, principal, created_at_ms)
     values (${row.project}, ${row.id}, ${row.releaseId}, ${row.number}, ${row.version}, ${row.kind},
-      ${JSON.stringify(row.parts)}::jsonb, ${row.recording}, ${row.run}, ${row.principal}, ${row.nowMs})`.execute(tx);
+      ${JSON.stringify(row.parts)}::jsonb, ${row.recording}, ${JSON.stringify(row.serving)}::jsonb, ${row.run}, ${row.principal}, ${row.nowMs})`.execute(
+    tx,
+  );
 }

@@ -1,35 +1,16 @@
-import type { Catalog } from '@slipway/catalog';
-import {
-  type Contract,
-  type RowValidator,
-  type Servable,
-  type ServableKind,
-  type ServableLoader,
-  type VersionRef,
-  compileContract,
-} from '@slipway/kernel';
+import { OverloadedError } from '@slipway/kernel';
 import type { Records } from '@slipway/records';
 import type { Arm, Mirror, Revision } from './contract.ts';
-import { ReleaseNotFoundError, RevisionNotFoundError, ServableUnavailableError } from './errors.ts';
+import { ReleaseNotFoundError, RevisionNotFoundError } from './errors.ts';
 import { findReleaseRow, findRevisionRow } from './release-store.ts';
+import { type LoadedRevision, type LoadedServable, ServableCache, type ServableCacheDeps } from './servable-cache.ts';
 
 /** A routing entry older than this is read again even without a change notice, so a lost notice heals. */
 export const ROUTE_TTL_MS = 1_000;
 /** News of one project within this time cause one reading. */
 const REFRESH_DELAY_MS = 20;
-/** Servables kept loaded; beyond it the one used longest ago is disposed. */
-export const LOADED_SERVABLES_LIMIT = 64;
-
-/** A servable that was taken out of memory ends this much later, so that calls which already hold it are answered. */
-const DISPOSE_GRACE_MS = 5_000;
-
-/** What the hot path needs to answer for a revision, ready in memory. */
-export interface LoadedRevision {
-  readonly revision: Revision;
-  readonly servable: Servable;
-  readonly validator: RowValidator;
-  readonly parts: ReadonlyMap<string, VersionRef>;
-}
+/** Calls that may wait for a route to be read and its versions to be loaded. */
+export const ROUTE_WAITERS_LIMIT = 1_000;
 
 export interface LiveRoute {
   readonly id: string;
@@ -43,11 +24,16 @@ export interface LiveRoute {
 export interface Routing {
   /** The route from memory, or undefined when it must be resolved first. Touches no database. */
   peek(project: string, name: string): LiveRoute | undefined;
+  /** @throws {OverloadedError} when too many calls wait for routes already. */
   resolve(project: string, name: string): Promise<LiveRoute>;
   /** One revision by number, loaded; for calls that name it and for replay. */
   load(project: string, name: string, number: number): Promise<LoadedRevision>;
   /** A version that may have no revision yet, as a revision like `like` would load it; for replay, and before a rollout. */
-  loadVersion(project: string, version: string, like: Pick<Revision, 'release' | 'kind' | 'parts' | 'recording'>): Promise<LoadedRevision>;
+  loadVersion(
+    project: string,
+    version: string,
+    like: Pick<Revision, 'release' | 'kind' | 'parts' | 'recording' | 'serving'>,
+  ): Promise<LoadedRevision>;
   /** A route to one revision alone, whatever the release's traffic: for calls that name it. From memory once it is loaded. */
   pinned(project: string, name: string, number: number): Promise<LiveRoute>;
   /** Takes a release out of this process's memory; its next call loads it again. @returns whether anything was loaded. */
@@ -56,6 +42,8 @@ export interface Routing {
   invalidate(project: string): void;
   /** Reads a project's routes again soon, while the old ones go on answering. For news from elsewhere. */
   refresh(project: string): void;
+  /** What is in memory, for metrics. */
+  loaded(): readonly LoadedServable[];
   close(): Promise<void>;
 }
 
@@ -73,13 +61,9 @@ interface Entry {
 }
 
 /** What routing is made of. */
-export interface RoutingDeps {
+export interface RoutingDeps extends ServableCacheDeps {
   readonly records: Records;
-  readonly catalog: Catalog;
-  readonly loaders: ReadonlyMap<ServableKind, ServableLoader>;
   readonly monotonicMs: () => number;
-  /** Told what a version takes before it answers its first call, so that its calls are watched as its data was read. */
-  readonly describe: (project: string, version: string, contract: Contract) => Promise<void>;
 }
 
 /**
@@ -90,13 +74,14 @@ export function createRouting(deps: RoutingDeps): Routing {
   const table = new RouteTable(deps);
   return {
     peek: (project, name) => table.peek(project, name),
-    resolve: async (project, name) => table.peek(project, name) ?? table.read(project, name),
+    resolve: async (project, name) => table.peek(project, name) ?? table.readOnce(project, name),
     load: (project, name, number) => table.load(project, name, number),
     loadVersion: (project, version, like) => table.loadVersion(project, version, like),
     pinned: (project, name, number) => table.pinned(project, name, number),
     unload: (project, name) => table.unload(project, name),
     invalidate: (project) => table.invalidate(project),
     refresh: (project) => table.refresh(project),
+    loaded: () => table.loaded(),
     close: () => table.close(),
   };
 }
@@ -106,6 +91,9 @@ class RouteTable {
   readonly #servables: ServableCache;
   readonly #entries = new Map<string, Entry>();
   readonly #pins = new Map<string, LiveRoute>();
+  /** Readings that calls wait for, by route. */
+  readonly #reading = new Map<string, Promise<LiveRoute>>();
+  #waiters = 0;
   /** Projects whose refresh is due. */
   readonly #waiting = new Set<string>();
 
@@ -122,15 +110,46 @@ class RouteTable {
     return entry.route;
   }
 
-  async read(project: string, name: string): Promise<LiveRoute> {
+  /** However many calls miss a route at once, it is read and loaded once. */
+  async readOnce(project: string, name: string): Promise<LiveRoute> {
+    if (this.#waiters >= ROUTE_WAITERS_LIMIT)
+      throw new OverloadedError('loading', `${ROUTE_WAITERS_LIMIT} calls already wait for releases to be loaded.`, {
+        retryAfterSeconds: 2,
+      });
+    const key = `${project}/${name}`;
+    let reading = this.#reading.get(key);
+    if (!reading) {
+      const begun = this.#read(project, name);
+      reading = begun;
+      this.#reading.set(key, begun);
+      const end = () => {
+        if (this.#reading.get(key) === begun) this.#reading.delete(key);
+      };
+      begun.then((route) => {
+        // What was read before a change was noticed may be older than the change.
+        if (this.#reading.get(key) === begun) this.#keep(key, route);
+        end();
+      }, end);
+    }
+    this.#waiters += 1;
+    try {
+      return await reading;
+    } finally {
+      this.#waiters -= 1;
+    }
+  }
+
+  #keep(key: string, route: LiveRoute): void {
+    this.#entries.set(key, { route, readAtMs: this.#deps.monotonicMs(), refreshing: false });
+  }
+
+  async #read(project: string, name: string): Promise<LiveRoute> {
     const release = await findReleaseRow(this.#deps.records.db, project, name);
     if (!release || release.traffic.length === 0) throw new ReleaseNotFoundError(name);
     const loaded = new Map<number, LoadedRevision>();
     for (const arm of release.traffic) loaded.set(arm.revision, await this.load(project, name, arm.revision));
     for (const { revision } of release.mirrors) loaded.set(revision, await this.load(project, name, revision));
-    const route = { id: release.id, name, arms: release.traffic, mirrors: release.mirrors, loaded };
-    this.#entries.set(`${project}/${name}`, { route, readAtMs: this.#deps.monotonicMs(), refreshing: false });
-    return route;
+    return { id: release.id, name, arms: release.traffic, mirrors: release.mirrors, loaded };
   }
 
   async load(project: string, name: string, number: number): Promise<LoadedRevision> {
@@ -140,10 +159,10 @@ class RouteTable {
   }
 
   loadVersion(project: string, version: string, like: Parameters<Routing['loadVersion']>[2]): Promise<LoadedRevision> {
-    const { release, kind, parts, recording } = like;
-    const id = `${VERSION_KEY}${version} ${JSON.stringify(parts)}`;
+    const { release, kind, parts, recording, serving } = like;
+    const id = `${VERSION_KEY}${version} ${JSON.stringify([parts, serving])}`;
     const unnumbered = { number: UNNUMBERED, run: null, principal: '', createdAt: '' };
-    return this.#servables.load(project, { ...unnumbered, id, release, version, kind, parts, recording });
+    return this.#servables.load(project, { ...unnumbered, id, release, version, kind, parts, recording, serving });
   }
 
   async pinned(project: string, name: string, number: number): Promise<LiveRoute> {
@@ -170,7 +189,7 @@ class RouteTable {
   }
 
   invalidate(project: string): void {
-    for (const key of this.#entries.keys()) if (key.startsWith(`${project}/`)) this.#entries.delete(key);
+    for (const keys of [this.#entries, this.#reading]) for (const key of keys.keys()) if (key.startsWith(`${project}/`)) keys.delete(key);
   }
 
   refresh(project: string): void {
@@ -182,6 +201,10 @@ class RouteTable {
     }, REFRESH_DELAY_MS).unref();
   }
 
+  loaded(): LoadedServable[] {
+    return this.#servables.list();
+  }
+
   close(): Promise<void> {
     return this.#servables.close();
   }
@@ -189,11 +212,17 @@ class RouteTable {
   #reread(key: string, entry: Entry, project: string): void {
     if (entry.refreshing) return;
     entry.refreshing = true;
-    this.read(project, entry.route.name).catch((error: unknown) => {
-      // A release that is gone must stop answering; a database that is out of reach must not stop the ones that are warm.
-      if (error instanceof ReleaseNotFoundError) this.#entries.delete(key);
-      else Object.assign(entry, { refreshing: false, readAtMs: this.#deps.monotonicMs() });
-    });
+    this.#read(project, entry.route.name).then(
+      (route) => {
+        // Forgotten meanwhile: whoever comes next reads what is so now.
+        if (this.#entries.get(key) === entry) this.#keep(key, route);
+      },
+      (error: unknown) => {
+        // A release that is gone must stop answering; a database that is out of reach must not stop the ones that are warm.
+        if (error instanceof ReleaseNotFoundError) this.#entries.delete(key);
+        else Object.assign(entry, { refreshing: false, readAtMs: this.#deps.monotonicMs() });
+      },
+    );
   }
 
   /** A servable that was taken out of memory may not be found through a route any more. */
@@ -201,91 +230,5 @@ class RouteTable {
     const uses = (route: LiveRoute) => [...route.loaded.values()].includes(gone);
     for (const [key, { route }] of this.#entries) if (uses(route)) this.#entries.delete(key);
     for (const [key, route] of this.#pins) if (uses(route)) this.#pins.delete(key);
-  }
-}
-
-/** Loaded revisions by id, least recently used first out. Loading the same one twice at once happens once. */
-class ServableCache {
-  readonly #deps: Pick<RoutingDeps, 'catalog' | 'loaders' | 'describe'>;
-  readonly #loaded = new Map<string, Promise<LoadedRevision>>();
-
-  readonly #onGone: (loaded: LoadedRevision) => void;
-  /** What is out of memory and answers its last calls. */
-  readonly #ending = new Map<NodeJS.Timeout, LoadedRevision>();
-
-  constructor(deps: Pick<RoutingDeps, 'catalog' | 'loaders' | 'describe'>, onGone: (loaded: LoadedRevision) => void) {
-    this.#deps = deps;
-    this.#onGone = onGone;
-  }
-
-  /** Marks a revision as just used. */
-  touch(id: string): void {
-    const found = this.#loaded.get(id);
-    if (!found) return;
-    this.#loaded.delete(id);
-    this.#loaded.set(id, found);
-  }
-
-  unload(id: string): void {
-    const found = this.#loaded.get(id);
-    if (!found) return;
-    this.#loaded.delete(id);
-    void this.#retire(found);
-  }
-
-  load(project: string, revision: Revision): Promise<LoadedRevision> {
-    const found = this.#loaded.get(revision.id);
-    if (found) {
-      this.touch(revision.id);
-      return found;
-    }
-    const loading = this.#load(project, revision);
-    this.#loaded.set(revision.id, loading);
-    loading.catch(() => this.#loaded.delete(revision.id));
-    this.#evict();
-    return loading;
-  }
-
-  async close(): Promise<void> {
-    const loaded = await Promise.all([...this.#loaded.values()].map((loading) => loading.catch(() => undefined)));
-    this.#loaded.clear();
-    for (const timer of this.#ending.keys()) clearTimeout(timer);
-    for (const each of [...this.#ending.values(), ...loaded]) await each?.servable.dispose?.();
-    this.#ending.clear();
-  }
-
-  #evict(): void {
-    for (const [id, loading] of this.#loaded) {
-      if (this.#loaded.size <= LOADED_SERVABLES_LIMIT) return;
-      this.#loaded.delete(id);
-      void this.#retire(loading);
-    }
-  }
-
-  /** No new call finds it any more; those under way have a moment to end. */
-  async #retire(loading: Promise<LoadedRevision>): Promise<void> {
-    const loaded = await loading.catch(() => undefined);
-    if (!loaded) return;
-    this.#onGone(loaded);
-    const timer = setTimeout(() => {
-      this.#ending.delete(timer);
-      void loaded.servable.dispose?.();
-    }, DISPOSE_GRACE_MS).unref();
-    this.#ending.set(timer, loaded);
-  }
-
-  async #load(project: string, revision: Revision): Promise<LoadedRevision> {
-    const loader = this.#deps.loaders.get(revision.kind as ServableKind);
-    if (!loader) throw new ServableUnavailableError(`This server cannot load a version of kind "${revision.kind}".`);
-    const servable = await loader.load(project, await this.#reference(project, revision.version));
-    await this.#deps.describe(project, revision.version, servable.input);
-    const parts = new Map<string, VersionRef>();
-    for (const [part, version] of Object.entries(revision.parts)) parts.set(part, await this.#reference(project, version));
-    return { revision, servable, validator: compileContract(servable.input), parts };
-  }
-
-  async #reference(project: string, id: string): Promise<VersionRef> {
-    const { kind, name, recipe, content } = await this.#deps.catalog.get(project, id);
-    return { id, kind: kind as ServableKind, name, recipe, content };
   }
 }

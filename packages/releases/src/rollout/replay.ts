@@ -20,7 +20,8 @@ import type { Workflows } from '@slipway/workflows';
 import { z } from 'zod';
 import { RevisionNotFoundError } from '../errors.ts';
 import type { Releases } from '../release-service.ts';
-import type { LoadedRevision, Routing } from '../routing.ts';
+import type { Routing } from '../routing.ts';
+import type { LoadedRevision } from '../servable-cache.ts';
 import { liveRevision } from '../traffic.ts';
 import { type ReplayReport, ReplayRequest, ReplayStarted } from './contract.ts';
 import { type ReplayedCall, reportReplay } from './replay-report.ts';
@@ -182,7 +183,7 @@ async function answerAgain(
   if (recorded.length === 0) return [];
   const calls = recorded.map(({ id, input }): Call<unknown> => ({
     input,
-    context: { invocation: id, principal, deadlineMs: undefined, signal, traceparent: undefined, parts },
+    context: { invocation: id, principal, deadlineMs: undefined, priority: 'batch', signal, traceparent: undefined, parts },
   }));
   const results = await servable.invoke(calls);
   return recorded.map((call, row) => {

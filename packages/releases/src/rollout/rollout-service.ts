@@ -4,6 +4,7 @@ import { type Clock, type Ids, InvalidError, type Json, type Page, type Principa
 import type { Records, Tx } from '@slipway/records';
 import type { Telemetry } from '@slipway/telemetry';
 import type { Workflows } from '@slipway/workflows';
+import type { Revision } from '../contract.ts';
 import { ReleaseNotFoundError, RevisionNotFoundError } from '../errors.ts';
 import type { PublishRequest, Published, Releases } from '../release-service.ts';
 import { findReleaseRow, findRevisionRow } from '../release-store.ts';
@@ -208,7 +209,7 @@ async function publishHeld(
     name: string;
     version: string;
     principal: Principal;
-    live: { kind: string; parts: Record<string, string>; recording: 'full' | 'redacted' | 'none' };
+    live: Pick<Revision, 'kind' | 'parts' | 'recording'> & Partial<Pick<Revision, 'serving'>>;
   },
 ): Promise<number> {
   const { project, name, version, principal, live } = request;
@@ -219,6 +220,7 @@ async function publishHeld(
     kind: live.kind as ServableKind,
     parts: live.parts,
     recording: live.recording,
+    serving: live.serving,
     run: null,
     principal: principal.id,
     revise: 'when-changed',
