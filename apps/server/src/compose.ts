@@ -19,10 +19,10 @@ import {
 import { ExplainThread, explainableModels } from '@slipway/learning';
 import { forecastLoader, unsupervisedLoader } from '@slipway/learning';
 import { modelLoader } from '@slipway/models';
-import { createMonitoring, monitoringCapability } from '@slipway/monitoring';
+import { type Monitoring, createMonitoring, monitoringCapability } from '@slipway/monitoring';
 import type { Objects } from '@slipway/objects';
 import { createOpenInference, openInferenceCapability } from '@slipway/open-inference';
-import { BATCH_QUEUE, createLaunches, projectCapability } from '@slipway/project';
+import { BATCH_QUEUE, RETRAIN_QUEUE, createLaunches, createRetrainings, projectCapability } from '@slipway/project';
 import type { Records } from '@slipway/records';
 import {
   ROLLOUT_QUEUE,
@@ -73,7 +73,6 @@ export async function compose(options: ComposeOptions, extra: ExtraParts = {}) {
   const base = composeBase(options);
   const { telemetry, data } = await composeStores(options, base);
   const answers = composeAnswers(options, base, telemetry, extra);
-  const work = composeWork(options, base, { telemetry, data, rollouts: answers.rollouts, releases: answers.releases });
   const { records, objects } = options;
   const { audit, catalog, clock, identity, workflows } = base;
   const { releases, answering, routing } = answers;
@@ -91,6 +90,7 @@ export async function compose(options: ComposeOptions, extra: ExtraParts = {}) {
     onProblem: (error) => options.log({ level: 'warn', message: 'monitoring', fields: { error: error.message } }),
   });
   await monitoring.channels.sealStored();
+  const work = composeWork(options, base, { telemetry, data, rollouts: answers.rollouts, releases: answers.releases, monitoring });
   const openInference = createOpenInference({ answering, routing, releases, clock, version: VERSION });
   const capabilities: Capability[] = [
     auditCapability(audit),
@@ -148,7 +148,7 @@ function composeBase({ records, log, ...options }: ComposeOptions) {
     ids,
     executorId: options.executorId,
     applicationVersion: options.applicationVersion,
-    queues: [ROLLOUT_QUEUE, { name: 'launch', concurrency: 1 }, { name: BATCH_QUEUE, concurrency: 1 }],
+    queues: [ROLLOUT_QUEUE, RETRAIN_QUEUE, { name: 'launch', concurrency: 1 }, { name: BATCH_QUEUE, concurrency: 1 }],
     log: ({ level, message, error, run }) =>
       log({ level, message, fields: { run, error: error instanceof Error ? error.message : undefined } }),
   });
@@ -207,18 +207,35 @@ function composeAnswers(
 
 /** The durable work: launches and erasures. */
 function composeWork(
-  { records, objects, trainingThreads, publicUrl, directory }: ComposeOptions,
+  { records, objects, trainingThreads, publicUrl, directory, log }: ComposeOptions,
   { audit, catalog, clock, ids, workflows }: Base,
-  { telemetry, data, releases, rollouts }: { telemetry: Telemetry; data: Data; releases: Releases; rollouts: Rollouts },
+  {
+    telemetry,
+    data,
+    releases,
+    rollouts,
+    monitoring,
+  }: { telemetry: Telemetry; data: Data; releases: Releases; rollouts: Rollouts; monitoring: Monitoring },
 ) {
   const launchDeps = { records, objects, audit, catalog, data, releases, rollouts, clock, trainingThreads, publicUrl };
   const launches = createLaunches(launchDeps, workflows);
+  const retrainDeps = {
+    ...launchDeps,
+    ids,
+    telemetry,
+    workflows,
+    monitor: monitoring.report,
+    onProblem: (error: Error) => log({ level: 'warn', message: 'retraining', fields: { error: error.message } }),
+  };
   const batchDeps = { ...launchDeps, workDirectory: join(directory('work'), 'batch'), threads: trainingThreads };
   const erasureDeps = { records, objects, audit, catalog, data, telemetry, clock, ids };
   const erasures = createErasures(erasureDeps, workflows);
   return {
     launches,
     erasures,
-    capabilities: [governanceCapability(erasureDeps, erasures), projectCapability(launchDeps, launches, workflows, batchDeps)],
+    capabilities: [
+      governanceCapability(erasureDeps, erasures),
+      projectCapability(retrainDeps, { launches, retrainings: createRetrainings(retrainDeps) }, workflows, batchDeps),
+    ],
   };
 }

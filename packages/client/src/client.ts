@@ -27,6 +27,10 @@ import {
   type ModelLaunchRequest,
   ModelLaunchResult,
   ResolvedLaunch,
+  type RetrainPolicy,
+  type RetrainRequest,
+  RetrainStarted,
+  Retraining,
 } from '@slipway/project/contract';
 import {
   InvocationExplanation,
@@ -206,6 +210,15 @@ function releaseMethods({ call }: Transport) {
       monitorSettings: (name: string) => call('GET', `/v1/releases/${segment(name)}/monitor/settings`, MonitorSettingsReply),
       configureMonitor: (name: string, body: z.input<typeof MonitorSettings>) =>
         call('PUT', `/v1/releases/${segment(name)}/monitor/settings`, MonitorSettingsReply, { body }),
+    },
+    retraining: {
+      /** When a release trains again, and every attempt with what it went by. */
+      get: (release: string) => call('GET', `/v1/releases/${segment(release)}/retraining`, Retraining),
+      /** Sets the policy; null takes it away. */
+      configure: (release: string, policy: z.input<typeof RetrainPolicy> | null) =>
+        call('PUT', `/v1/releases/${segment(release)}/retraining`, Retraining, { body: { policy } }),
+      start: (release: string, body: z.input<typeof RetrainRequest> = {}) =>
+        call('POST', `/v1/releases/${segment(release)}/retrain`, RetrainStarted, { body }),
     },
     rollouts: {
       start: (release: string, body: z.input<typeof RolloutRequest>) =>

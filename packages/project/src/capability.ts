@@ -4,20 +4,27 @@ import { z } from 'zod';
 import { batchRoutes } from './batch/batch-routes.ts';
 import { type BatchDeps, batchWorkflow } from './batch/batch-workflow.ts';
 import { LaunchRequest, LaunchStarted, ResolvedLaunch } from './contract.ts';
-import type { LaunchDeps } from './launch-deps.ts';
 import type { Launches } from './launch-service.ts';
 import { modelLaunchRoutes } from './imported/import-service.ts';
 import { modelLaunchWorkflow } from './imported/import-workflow.ts';
 import { reportRoutes } from './report-routes.ts';
 import { launchWorkflow } from './launch-workflow.ts';
+import type { RetrainServiceDeps, Retrainings } from './retrain/retrain-service.ts';
+import { retrainJob, retrainRoutes, retrainWorkflow } from './retrain/retrain-workflow.ts';
 import { migrations } from './migrations.ts';
 
 /** Launches over HTTP, the workflow behind them, and the reports they leave. */
-export function projectCapability(deps: LaunchDeps, launches: Launches, workflows: Workflows, batch: BatchDeps): Capability {
+export function projectCapability(
+  deps: RetrainServiceDeps,
+  { launches, retrainings }: { readonly launches: Launches; readonly retrainings: Retrainings },
+  workflows: Workflows,
+  batch: BatchDeps,
+): Capability {
   return {
     name: 'project',
     migrations,
-    workflows: [launchWorkflow(deps), modelLaunchWorkflow(deps), batchWorkflow(batch)],
+    workflows: [launchWorkflow(deps), modelLaunchWorkflow(deps), batchWorkflow(batch), retrainWorkflow(deps)],
+    jobs: [retrainJob(retrainings)],
     routes: [
       defineRoute({
         method: 'POST',
@@ -39,6 +46,7 @@ export function projectCapability(deps: LaunchDeps, launches: Launches, workflow
         response: ResolvedLaunch,
         handle: ({ project, params }) => launches.resolved(project, params.run),
       }),
+      ...retrainRoutes(retrainings),
       ...modelLaunchRoutes(deps, workflows),
       ...batchRoutes(batch, workflows),
       ...reportRoutes(deps),

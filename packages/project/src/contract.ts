@@ -12,10 +12,22 @@ import { RolloutOptions } from '@slipway/releases/rollout-contract';
 import { z } from 'zod';
 import { ForecastDefinition, LaunchForecast } from './forecast/contract.ts';
 import { InteractionsDefinition, LossDefinition, MonotoneDefinition } from './learning-definition.ts';
+import { RetrainPolicy, RetrainingOrigin } from './retrain/contract.ts';
 import { UnsupervisedDefinition } from './unsupervised/contract.ts';
 
 export { FORECAST_HORIZON_MAX, FORECAST_LEVELS, FORECAST_SEASON_MAX, ForecastDefinition, LaunchForecast } from './forecast/contract.ts';
 export { InteractionsDefinition, LossDefinition, MonotoneDefinition } from './learning-definition.ts';
+export {
+  type AttemptFacts,
+  RetrainAttempt,
+  RetrainData,
+  RetrainPolicy,
+  RetrainPolicyBody,
+  RetrainRequest,
+  RetrainStarted,
+  RetrainTrigger,
+  Retraining,
+} from './retrain/contract.ts';
 export { CLUSTERS_MAX, COMPONENTS_MAX, UnsupervisedDefinition } from './unsupervised/contract.ts';
 
 export { BatchFormat, BatchRequest, BatchResult, BatchStarted } from './batch/contract.ts';
@@ -141,13 +153,19 @@ const LaunchFields = z.strictObject({
   environment: z.string().min(1).max(64).default('production'),
   /** How the new revision takes over from a live one; at once when left out. */
   rollout: RolloutOptions.optional(),
+  /** When the release trains its model again by itself. Belongs to the release: it may be changed without a launch. */
+  retrain: RetrainPolicy.optional(),
 });
 
 /** Either a column to predict, or a launch without a target. */
 export const LaunchDefinition = LaunchFields.refine(({ target, unsupervised }) => target !== '' || unsupervised !== undefined, {
   path: ['target'],
   error: 'is needed: the column to predict; groups and anomalies are looked for without one (task cluster, reduce or anomaly)',
-});
+}).refine(
+  ({ retrain, forecast, unsupervised, query, recording }) =>
+    retrain === undefined || (forecast === undefined && unsupervised === undefined && query === undefined && recording === 'full'),
+  { path: ['retrain'], error: 'needs labels of single recorded calls: a class or a number as target, and the recording policy full' },
+);
 export type LaunchDefinition = z.infer<typeof LaunchDefinition>;
 
 /** Where a launch comes from: the state of the repository it was started in. */
@@ -172,6 +190,8 @@ export const LaunchRequest = z.strictObject({
   origin: LaunchOrigin.optional(),
   /** Go live although a gate failed; audited with who did it. */
   force: z.boolean().default(false),
+  /** Set by a retraining. */
+  retraining: RetrainingOrigin.optional(),
   /** `always` trains and makes a revision; `when-changed` reuses a version whose recipe exists. */
   mode: z.enum(['always', 'when-changed']).default('always'),
 });

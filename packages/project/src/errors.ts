@@ -29,3 +29,26 @@ export class BatchProcessEndedError extends UnavailableError {
 export class BatchOutputError extends NotFoundError {
   override readonly code = 'project/batch-output';
 }
+
+/** A retraining of the release is under way: one at a time. */
+export class RetrainActiveError extends ConflictError {
+  override readonly code = 'project/retrain-active';
+  constructor(release: string, run: string) {
+    super(`Release "${release}" is being retrained.`, { details: { release, run }, help: `See it with: slipway runs ${run}` });
+  }
+}
+
+/** There is nothing to train again: the live version was made elsewhere, or is of a kind without single labels. */
+export class NotRetrainableError extends ConflictError {
+  override readonly code = 'project/not-retrainable';
+}
+
+/** There are too few labelled calls. */
+export class RetrainDataError extends InvalidError {
+  override readonly code = 'project/retrain-data';
+}
+
+/** A run that a retraining waited for did not end well. */
+export class RetrainFailedError extends UnavailableError {
+  override readonly code = 'project/retrain-failed';
+}

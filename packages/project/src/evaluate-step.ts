@@ -79,7 +79,13 @@ async function judge(deps: LaunchDeps, context: WorkflowContext, request: Launch
     const threshold = metadata.decision?.threshold;
     const evaluation = await evaluateModel(context, definition, prepared, { predictions, threshold });
     const judged = { definition, prepared, predictions, threshold, decision: meta.decision ?? null };
-    const { notes, ...worth } = await worthOf(deps, context, { ...state, ...judged, metadata, version: version.version });
+    const { notes, ...worth } = await worthOf(deps, context, {
+      ...state,
+      ...judged,
+      metadata,
+      version: version.version,
+      unseenBy: request.retraining?.champion,
+    });
     await context.progress({ phase: 'importance', ratio: 0 });
     const importances = await importancesOf(context, model, prepared, definition);
     const conduct = await gatherConduct({

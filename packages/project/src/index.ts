@@ -7,3 +7,4 @@ export { AnyModelMeta, ReportMeta } from './launch-state.ts';
 export { LAUNCH_WORKFLOW, launchWorkflow } from './launch-workflow.ts';
 export { migrations as projectMigrations } from './migrations.ts';
 export { modelRecipe, reportRecipe } from './recipe.ts';
+export { RETRAIN_QUEUE, type Retrainings, createRetrainings } from './retrain/retrain-service.ts';

@@ -13,6 +13,8 @@ import { type LaunchDeps, secondsSince } from './launch-deps.ts';
 import { DatasetStep, EvaluateStep, LaunchedModelMeta, PlanStep, ReleaseStep, ReportMeta, TrainStep, VersionStep } from './launch-state.ts';
 import { ingestStep, planStep, trainStep, versionStep } from './launch-steps.ts';
 import { type PreparedData, prepareData } from './prepare-data.ts';
+import { publishReason } from './retrain/publish-reason.ts';
+import { setPolicy } from './retrain/set-policy.ts';
 import { launchUnsupervised } from './unsupervised/launch-unsupervised.ts';
 
 export const LAUNCH_WORKFLOW = 'project.launch';
@@ -111,9 +113,10 @@ async function releaseStep(
   request: LaunchRequest,
   { version, evaluated }: { readonly version: Pick<VersionStep, 'version'>; readonly evaluated: EvaluateStep },
 ): Promise<ReleaseStep> {
-  const { definition, force, mode } = request;
+  const { definition, force, mode, retraining } = request;
   const { project, principal, run } = context;
   if (!evaluated.passed && !force) return null;
+  const reason = retraining && (await publishReason(deps, project, retraining, evaluated.report));
   return deps.records.transaction(async (tx) => {
     const publication = {
       project,
@@ -125,8 +128,11 @@ async function releaseStep(
       run,
       principal: principal.id,
       revise: mode,
+      reason,
     };
-    const published = await deps.rollouts.publish(tx, publication, definition.rollout && { options: definition.rollout, principal });
+    const rollout = definition.rollout && { options: definition.rollout, principal, parent: retraining?.run };
+    const published = await deps.rollouts.publish(tx, publication, rollout);
+    if (definition.retrain) await setPolicy(deps, tx, { project, release: published.release, policy: definition.retrain, principal });
     if (!evaluated.passed) {
       await deps.audit.append(tx, project, {
         type: 'evaluation.gates.overridden',

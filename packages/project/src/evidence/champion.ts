@@ -21,6 +21,8 @@ export interface ChampionRequest {
   /** The version that is judged. */
   readonly version: string;
   readonly frame: Frame;
+  /** A version that is known to have learnt from none of these rows: they are of later calls. */
+  readonly unseenBy?: string | undefined;
 }
 
 /** What tells the rows that one version learnt from from those of another. @param data hash of the dataset's rows. */
@@ -97,6 +99,7 @@ function inOrderOf(probabilities: Float32Array, from: readonly string[], to: rea
 }
 
 async function overlapOf(deps: LaunchDeps, project: string, version: string, request: ChampionRequest): Promise<Comparison['overlap']> {
+  if (version === request.unseenBy) return 'none';
   const meta = LaunchedModelMeta.safeParse((await deps.catalog.get(project, version)).meta);
   const { content } = await deps.catalog.get(project, request.datasets.dataset);
   const own = trainedOn(request.definition, content, request.plan);

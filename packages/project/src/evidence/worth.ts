@@ -29,6 +29,8 @@ export interface WorthRequest {
   readonly threshold: number | undefined;
   readonly decision: DecisionRule | null;
   readonly metadata: ModelMetadata;
+  /** A version that is known to have learnt from none of the test rows. */
+  readonly unseenBy?: string | undefined;
 }
 
 export interface Worth {
