@@ -10,7 +10,7 @@ import { DefinitionMissingError, RunInputError, StepError } from './errors.ts';
 import { anotherKnows } from './lease-store.ts';
 import type { Log } from './log.ts';
 import { RunContext, cancelledReason, standStill, type ContextDeps, type Execution } from './run-context.ts';
-import { endRun, findRun, releaseRun, repinRun, takeRun } from './run-store.ts';
+import { endRun, findRun, releaseRun, repinRun, sendNotice, takeRun } from './run-store.ts';
 import type { Run } from './run.ts';
 import { asJson, errorOf } from './step-codec.ts';
 import { untilReachable } from './transient.ts';
@@ -128,6 +128,7 @@ export class Executor {
       await records.transaction(async (tx) => {
         await releaseRun(tx, run.id, execution.token);
         await putBack(tx, run.id, PUT_BACK_MS);
+        await sendNotice(tx, { kind: 'queued', run: run.id, queue: run.queue, delayMs: PUT_BACK_MS });
       });
       return undefined;
     }

@@ -4,8 +4,8 @@ import { z } from 'zod';
 export const RUN_CHANNEL = 'slipway_run';
 
 export const Notice = z.discriminatedUnion('kind', [
-  /** A run entered a queue. */
-  z.object({ kind: z.literal('queued'), run: z.string(), queue: z.string() }),
+  /** A run entered a queue, to be claimed now or after a while. */
+  z.object({ kind: z.literal('queued'), run: z.string(), queue: z.string(), delayMs: z.number().optional() }),
   /** A run was cancelled: whoever executes it stops. */
   z.object({ kind: z.literal('cancelled'), run: z.string() }),
   /** A process makes sure that it still hears: `run` is its token. */

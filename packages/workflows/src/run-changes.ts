@@ -71,7 +71,7 @@ export async function startRun(deps: StartDeps, tx: Tx, request: StartRequest): 
   });
   if (!run) return existingRun(tx, request, id);
   await enqueueRun(tx, { id, queue, delayMs });
-  await sendNotice(tx, { kind: 'queued', run: id, queue });
+  await sendNotice(tx, { kind: 'queued', run: id, queue, ...(delayMs > 0 ? { delayMs } : {}) });
   await audited(deps, tx, run, request.principal, 'started', { workflow: run.workflow, version: run.version, parent: run.parent });
   return run;
 }

@@ -225,7 +225,7 @@ class WorkflowsService implements Workflows {
   }
 
   #hear(notice: RunNotice): void {
-    if (notice.kind === 'queued') this.#running?.engine.nudge(notice.queue);
+    if (notice.kind === 'queued') this.#running?.engine.nudge(notice.queue, notice.delayMs);
     else if (notice.kind === 'cancelled') this.#running?.executor.cancel(notice.run);
   }
 
