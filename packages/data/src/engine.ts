@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { constants, copyFile, link, mkdir, readdir, rm, stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import type { DuckDBConnection, DuckDBInstance } from '@duckdb/node-api';
+import type { DuckDBConnection, DuckDBDataChunk, DuckDBInstance } from '@duckdb/node-api';
 import { CancelledError } from '@slipway/kernel';
-import { EngineMemoryError } from './errors.ts';
+import { EngineMemoryError, StreamEndedError } from './errors.ts';
 
 /** Threads and memory of the one DuckDB instance; spilled data go to the work directory. */
 export const ENGINE_THREADS = 2;
@@ -37,6 +37,12 @@ export interface Session {
   /** All rows of a query as JSON-like objects; int64 come back as strings. */
   rows(sql: string): Promise<Record<string, unknown>[]>;
   run(sql: string): Promise<void>;
+  /**
+   * A query's rows chunk by chunk, on a connection of its own. A stream of DuckDB ends without a word when its query fails on the
+   * way, or when another query begins on its connection: only the count tells.
+   * @throws {StreamEndedError} when there are other than `expectedRows`; callers that give none count themselves.
+   */
+  stream(sql: string, expectedRows?: number): AsyncIterable<DuckDBDataChunk>;
 }
 
 export function createEngine(options: EngineOptions): Engine {
@@ -48,11 +54,17 @@ export function createEngine(options: EngineOptions): Engine {
       throwIfAborted(signal);
       const folder = join(root, randomUUID());
       await mkdir(folder, { mode: 0o700 });
-      const connection = await instance.connect();
-      const interrupt = () => connection.interrupt();
+      const connections = new Set<DuckDBConnection>();
+      const connect = async () => {
+        const added = await instance.connect();
+        connections.add(added);
+        return added;
+      };
+      const connection = await connect();
+      const interrupt = () => connections.forEach((each) => each.interrupt());
       signal?.addEventListener('abort', interrupt);
       try {
-        return await work(openSession(connection, folder));
+        return await work(openSession({ connection, folder, connect }));
       } catch (thrown) {
         throwIfAborted(signal);
         if (thrown instanceof Error && thrown.message.startsWith('Out of Memory Error')) {
@@ -61,7 +73,7 @@ export function createEngine(options: EngineOptions): Engine {
         throw thrown;
       } finally {
         signal?.removeEventListener('abort', interrupt);
-        connection.closeSync();
+        for (const each of connections) each.closeSync();
         await rm(folder, { recursive: true, force: true });
       }
     },
@@ -107,7 +119,14 @@ async function sweep(root: string): Promise<void> {
   }
 }
 
-function openSession(connection: DuckDBConnection, folder: string): Session {
+interface SessionParts {
+  readonly connection: DuckDBConnection;
+  readonly folder: string;
+  /** A further connection, closed with the session. */
+  readonly connect: () => Promise<DuckDBConnection>;
+}
+
+function openSession({ connection, folder, connect }: SessionParts): Session {
   let next = 0;
   const path = (suffix: string) => join(folder, `${(next += 1)}${suffix}`);
   return {
@@ -126,6 +145,17 @@ function openSession(connection: DuckDBConnection, folder: string): Session {
     },
     async run(sql) {
       await connection.run(sql);
+    },
+    async *stream(sql, expectedRows) {
+      const result = await (await connect()).stream(sql);
+      let rows = 0;
+      for (;;) {
+        const chunk = await result.fetchChunk();
+        if (!chunk || chunk.rowCount === 0) break;
+        rows += chunk.rowCount;
+        yield chunk;
+      }
+      if (expectedRows !== undefined && rows !== expectedRows) throw new StreamEndedError(rows, expectedRows);
     },
   };
 }

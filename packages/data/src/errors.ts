@@ -1,4 +1,4 @@
-import { type ErrorDetails, InvalidError, NotFoundError, TooLargeError } from '@slipway/kernel';
+import { type ErrorDetails, InvalidError, NotFoundError, PlatformError, TooLargeError } from '@slipway/kernel';
 
 /** The source holds no bytes, or only blanks. */
 export class EmptySourceError extends InvalidError {
@@ -144,6 +144,19 @@ export class EngineMemoryError extends TooLargeError {
       cause,
       details: { memoryMib },
       help: 'Use fewer columns or shorter texts, or give the engine more memory.',
+    });
+  }
+}
+
+/** Reading a table ended before its end, or after it: what was read must not be used. */
+export class StreamEndedError extends PlatformError {
+  override readonly code = 'data/stream-ended';
+  override readonly kind = 'internal';
+  override readonly remedy = 'retry';
+  constructor(rows: number, expectedRows: number) {
+    super(`Reading the table ended after ${rows} of ${expectedRows} rows.`, {
+      details: { rows, expectedRows },
+      help: 'Try again; when it stays so, the file may be damaged or need more memory than the engine has.',
     });
   }
 }

@@ -34,18 +34,15 @@ interface Loader {
 /**
  * Loads a canonical Parquet file as a frame, chunk by chunk into typed arrays. Levels of text columns are in order of first
  * use. Measured 2026-11 on two cores: 500,000 rows x 30 columns (5 of them text) in about 1 s.
- * @throws {UnknownColumnError} when a wanted column is not there.
+ * @throws {UnknownColumnError} when a wanted column is not there; {@link StreamEndedError} when the file has other than `rows` rows.
  */
 export async function loadFrameFrom(session: Session, file: string, rows: number, columns: readonly StoredColumn[]): Promise<Frame> {
   if (rows * columns.length > FRAME_CELL_LIMIT) throw new FrameTooLargeError(rows * columns.length, FRAME_CELL_LIMIT);
   const loaders = columns.map((column) => createLoader(column, rows));
   if (loaders.length === 0) return { rowCount: rows, columns: new Map() };
   const list = loaders.map((loader, index) => `${loader.sql} as c${index}`).join(', ');
-  const result = await session.connection.stream(`select ${list} from read_parquet(${quoteText(file)})`);
   let offset = 0;
-  for (;;) {
-    const chunk = await result.fetchChunk();
-    if (!chunk || chunk.rowCount === 0) break;
+  for await (const chunk of session.stream(`select ${list} from read_parquet(${quoteText(file)})`, rows)) {
     for (const [index, loader] of loaders.entries()) loader.take(chunk.getColumnVector(index), chunk.rowCount, offset);
     offset += chunk.rowCount;
   }

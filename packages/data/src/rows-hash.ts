@@ -21,12 +21,11 @@ export async function hashRows(
   columns: readonly { readonly name: string; readonly type: FieldType }[],
 ): Promise<string> {
   const list = columns.map((column) => streamSql(column)).join(', ');
-  const result = await session.connection.stream(`select ${list} from read_parquet(${quoteText(file)})`);
+  const source = `read_parquet(${quoteText(file)})`;
+  const expectedRows = Number((await session.rows(`select count(*)::double as n from ${source}`))[0]?.['n']);
   const hashes: Hash[] = columns.map(() => createHash('sha256'));
   let rows = 0;
-  for (;;) {
-    const chunk = await result.fetchChunk();
-    if (!chunk || chunk.rowCount === 0) break;
+  for await (const chunk of session.stream(`select ${list} from ${source}`, expectedRows)) {
     rows += chunk.rowCount;
     for (const [index, column] of columns.entries()) {
       const vector = chunk.getColumnVector(index);

@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
+import { copyFile, mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Contract, Frame } from '@slipway/kernel';
 import { afterEach, beforeEach, describe, test } from 'vitest';
 import { type Engine, createEngine } from '../engine.ts';
 import { BatchColumnsError } from '../errors.ts';
-import { convertSource } from './convert-source.ts';
+import { convertSource, describeSource } from './convert-source.ts';
 import { joinShards } from './join-shards.ts';
 import { planBatch } from './plan-batch.ts';
 import { type Answers, runShard } from './run-shard.ts';
@@ -132,7 +132,47 @@ describe('a shard', () => {
     const back = await convertSource(engine, { source: { path: target }, target: join(folder, 'all.parquet') });
     assert.equal(back.rows, count);
   });
+
+  test('a shard of many pieces, row groups and threads answers every row once and in order', async () => {
+    const count = 300_000;
+    const file = join(folder, 'long.parquet');
+    const wide = createEngine({ workDirectory: join(folder, 'wide'), threads: 4 });
+    try {
+      await wide.use(async (session) => {
+        const path = session.path('.parquet');
+        const age = "case when range % 1000 = 5 then 'x' else (range % 100)::varchar end as age";
+        await session.run(`copy (select ${age}, 'pro' as plan, range as visits from range(${count})) to '${path}' (row_group_size 20000)`);
+        await copyFile(path, file);
+      });
+      const plan = planBatch(contract, await columnsOf(wide, file));
+      const [outputPath, rejectsPath] = [join(folder, 'long-out.parquet'), join(folder, 'long-rejects.parquet')];
+      const request = { file, plan, from: 1_000, to: count, keep: ['visits'], knownTexts: new Map(), answer: ageOnly };
+      const { rejected } = await runShard(wide, { ...request, outputPath, rejectsPath });
+      assert.equal(rejected, (count - 1_000) / 1_000);
+      await wide.use(async (session) => {
+        const output = `read_parquet('${await session.link(outputPath, '.parquet')}')`;
+        const wrong = `"row" % 100 <> prediction or "row" <> visits or "row" % 1000 = 5`;
+        const [sums] = await session.rows(
+          `select count(*)::int n, count(distinct "row")::int as different, count(*) filter (${wrong})::int as wrong,
+             min("row")::int as first, max("row")::int as last from ${output}`,
+        );
+        assert.deepEqual(sums, {
+          n: count - 1_000 - rejected,
+          different: count - 1_000 - rejected,
+          wrong: 0,
+          first: 1_000,
+          last: count - 1,
+        });
+      });
+    } finally {
+      await wide.close();
+    }
+  });
 });
+
+async function columnsOf(from: Engine, file: string) {
+  return (await describeSource(from, file)).columns;
+}
 
 async function ageOnly(frame: Frame): Promise<Answers> {
   const age = frame.columns.get('age');

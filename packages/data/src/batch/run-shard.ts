@@ -2,6 +2,7 @@ import type { DuckDBConnection, DuckDBDataChunk, DuckDBVector } from '@duckdb/no
 import { type Column, type Frame, categoryText } from '@slipway/kernel';
 import { randomUUID } from 'node:crypto';
 import { type Engine, type Session, quoteName, quoteText, throwIfAborted } from '../engine.ts';
+import { StreamEndedError } from '../errors.ts';
 import { doublesOf } from '../vectors.ts';
 import { moveFile } from './move-file.ts';
 import type { BatchField, BatchPlan } from './plan-batch.ts';
@@ -50,6 +51,7 @@ const NO_ANSWER = 'the model gave no finite number';
 /**
  * Answers a range of a table's rows: those that keep the contract go through `answer` piece by piece, the others are set aside
  * with their reasons. Nothing is left at the paths unless it is complete.
+ * @throws {StreamEndedError} when not every row is accounted for.
  */
 export async function runShard(engine: Engine, request: ShardRequest): Promise<ShardResult> {
   return engine.use(async (session) => {
@@ -57,10 +59,13 @@ export async function runShard(engine: Engine, request: ShardRequest): Promise<S
     const suffix = randomUUID().replaceAll('-', '');
     const enums = await createEnums(session, request, suffix);
     try {
-      const written = await answerPieces(session, file, request, enums);
-      await writeOutput(session, file, request, written);
-      const rejected = await writeRejects(session, file, request, written !== undefined);
-      return { rows: request.to - request.from, rejected };
+      const answered = await answerPieces(session, file, request, enums);
+      await writeOutput(session, file, request, answered.columns);
+      const rejected = await writeRejects(session, file, request, answered.columns !== undefined);
+      const rows = request.to - request.from;
+      const accounted = answered.rows + rejected - answered.failed;
+      if (accounted !== rows) throw new StreamEndedError(accounted, rows);
+      return { rows, rejected };
     } finally {
       for (const name of enums.values()) await session.run(`drop type if exists ${name}`).catch(() => {});
     }
@@ -84,22 +89,26 @@ function sourceSql(file: string, { from, to }: Pick<ShardRequest, 'from' | 'to'>
   return `(select * from read_parquet(${quoteText(file)}, file_row_number = true) where file_row_number >= ${from} and file_row_number < ${to})`;
 }
 
+interface Answered {
+  /** Undefined when no row kept the contract. */
+  readonly columns: Written | undefined;
+  readonly rows: number;
+  /** Of these, rows that the model could not answer. */
+  readonly failed: number;
+}
+
 type Written = readonly { readonly name: string; readonly levels: readonly string[] | undefined }[];
 
-async function answerPieces(
-  session: Session,
-  file: string,
-  request: ShardRequest,
-  enums: ReadonlyMap<string, string>,
-): Promise<Written | undefined> {
+async function answerPieces(session: Session, file: string, request: ShardRequest, enums: ReadonlyMap<string, string>): Promise<Answered> {
   const { plan, signal } = request;
   const loaders = plan.fields.map((field) => loaderFor(field, enums.get(field.name), request.knownTexts.get(field.name)));
   const columns = ['file_row_number::double', ...loaders.map((loader) => loader.sql)];
   const list = columns.map((sql, index) => `${sql} as v${index}`).join(', ');
   const where = plan.isBroken === undefined ? '' : ` where not (${plan.isBroken})`;
-  const result = await session.connection.stream(`select ${list} from ${sourceSql(file, request)}${where}`);
   const rows = new Float64Array(PIECE_ROWS);
   let filled = 0;
+  let total = 0;
+  let failed = 0;
   let writer: AnswerWriter | undefined;
   const flush = async () => {
     if (filled === 0) return;
@@ -112,11 +121,12 @@ async function answerPieces(
     writer ??= await AnswerWriter.create(session, answers.columns);
     writer.append(rows.subarray(0, filled), answers);
     request.onRows?.(filled);
+    total += filled;
+    for (const each of answers.failed) failed += each;
     filled = 0;
   };
-  for (;;) {
-    const chunk = await result.fetchChunk();
-    if (!chunk || chunk.rowCount === 0) break;
+  // The answers are written meanwhile, by the session's own connection.
+  for await (const chunk of session.stream(`select ${list} from ${sourceSql(file, request)}${where}`)) {
     if (filled + chunk.rowCount > PIECE_ROWS) await flush();
     rows.set(doublesOf(chunk.getColumnVector(0)).subarray(0, chunk.rowCount), filled);
     loaders.forEach((loader, index) => loader.fill(chunk.getColumnVector(index + 1), chunk.rowCount, filled));
@@ -124,7 +134,7 @@ async function answerPieces(
   }
   await flush();
   writer?.close();
-  return writer?.columns;
+  return { columns: writer?.columns, rows: total, failed };
 }
 
 interface Loader {

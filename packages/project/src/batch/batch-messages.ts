@@ -29,7 +29,7 @@ export type BatchOrder =
 export interface BatchReplies {
   readonly open: { readonly source: BatchSource; readonly absent: readonly string[]; readonly extra: readonly string[] };
   readonly shard: { readonly rejected: number; readonly hasOutput: boolean };
-  readonly join: null;
+  readonly join: { readonly rows: number };
 }
 
 export interface PlainFailure {

@@ -59,8 +59,7 @@ async function obey(id: number, order: BatchOrder): Promise<BatchReplies[BatchOr
     case 'shard':
       return shard(id, order);
     case 'join':
-      await joinShards(engineOf(), order);
-      return null;
+      return { rows: await joinShards(engineOf(), order) };
   }
 }
 

@@ -197,16 +197,24 @@ async function joinStep(batch: Batch, opened: OpenedStep, shards: readonly Shard
   await context.progress({ phase: 'join', message: `${shards.length} shards` });
   const whole: ShardStep[] = [];
   for (const [index, shard] of shards.entries()) whole.push(await presentShard(batch, opened, shard, index));
-  const join = async (hashes: readonly string[]) => {
+  const join = async (hashes: readonly string[], expectedRows: number) => {
     if (hashes.length === 0) return null;
     const files: string[] = [];
     for (const sha256 of hashes) files.push(await deps.objects.localPath(context.project, sha256));
     const target = await deps.objects.temporaryPath(context.project);
-    await batch.worker.ask({ type: 'join', files, format: batch.request.format, target });
+    const { rows } = await batch.worker.ask({ type: 'join', files, format: batch.request.format, target });
+    if (rows !== expectedRows) throw new Error(`Broken invariant: ${rows} rows were joined, not ${expectedRows}`);
     return deps.objects.putFile(context.project, target);
   };
-  const output = await join(whole.flatMap((shard) => shard.output ?? []));
-  const rejects = await join(whole.flatMap((shard) => shard.rejects ?? []));
+  const rejected = whole.reduce((sum, shard) => sum + shard.rejected, 0);
+  const output = await join(
+    whole.flatMap((shard) => shard.output ?? []),
+    opened.rows - rejected,
+  );
+  const rejects = await join(
+    whole.flatMap((shard) => shard.rejects ?? []),
+    rejected,
+  );
   return { output, rejects };
 }
 
