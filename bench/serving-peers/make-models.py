@@ -1,7 +1,7 @@
 """Writes the three graphs that bench/serving-peers.ts serves by every server: mlp.onnx, trees.onnx, heavy.onnx.
 
 python make-models.py FOLDER. Each takes one float tensor "input" [N, 30] and gives "output" [N, 1]; the weights are random and seeded.
-mlp: 30-64-32-1. trees: 300 complete trees of depth 6. heavy: five 3x3 convolutions of 64 channels over 64 x 64, about 20 ms a row on one core.
+mlp: 30-64-32-1. trees: 300 complete trees of depth 6. heavy: fifteen 3x3 convolutions of 64 channels over 64 x 64, about 20 ms a row on one core.
 """
 
 import sys
@@ -74,7 +74,7 @@ def trees(count=300, depth=6):
     save("trees", [ensemble])
 
 
-def heavy(layers=5, channels=64, side=64):
+def heavy(layers=15, channels=64, side=64):
     initializers = []
     nodes = dense("input", "flat", FEATURES, 3 * side * side, initializers)
     initializers.append(numpy_helper.from_array(np.array([-1, 3, side, side], dtype=np.int64), "image_shape"))
