@@ -11,6 +11,7 @@ import { globalOptions, parseList } from './options.ts';
 import { INTERRUPTED_EXIT_CODE, type Output, createOutput, printResult, short, table } from './output.ts';
 import { createProgress } from './progress.ts';
 import { rolloutOf } from './rollout-flags.ts';
+import { saveModelConfig, savePath } from './save-config.ts';
 
 /** Flags that only a model made elsewhere has. */
 export interface ModelFlags {
@@ -48,6 +49,7 @@ const SHARED = new Set([
   'classes',
   'output',
   'scores',
+  'save',
   'home',
   'port',
   'url',
@@ -130,6 +132,11 @@ export async function launchModelFile(file: string, flags: Flags, command: Comma
   for (const path of reference === undefined ? [file] : [file, reference]) await readableSize(path);
   await withClient(globalOptions(command), output, async (client) => {
     const result = await runModelLaunch(client, { definition, modelPath: file, referencePath: reference, mode: 'always' }, output);
+    const target = savePath(flags['save']);
+    if (target !== undefined) {
+      await saveModelConfig(target, definition, { modelPath: file, referencePath: reference });
+      output.note(`saved ${target}`);
+    }
     printResult(output, result, () => showModelLaunch(result));
   });
 }

@@ -3,11 +3,19 @@ import { registerHooks } from 'node:module';
 import { dirname, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { InvalidError, NotFoundError } from '@slipway/kernel';
-import { type PlannedLaunch, type ProjectDefinition, isProjectDefinition, planLaunches } from '@slipway/project/define';
+import {
+  type PlannedLaunch,
+  type PlannedModelLaunch,
+  type ProjectDefinition,
+  isProjectDefinition,
+  planLaunches,
+  planModelLaunches,
+} from '@slipway/project/define';
 
 export interface LoadedConfig {
   readonly project: string;
   readonly launches: readonly PlannedLaunch[];
+  readonly models: readonly PlannedModelLaunch[];
 }
 
 /** Imports a project definition. Paths in it are relative to its folder. */
@@ -22,7 +30,12 @@ export async function loadConfig(path: string): Promise<LoadedConfig> {
     dataPath: resolve(folder, launch.dataPath),
     testPath: launch.testPath === undefined ? undefined : resolve(folder, launch.testPath),
   }));
-  return { project: definition.name, launches };
+  const models = planModelLaunches(definition).map((launch) => ({
+    ...launch,
+    modelPath: resolve(folder, launch.modelPath),
+    referencePath: launch.referencePath === undefined ? undefined : resolve(folder, launch.referencePath),
+  }));
+  return { project: definition.name, launches, models };
 }
 
 /** Where `import … from 'slipway'` leads: the definition API of this very program, installed in the folder or not. */

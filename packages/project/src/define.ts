@@ -5,6 +5,8 @@ import { type Condition, type Literal, type RuleTable, parsePredicate, parseRule
 import type { RolloutOptions } from '@slipway/releases/rollout-contract';
 import type { z } from 'zod';
 import { type ForecastDefinition, LaunchDefinition, type ReadOptions, type RulesDefinition, type TrainerDefinition } from './contract.ts';
+import type { FinishedModelDefinition, FinishedModelOptions } from './imported/define-model.ts';
+import type { RetrainPolicy, RetrainTrigger } from './retrain/contract.ts';
 import type { UnsupervisedDefinition } from './unsupervised/contract.ts';
 import type { InteractionsDefinition, LossDefinition, MonotoneDefinition } from './learning-definition.ts';
 
@@ -166,13 +168,19 @@ export interface ModelOptions {
   readonly acceptLeak?: readonly string[];
 }
 
-export interface ModelDefinition extends ModelOptions {
+export interface LearnedModelDefinition extends ModelOptions {
   readonly type: 'model';
   readonly name: string;
 }
+export type ModelDefinition = LearnedModelDefinition | FinishedModelDefinition;
 
-/** A predictive model learned from a dataset. */
-export const model = (name: string, options: ModelOptions): ModelDefinition => ({ type: 'model', name, ...options });
+/** A model made elsewhere: `model('churn', { onnx: file('model.onnx'), reference: parquet('rows.parquet') })`. */
+export function model(name: string, options: FinishedModelOptions): FinishedModelDefinition;
+/** A predictive model learned from a dataset: `model('churn', { from, target })`. */
+export function model(name: string, options: ModelOptions): LearnedModelDefinition;
+export function model(name: string, options: ModelOptions | FinishedModelOptions): ModelDefinition {
+  return { type: 'model', name, ...options };
+}
 
 type RolloutWishes = Omit<z.input<typeof RolloutOptions>, 'strategy'>;
 
@@ -183,12 +191,30 @@ export const shadow = (options: RolloutWishes = {}): z.input<typeof RolloutOptio
 /** One fixed split of the traffic until a version is surely better. */
 export const ab = (options: RolloutWishes = {}): z.input<typeof RolloutOptions> => ({ strategy: 'ab', ...options });
 
+type Trigger<K extends RetrainTrigger['kind']> = Omit<Extract<z.input<typeof RetrainTrigger>, { kind: K }>, 'kind'>;
+
+/**
+ * When a release trains its model again on its labelled calls. A policy belongs to the release: `slipway retrain NAME --policy`
+ * changes it without a launch. What a launch would make is proven against the live version on the latest calls, then rolled out.
+ */
+export const retrain = (policy: z.input<typeof RetrainPolicy>): z.input<typeof RetrainPolicy> => policy;
+/** Starts a retraining when inputs, answers or the error have drifted, by the thresholds of the release's monitor. */
+export const drift = (options: Trigger<'drift'> = {}) => ({ kind: 'drift' as const, ...options });
+/** … when measured quality fell by `drop` (default 0.05) from what the live version was proven with, or beyond a bound. */
+export const qualityDrop = (options: Trigger<'quality'> = {}) => ({ kind: 'quality' as const, ...options });
+/** … at the times of a cron expression in UTC: `schedule('0 3 * * 1')`. */
+export const schedule = (cron: string) => ({ kind: 'schedule' as const, cron });
+/** … when so many labelled calls are new. */
+export const newData = (options: Trigger<'new-data'>) => ({ kind: 'new-data' as const, ...options });
+
 export interface ReleaseOptions {
   readonly serve: ModelDefinition;
   readonly recording?: RecordingPolicy;
   readonly environment?: string;
   /** How a new revision takes over from a live one: `canary()`, `shadow()`, `ab()`; at once when left out. */
   readonly rollout?: z.input<typeof RolloutOptions>;
+  /** When the model is trained again by itself, and on what: `retrain({ on: [drift(), newData({ rows: 2000 })] })`. */
+  readonly retrain?: z.input<typeof RetrainPolicy>;
 }
 
 export interface ReleaseDefinition extends ReleaseOptions {
@@ -232,15 +258,16 @@ export interface PlannedLaunch {
   readonly testPath: string | undefined;
 }
 
-/** The launches a project comes down to, one a release. @throws {InvalidError} naming the definition and field that is wrong. */
+/** The launches of models that are learned, one a release; finished ones are `planModelLaunches`. @throws {InvalidError} naming the definition and field that is wrong. */
 export function planLaunches(project: ProjectDefinition): PlannedLaunch[] {
   const releases = project.definitions.filter((each) => each.type === 'release');
   if (releases.length === 0)
     throw new InvalidError(`Project "${project.name}" has no release, so there is nothing to make.`, {
       help: "Add release('name', { serve: model }).",
     });
-  return releases.map((each) => {
+  return releases.flatMap((each): PlannedLaunch[] => {
     const { serve } = each;
+    if ('onnx' in serve) return [];
     const { from } = serve;
     const parsed = LaunchDefinition.safeParse(
       withoutUndefined({
@@ -277,13 +304,14 @@ export function planLaunches(project: ProjectDefinition): PlannedLaunch[] {
         recording: each.recording,
         environment: each.environment,
         rollout: each.rollout,
+        retrain: each.retrain,
       }),
     );
     if (!parsed.success) {
       const issue = parsed.error.issues[0];
       throw new InvalidError(`Release "${each.name}": ${issue?.path.join('.') ?? ''}: ${issue?.message ?? 'is not valid'}.`);
     }
-    return { definition: parsed.data, dataPath: from.source.path, testPath: serve.test?.path };
+    return [{ definition: parsed.data, dataPath: from.source.path, testPath: serve.test?.path }];
   });
 }
 
@@ -292,3 +320,10 @@ function withoutUndefined(values: Record<string, unknown>): Record<string, unkno
 }
 export { readRuleFile } from '@slipway/learning/rules';
 export { renderConfig } from './render-config.ts';
+export {
+  planModelLaunches,
+  type FinishedModelDefinition,
+  type FinishedModelOptions,
+  type PlannedModelLaunch,
+} from './imported/define-model.ts';
+export { renderModelConfig } from './imported/render-model-config.ts';

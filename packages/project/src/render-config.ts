@@ -1,5 +1,5 @@
 import type { GateDefinition } from '@slipway/evaluation/contract';
-import type { LaunchDefinition } from './contract.ts';
+import type { LaunchDefinition, ReadOptions } from './contract.ts';
 
 /** TypeScript that, applied, makes exactly what a resolved launch made. */
 export function renderConfig(
@@ -7,9 +7,7 @@ export function renderConfig(
   files: { readonly dataPath: string; readonly testPath: string | undefined },
 ): string {
   const { read, train, gates, split } = definition;
-  const { format, ...readRest } = read;
-  const reader = format ?? 'file';
-  const source = (path: string) => `${reader}(${literal(path)}${Object.keys(readRest).length > 0 ? `, ${literal(readRest)}` : ''})`;
+  const { reader, code: source } = renderSource(files.dataPath, read);
   const metrics = (gates ?? []).map(renderGate);
   const uses = new Set([
     'dataset',
@@ -19,10 +17,11 @@ export function renderConfig(
     reader,
     train.kind,
     ...(definition.baseline ? ['rules'] : []),
+    ...(definition.retrain ? ['retrain'] : []),
     ...([...metrics, ...(definition.moreGates ?? []).map(renderGate)].some((gate) => gate.startsWith('metric(')) ? ['metric'] : []),
   ]);
   const data = fields({
-    source: raw(source(files.dataPath)),
+    source: raw(source),
     contract: definition.contract,
     exclude: nonEmpty(definition.exclude),
     as: Object.keys(definition.as).length > 0 ? definition.as : undefined,
@@ -41,7 +40,7 @@ export function renderConfig(
     loss: definition.loss,
     monotone: definition.monotone,
     interactions: definition.interactions,
-    test: files.testPath === undefined ? undefined : raw(source(files.testPath)),
+    test: files.testPath === undefined ? undefined : raw(renderSource(files.testPath, read).code),
     train: raw(train.kind === 'auto' ? `auto(${literal({ seconds: train.seconds })})` : `${train.kind}(${literal(train.params)})`),
     baseline: definition.baseline ? raw(`rules(${literal(definition.baseline.params)})`) : undefined,
     seed: definition.seed,
@@ -55,22 +54,36 @@ export function renderConfig(
     immutable: nonEmpty(definition.immutable),
     acceptLeak: nonEmpty(definition.acceptLeak),
   });
-  const served = fields({
-    serve: raw('trained'),
-    recording: definition.recording === 'full' ? undefined : definition.recording,
-    environment: definition.environment === 'production' ? undefined : definition.environment,
-    rollout: definition.rollout,
-  });
   return `import { ${[...uses].toSorted().join(', ')} } from 'slipway';
 
 const data = dataset(${literal(definition.dataset)}, ${data});
 
 const trained = model(${literal(definition.name)}, ${trained});
 
-const live = release(${literal(definition.release ?? definition.name)}, ${served});
+const live = release(${literal(definition.release ?? definition.name)}, ${renderServed('trained', definition)});
 
 export default defineProject('default', [data, trained, live]);
 `;
+}
+
+/** A file as a call of the reader for its format. */
+export function renderSource(path: string, { format, ...rest }: ReadOptions): { readonly reader: string; readonly code: string } {
+  const reader = format ?? 'file';
+  return { reader, code: `${reader}(${literal(path)}${Object.keys(rest).length > 0 ? `, ${literal(rest)}` : ''})` };
+}
+
+/** What a release says beside its name: the same for every kind of model. */
+export function renderServed(
+  model: string,
+  definition: Pick<LaunchDefinition, 'recording' | 'environment' | 'rollout'> & { readonly retrain?: LaunchDefinition['retrain'] },
+): string {
+  return fields({
+    serve: raw(model),
+    recording: definition.recording === 'full' ? undefined : definition.recording,
+    environment: definition.environment === 'production' ? undefined : definition.environment,
+    rollout: definition.rollout,
+    retrain: definition.retrain && raw(`retrain(${literal(definition.retrain)})`),
+  });
 }
 
 function renderGate(gate: GateDefinition): string {
@@ -90,21 +103,21 @@ class Raw {
   }
 }
 
-const raw = (code: string) => new Raw(code);
+export const raw = (code: string) => new Raw(code);
 
-function fields(values: Readonly<Record<string, unknown>>): string {
+export function fields(values: Readonly<Record<string, unknown>>): string {
   const lines = Object.entries(values)
     .filter(([, value]) => value !== undefined)
     .map(([name, value]) => `  ${name}: ${value instanceof Raw ? value.code : literal(value)},`);
   return `{\n${lines.join('\n')}\n}`;
 }
 
-function nonEmpty(list: readonly string[]): readonly string[] | undefined {
+export function nonEmpty(list: readonly string[]): readonly string[] | undefined {
   return list.length > 0 ? list : undefined;
 }
 
 /** A value as TypeScript source: single quotes, bare keys where they may be. */
-function literal(value: unknown): string {
+export function literal(value: unknown): string {
   if (typeof value === 'string') return `'${JSON.stringify(value).slice(1, -1).replaceAll('\\"', '"').replaceAll("'", "\\'")}'`;
   if (Array.isArray(value)) return `[${value.map(literal).join(', ')}]`;
   if (value !== null && typeof value === 'object') {

@@ -1,7 +1,9 @@
 import { resolve } from 'node:path';
+import type { LaunchResult, ModelLaunchResult } from '@slipway/project/contract';
 import type { Command } from 'commander';
 import { withClient } from '../connect.ts';
 import { launchFiles } from '../launch-file.ts';
+import { runModelLaunch, showModelLaunch } from '../launch-model.ts';
 import { loadConfig } from '../load-config.ts';
 import { readableSize } from '../local-file.ts';
 import { globalOptions } from '../options.ts';
@@ -19,18 +21,25 @@ export function addApply(program: Command): void {
       const options = globalOptions(command);
       const output = createOutput(options.json);
       const config = await loadConfig(resolve(file));
-      for (const { dataPath, testPath } of config.launches)
-        for (const path of testPath === undefined ? [dataPath] : [dataPath, testPath]) await readableSize(path);
-      const results = await withClient(options, output, async (client) => {
-        const made = [];
+      const paths = [
+        ...config.launches.flatMap(({ dataPath, testPath }) => [dataPath, testPath]),
+        ...config.models.flatMap(({ modelPath, referencePath }) => [modelPath, referencePath]),
+      ];
+      for (const path of paths) if (path !== undefined) await readableSize(path);
+      const { results, models } = await withClient(options, output, async (client) => {
+        const made: LaunchResult[] = [];
         for (const { definition, dataPath, testPath } of config.launches) {
           made.push(
             await launchFiles(client, { definition, dataPath, testPath, force: flags.force === true, mode: 'when-changed' }, output),
           );
         }
-        return made;
+        const finished: ModelLaunchResult[] = [];
+        for (const files of config.models) finished.push(await runModelLaunch(client, { ...files, mode: 'when-changed' }, output));
+        return { results: made, models: finished };
       });
-      printResult(output, { project: config.project, applied: results }, () => results.map(showLaunch).join('\n\n'));
+      printResult(output, { project: config.project, applied: [...results, ...models] }, () =>
+        [...results.map(showLaunch), ...models.map(showModelLaunch)].join('\n\n'),
+      );
       if (results.some((result) => !result.release)) process.exitCode = 3;
     });
 }

@@ -16,7 +16,7 @@ import { createOutput, printResult } from '../output.ts';
 import { conductGates, fairColumns } from '../conduct-gates.ts';
 import { type RulesFlags, addRulesFlags, rulesOf } from '../rules-flags.ts';
 import { rolloutOf } from '../rollout-flags.ts';
-import { saveConfig } from '../save-config.ts';
+import { saveConfig, savePath } from '../save-config.ts';
 import { type UnsupervisedFlags, addUnsupervisedFlags, unsupervisedOf } from '../unsupervised-flags.ts';
 import { gateAdvice, showLaunch } from '../show-launch.ts';
 
@@ -132,8 +132,8 @@ async function launchTable(file: string, flags: LaunchFlags, command: Command): 
       { definition, dataPath: file, testPath: flags.test, force: flags.force === true, mode: 'always' },
       output,
     );
-    if (flags.save !== undefined && flags.save !== false) {
-      const target = resolve(typeof flags.save === 'string' ? flags.save : 'slipway.config.ts');
+    const target = savePath(flags.save);
+    if (target !== undefined) {
       await saveConfig(target, await client.launches.resolved(launched.run), { dataPath: file, testPath: flags.test });
       output.note(`saved ${target}`);
     }
