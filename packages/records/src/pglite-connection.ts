@@ -1,7 +1,8 @@
 import { Worker } from 'node:worker_threads';
 import { workerUrl } from '@slipway/kernel';
 import pg from 'pg';
-import type { ErrorFields, ReplyField, WorkerReply, WorkerRequest } from './pglite-protocol.ts';
+import { collectYoung } from './collect-young.ts';
+import { type ErrorFields, PARTS_PER_COLLECTION, type ReplyField, type WorkerReply, type WorkerRequest } from './pglite-protocol.ts';
 
 type RowsMessage = WorkerReply & { type: 'rows' };
 type RequestBody = WorkerRequest extends infer R ? (R extends unknown ? Omit<R, 'id'> : never) : never;
@@ -28,6 +29,7 @@ export class PgliteConnection {
   readonly #waiting = new Map<number, Waiting>();
   readonly #ready: Promise<void>;
   #nextId = 1;
+  #parts = 0;
   #failure: Error | undefined;
   onNotification: (channel: string, payload: string) => void = () => {};
 
@@ -100,11 +102,17 @@ export class PgliteConnection {
     if (reply.type === 'rows') {
       waiting.onRows?.(reply);
       // Asked for in a later turn: timers and sockets come first.
-      if (reply.partial) return void setImmediate(() => this.#worker.postMessage({ type: 'more', id: reply.id }));
+      if (reply.partial) return void setImmediate(() => this.#askForMore(reply.id));
     }
     this.#waiting.delete(reply.id);
     if (reply.type === 'error') waiting.reject(databaseError(reply.message, reply.fields));
     else waiting.resolve(reply);
+  }
+
+  #askForMore(id: number): void {
+    this.#parts += 1;
+    if (this.#parts % PARTS_PER_COLLECTION === 0) collectYoung();
+    this.#worker.postMessage({ type: 'more', id });
   }
 
   #fail(error: Error): void {
