@@ -35,8 +35,8 @@ export async function connect(options: GlobalOptions, output: Output): Promise<C
 }
 
 export function serverOptions(options: GlobalOptions) {
-  const { home, port, databaseUrl, key, outboundAllow, secretKey } = options;
-  return { home, port, databaseUrl, outboundAllow, secretKey, adminKey: key };
+  const { home, port, databaseUrl, key, outboundAllow, secretKey, modelMemoryMb } = options;
+  return { home, port, databaseUrl, outboundAllow, secretKey, modelMemoryMb, adminKey: key };
 }
 
 /** The one time the generated admin key is shown. */

@@ -13,6 +13,8 @@ export interface GlobalOptions {
   readonly databaseUrl: string | undefined;
   readonly outboundAllow: readonly string[];
   readonly secretKey: Redacted | undefined;
+  readonly modelMemoryMb: number | undefined;
+  readonly lameDuckMs: number;
   readonly json: boolean;
 }
 

@@ -28,10 +28,13 @@ import {
   ROLLOUT_QUEUE,
   type Releases,
   type Rollouts,
+  type Routing,
+  type ServingMetrics,
   createAnswering,
   createReleases,
   createRollouts,
   createRouting,
+  registerServingMetrics,
   releasesCapability,
 } from '@slipway/releases';
 import { type Telemetry, openTelemetry, telemetryCapability } from '@slipway/telemetry';
@@ -57,6 +60,10 @@ export interface ComposeOptions {
   readonly log: Log;
   /** Private hosts that alerts may be sent to. */
   readonly outboundAllow?: readonly string[];
+  /** What loaded versions may hold together. */
+  readonly modelMemoryBytes?: number;
+  /** Whether new requests should be sent here. */
+  readonly isReady?: () => boolean;
   /** Seals secrets that are stored; without it the home's own `secret.key` does. */
   readonly secretKey?: Redacted | undefined;
   readonly clock?: Clock;
@@ -91,7 +98,14 @@ export async function compose(options: ComposeOptions, extra: ExtraParts = {}) {
   });
   await monitoring.channels.sealStored();
   const work = composeWork(options, base, { telemetry, data, rollouts: answers.rollouts, releases: answers.releases, monitoring });
-  const openInference = createOpenInference({ answering, routing, releases, clock, version: VERSION });
+  const openInference = createOpenInference({
+    answering,
+    routing,
+    releases,
+    clock,
+    version: VERSION,
+    ...(options.isReady ? { isReady: options.isReady } : {}),
+  });
   const capabilities: Capability[] = [
     auditCapability(audit),
     identityCapability(identity, clock),
@@ -176,7 +190,7 @@ async function composeStores({ records, objects, directory, durability, replica,
 
 /** The path of a call. */
 function composeAnswers(
-  { records, objects, replica }: ComposeOptions,
+  { records, objects, replica, modelMemoryBytes }: ComposeOptions,
   { audit, catalog, clock, ids, workflows }: Base,
   telemetry: Telemetry,
   extra: ExtraParts,
@@ -184,16 +198,28 @@ function composeAnswers(
   const loaders = new Map<ServableKind, ServableLoader>();
   // One thread explains for all releases; it starts with the first question and ends when nobody asks any more.
   const explaining = new ExplainThread();
-  const models = explainableModels(modelLoader({ objects, catalog, clock }), { objects, catalog, thread: explaining });
+  // Metrics read what routing holds, and routing tells them what it does.
+  const serving: ServingMetrics = registerServingMetrics(telemetry.metrics, {
+    list: () => routing.loaded(),
+    memoryLimitBytes: modelMemoryBytes,
+  });
+  const models = explainableModels(modelLoader({ objects, catalog, clock, open: { onRun: serving.ran } }), {
+    objects,
+    catalog,
+    thread: explaining,
+  });
   for (const loader of [
     forecastLoader({ objects, catalog, clock }, unsupervisedLoader({ objects, catalog, clock }, models)),
     ...(extra.loaders ?? []),
   ])
     loaders.set(loader.kind, loader);
-  const routing = createRouting({
+  const routing: Routing = createRouting({
     records,
     catalog,
     loaders,
+    memoryLimitBytes: modelMemoryBytes,
+    onLoad: serving.loaded,
+    onUnload: serving.unloaded,
     monotonicMs: () => clock.monotonicMs(),
     describe: (project, version, contract) => telemetry.describe(project, version, contract),
   });
@@ -201,8 +227,16 @@ function composeAnswers(
   const releases = createReleases({ records, audit, catalog, clock, ids, onChange });
   const rollouts = createRollouts({ records, audit, catalog, clock, ids, releases, routing, telemetry, workflows, onChange });
   const nextInvocationId = createInvocationIds(clock, replica);
-  const answering = createAnswering({ routing, recorder: telemetry, clock, replica, nextInvocationId, draw: Math.random });
-  return { routing, releases, rollouts, answering, explaining };
+  const answering = createAnswering({
+    routing,
+    recorder: telemetry,
+    clock,
+    replica,
+    nextInvocationId,
+    draw: Math.random,
+    onShed: serving.shed,
+  });
+  return { routing, releases, rollouts, answering, explaining, serving };
 }
 
 /** The durable work: launches and erasures. */

@@ -100,6 +100,20 @@ export const SETTINGS = {
       'Seals stored passwords and signing secrets: 32 bytes in hex or base64; older keys after commas. Without it, secret.key in the home.',
     secret: true,
   }),
+  modelMemoryMb: setting({
+    flag: null,
+    env: 'SLIPWAY_MODEL_MEMORY_MB',
+    shape: z.coerce.number().int().min(1).max(16_777_216).optional(),
+    summary:
+      'Megabytes (2^20 bytes) that loaded models may hold together; beyond it those used longest ago are unloaded, and loaded again by their next call. Default: half of the memory that the container or the machine has.',
+  }),
+  lameDuckMs: setting({
+    flag: null,
+    env: 'SLIPWAY_LAME_DUCK_MS',
+    shape: z.coerce.number().int().min(0).max(600_000).default(0),
+    summary:
+      'How long a server that was told to stop goes on taking requests while /health/ready says 503, so that load balancers notice. Whatever it accepted is answered either way.',
+  }),
   durability: setting({
     flag: null,
     env: 'SLIPWAY_DURABILITY',

@@ -1,5 +1,5 @@
 import { readFile, rm, writeFile } from 'node:fs/promises';
-import { availableParallelism } from 'node:os';
+import { availableParallelism, totalmem } from 'node:os';
 import { openFolderObjects } from '@slipway/objects';
 import { type Redacted, systemClock } from '@slipway/kernel';
 import { type Home, type Records, migrate, openHome, openRecords } from '@slipway/records';
@@ -7,7 +7,7 @@ import { type BackupSummary, restoreStores, verifyBackup } from './backup.ts';
 import { type ExtraParts, type House, compose } from './compose.ts';
 import { HomeNotEmptyError, PortInUseError } from './errors.ts';
 import { listenOnGrpc } from './grpc.ts';
-import { createHttpApp, createIdempotencyStore, listen, type HttpApp, type Listening } from './http/index.ts';
+import { DRAIN_IDLE_MS, createHttpApp, createIdempotencyStore, listen, type HttpApp, type Listening } from './http/index.ts';
 import { startJobs } from './jobs.ts';
 import { withLocalToken } from './local-identity.ts';
 import { type Log, stderrLog } from './log.ts';
@@ -19,6 +19,17 @@ export const HOST = '127.0.0.1';
 const WORK_FOLDER = 'work';
 /** Threads a training takes at most; the rest of the machine goes on answering. */
 const TRAINING_THREADS_MAX = 4;
+const BYTES_PER_MB = 1_048_576;
+/** Loaded models get this share of the memory that the process may have, when nobody says. */
+const MODEL_MEMORY_RATIO = 0.5;
+
+/** Half of what the container allows, or of what the machine has. */
+function modelMemoryMbDefault(): number {
+  const allowedBytes = process.constrainedMemory();
+  const machineBytes = totalmem();
+  const bytes = allowedBytes > 0 ? Math.min(allowedBytes, machineBytes) : machineBytes;
+  return Math.floor((bytes * MODEL_MEMORY_RATIO) / BYTES_PER_MB);
+}
 
 export interface ServerOptions {
   readonly home: string;
@@ -34,6 +45,8 @@ export interface ServerOptions {
   readonly durability?: 'process' | 'host';
   /** Private hosts that alerts may be sent to. */
   readonly outboundAllow?: readonly string[];
+  /** What loaded models may hold together; default half of what the process may have. */
+  readonly modelMemoryMb?: number | undefined;
   /** Seals stored secrets, instead of the home's own `secret.key`. */
   readonly secretKey?: Redacted | undefined;
   readonly log?: Log;
@@ -54,6 +67,11 @@ export interface RunningServer {
   readonly localToken: Redacted;
   readonly house: House;
   readonly http: HttpApp;
+  /**
+   * Says that it is going (readiness), goes on for a while so that balancers notice, stops listening, and answers whatever was
+   * accepted. Call `close` afterwards.
+   */
+  drain(options?: { readonly lameDuckMs?: number }): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -79,6 +97,8 @@ async function start(options: ServerOptions, closing: (() => Promise<unknown>)[]
   await rm(home.path(WORK_FOLDER), { recursive: true, force: true });
   const { records, objects, replica } = await openStores(home, options, closing);
   let url: string | null = null;
+  const readiness = { isReady: false };
+  const isReady = () => readiness.isReady;
   const house = await compose(
     {
       records,
@@ -103,7 +123,7 @@ async function start(options: ServerOptions, closing: (() => Promise<unknown>)[]
   const { admin, createdKey, givenKeyWorks } = await house.identity.bootstrap({ adminKey: options.adminKey });
   if (givenKeyWorks === false) log({ level: 'warn', message: 'SLIPWAY_KEY is no key of this home; it was set up with another one.' });
   const { identity, token } = withLocalToken(house.identity, admin);
-  const http = createApp(house, identity, records, log);
+  const http = createApp(house, identity, records, { log, isReady });
   const listening = options.listen ? await listenOn(http, options.port ?? 7700) : undefined;
   if (listening) closing.push(() => listening.close());
   url = listening?.url ?? null;
@@ -114,6 +134,7 @@ async function start(options: ServerOptions, closing: (() => Promise<unknown>)[]
   if (grpc) closing.push(() => grpc.close());
   await startWork(house, records, log, closing);
   await home.announce(url, token.reveal());
+  readiness.isReady = true;
   return {
     version: VERSION,
     home: home.directory,
@@ -124,6 +145,11 @@ async function start(options: ServerOptions, closing: (() => Promise<unknown>)[]
     localToken: token,
     house,
     http,
+    async drain({ lameDuckMs = 0 } = {}) {
+      readiness.isReady = false;
+      if (lameDuckMs > 0) await new Promise((resolve) => setTimeout(resolve, lameDuckMs));
+      await Promise.all([listening?.close({ idleMs: DRAIN_IDLE_MS }), grpc?.close()]);
+    },
     close,
   };
 }
@@ -150,7 +176,12 @@ async function replicaOf(home: Home, records: Records): Promise<number> {
   return replica;
 }
 
-function createApp(house: House, identity: House['identity'], records: Records, log: Log): HttpApp {
+function createApp(
+  house: House,
+  identity: House['identity'],
+  records: Records,
+  { log, isReady }: { readonly log: Log; readonly isReady: () => boolean },
+): HttpApp {
   const requests = house.telemetry.metrics.counter({
     name: 'slipway_http_requests_total',
     help: 'HTTP requests answered.',
@@ -174,6 +205,8 @@ function createApp(house: House, identity: House['identity'], records: Records, 
     idempotency: createIdempotencyStore(records, systemClock),
     options: {
       version: VERSION,
+      isReady,
+      onShed: (error) => house.serving.shed(error, { project: '', release: '' }),
       observe: ({ route, status }) => counterOf(route ?? 'none', status).add(),
     },
   });

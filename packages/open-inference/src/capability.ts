@@ -1,4 +1,14 @@
-import { type Capability, RawReply, type Route, type RouteCall, defineRoute } from '@slipway/kernel';
+import {
+  type Capability,
+  DEADLINE_HEADER,
+  PRIORITY_HEADER,
+  RawReply,
+  type Route,
+  type RouteCall,
+  defineRoute,
+  readDeadline,
+  readPriority,
+} from '@slipway/kernel';
 import { z } from 'zod';
 import {
   IndexBody,
@@ -50,7 +60,10 @@ function serverRoutes(service: OpenInference): Route[] {
       permission: 'public',
       summary: 'Whether the server takes requests.',
       response: z.object({ ready: z.boolean() }),
-      handle: async () => ({ ready: true }),
+      handle: async () => {
+        const ready = service.isReady();
+        return ready ? { ready } : notReady({ ready });
+      },
     }),
     defineRoute({
       method: 'GET',
@@ -157,10 +170,7 @@ function routesAt(service: OpenInference, path: string, params: z.ZodType<ModelA
       handle: async ({ project, params: address }) => {
         const ready = await service.ready(project, address);
         const body = { name: address.model, ready };
-        // Clients go by the status alone.
-        return ready
-          ? body
-          : new RawReply(JSON.stringify(body), { contentType: 'application/json', status: 503, headers: { 'retry-after': '1' } });
+        return ready ? body : notReady(body);
       },
     }),
     defineRoute({
@@ -182,24 +192,49 @@ function routesAt(service: OpenInference, path: string, params: z.ZodType<ModelA
       bodyKind: 'bytes',
       bodyLimitBytes: INFER_BODY_LIMIT_BYTES,
       fast: true,
+      admit: ({ project, params: address, header }) => service.admit(address, { project, ...wishOf(header) }),
       response: InferReplyBody,
       handle: async (call) => {
         const { request, isBinary } = readRest(call.params, bytesOf(call.body), call.header(JSON_LENGTH_HEADER));
-        return writeRest(await service.infer(request, callerOf(call)), isBinary);
+        return writeRest(await service.infer(request, new RestCaller(call)), isBinary);
       },
     }),
   ];
 }
 
-/** The signal stays unmade until a servable asks: an AbortController a call costs more than reading the tensors. */
-function callerOf(call: RouteCall): Caller {
-  return {
-    project: call.project,
-    principal: call.principal,
-    requestId: call.requestId,
-    traceparent: call.header('traceparent'),
-    get signal() {
-      return call.signal;
-    },
-  };
+/** Clients of this protocol go by the status. */
+function notReady(body: object): RawReply {
+  return new RawReply(JSON.stringify(body), { contentType: 'application/json', status: 503, headers: { 'retry-after': '1' } });
+}
+
+/** How pressing a request is, by its headers: the same as on /v1. */
+function wishOf(header: RouteCall['header']): Pick<Caller, 'priority' | 'timeoutMs'> {
+  return { priority: readPriority(header(PRIORITY_HEADER)), timeoutMs: readDeadline(header(DEADLINE_HEADER), 0) };
+}
+
+/** Who calls over REST. A class, because its signal stays unmade until a servable asks: an AbortController a call costs more than reading the tensors. */
+class RestCaller implements Caller {
+  readonly project: string;
+  readonly principal: Caller['principal'];
+  readonly requestId: string;
+  readonly traceparent: string | undefined;
+  readonly priority: Caller['priority'];
+  readonly timeoutMs: number | undefined;
+  readonly #call: RouteCall;
+
+  constructor(call: RouteCall) {
+    const { header } = call;
+    const { priority, timeoutMs } = wishOf(header);
+    this.project = call.project;
+    this.principal = call.principal;
+    this.requestId = call.requestId;
+    this.traceparent = header('traceparent');
+    this.priority = priority;
+    this.timeoutMs = timeoutMs;
+    this.#call = call;
+  }
+
+  get signal(): AbortSignal {
+    return this.#call.signal;
+  }
 }

@@ -1,6 +1,14 @@
 import type * as Grpc from '@grpc/grpc-js';
 import type { ServiceDefinition } from '@grpc/proto-loader';
-import { type ErrorKind, type Permission, type Principal, toErrorBody } from '@slipway/kernel';
+import {
+  type ErrorKind,
+  PRIORITY_HEADER,
+  type Permission,
+  type Principal,
+  type Priority,
+  readPriority,
+  toErrorBody,
+} from '@slipway/kernel';
 import { INFER_BODY_LIMIT_BYTES } from './capability.ts';
 import { addressOf, readGrpc, writeGrpc } from './grpc-codec.ts';
 import { GRPC_SCHEMA, SERVICE_NAME } from './grpc-schema.ts';
@@ -69,7 +77,8 @@ export async function listenGrpc(deps: GrpcServerDeps, where: { readonly host: s
       error ? reject(error) : resolve(bound),
     );
   });
-  return { host: where.host, port, close: () => closeServer(server) };
+  let closed: Promise<void> | undefined;
+  return { host: where.host, port, close: () => (closed ??= closeServer(server)) };
 }
 
 function closeServer(server: Grpc.Server): Promise<void> {
@@ -94,7 +103,7 @@ function unaryMethods(service: OpenInference): Readonly<Record<string, UnaryMeth
   const modelOf = (request: Record<string, unknown>) => addressOf({ name: request['model_name'] || request['repository_name'] }).model;
   return {
     ServerLive: open(async () => ({ live: true })),
-    ServerReady: open(async () => ({ ready: true })),
+    ServerReady: open(async () => ({ ready: service.isReady() })),
     ServerMetadata: open(async () => ({ name: SERVER_NAME, version: service.version, extensions: EXTENSIONS })),
     ModelReady: predict(async (request, { project }) => ({ ready: await service.ready(project, named(request)) })),
     ModelMetadata: predict((request, { project }) => service.metadata(project, named(request))),
@@ -115,6 +124,7 @@ function unaryMethods(service: OpenInference): Readonly<Record<string, UnaryMeth
 }
 
 async function infer(service: OpenInference, message: Record<string, unknown>, caller: Caller): Promise<object> {
+  service.admit(addressOf({ name: message['model_name'], version: message['model_version'] }), caller);
   const { request, isRaw } = readGrpc(message);
   return writeGrpc(await service.infer(request, caller), isRaw);
 }
@@ -171,6 +181,10 @@ class GrpcCaller implements Caller {
 
   get traceparent(): string | undefined {
     return headerOf(this.#call, 'traceparent');
+  }
+
+  get priority(): Priority | undefined {
+    return readPriority(headerOf(this.#call, PRIORITY_HEADER));
   }
 
   /** What is left of the caller's deadline. */

@@ -1,4 +1,4 @@
-import type { Clock, Principal } from '@slipway/kernel';
+import type { Clock, Principal, Priority } from '@slipway/kernel';
 import {
   type Answered,
   type Answering,
@@ -39,6 +39,8 @@ export interface Caller {
   readonly traceparent?: string | undefined;
   /** How long the caller will wait, when its transport says so. */
   readonly timeoutMs?: number | undefined;
+  /** Default interactive. */
+  readonly priority?: Priority | undefined;
 }
 
 /** A release, and which revision of it: its number, a version's id, or (empty) whatever its traffic says. */
@@ -82,6 +84,10 @@ export interface ModelIndexEntry {
 /** What both transports speak for. Every method acts within the project it is given. */
 export interface OpenInference {
   readonly version: string;
+  /** Whether the server takes new requests: not while it starts or stops. */
+  isReady(): boolean;
+  /** Refuses a request that its model's queue would refuse anyway, before its tensors are read. @throws {OverloadedError} */
+  admit(address: ModelAddress, caller: Pick<Caller, 'project' | 'priority' | 'timeoutMs'>): void;
   /** Answers by the same path as `/v1/releases/{name}/predict`: routed, recorded, checked by the contract. */
   infer(request: InferRequest, caller: Caller): Promise<InferReply>;
   metadata(project: string, address: ModelAddress): Promise<ModelMetadata>;
@@ -97,12 +103,14 @@ export interface OpenInference {
 }
 
 export interface OpenInferenceDeps {
-  readonly answering: Pick<Answering, 'answer'>;
+  readonly answering: Pick<Answering, 'answer' | 'admit'>;
   readonly routing: Pick<Routing, 'peek' | 'resolve' | 'pinned' | 'unload'>;
   readonly releases: Pick<Releases, 'get' | 'list'>;
   readonly clock: Pick<Clock, 'nowMs' | 'monotonicMs'>;
   /** The server's own version. */
   readonly version: string;
+  /** Default always. */
+  readonly isReady?: () => boolean;
 }
 
 export function createOpenInference(deps: OpenInferenceDeps): OpenInference {
@@ -119,6 +127,17 @@ class Service implements OpenInference {
   constructor(deps: OpenInferenceDeps) {
     this.#deps = deps;
     this.version = deps.version;
+  }
+
+  isReady(): boolean {
+    return this.#deps.isReady?.() ?? true;
+  }
+
+  admit({ model, version }: ModelAddress, { project, priority, timeoutMs }: Pick<Caller, 'project' | 'priority' | 'timeoutMs'>): void {
+    // A named revision has a queue of its own, which is asked when the call is answered.
+    if (version !== undefined && version !== '') return;
+    const deadlineMs = timeoutMs === undefined ? undefined : this.#deps.clock.monotonicMs() + timeoutMs;
+    this.#deps.answering.admit({ project, release: model, priority, deadlineMs });
   }
 
   async infer(request: InferRequest, caller: Caller): Promise<InferReply> {
@@ -291,6 +310,7 @@ class InferCall implements AnswerRequest {
   readonly subject: string | undefined;
   readonly eventTime: string | number | undefined;
   readonly deadlineMs: number | undefined;
+  readonly priority: Priority | undefined;
   readonly #caller: Caller;
 
   constructor(
@@ -310,6 +330,7 @@ class InferCall implements AnswerRequest {
     this.eventTime = timeParameter(parameters);
     const timeoutMs = Math.min(timeoutParameter(parameters), caller.timeoutMs ?? Number.POSITIVE_INFINITY);
     this.deadlineMs = timeoutMs === Number.POSITIVE_INFINITY ? undefined : call.nowMs + timeoutMs;
+    this.priority = caller.priority;
     this.#caller = caller;
   }
 

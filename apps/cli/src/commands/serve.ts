@@ -22,7 +22,7 @@ export function addServe(program: Command): void {
       const output = createOutput(options.json);
       const server = await start(options, output);
       announce(server, output);
-      await untilStopped(server, output);
+      await untilStopped(server, options, output);
     });
   program
     .command('quickstart')
@@ -34,7 +34,7 @@ export function addServe(program: Command): void {
       const server = await start(options, output);
       await launchQuickstart(server, options, output);
       announce(server, output);
-      await untilStopped(server, output);
+      await untilStopped(server, options, output);
     });
 }
 
@@ -90,16 +90,25 @@ async function exampleRow(): Promise<Record<string, unknown>> {
   return quickstartExample();
 }
 
-/** Waits for Ctrl-C or SIGTERM, then lets calls in flight finish. A second signal ends at once. */
-async function untilStopped(server: RunningServer, output: Output): Promise<void> {
+/** A stop that takes longer than this after the lame-duck time ends the process as failed. */
+const STOP_LIMIT_MS = 30_000;
+
+/** Waits for Ctrl-C or SIGTERM, then answers everything that was accepted. A second signal ends at once. */
+async function untilStopped(server: RunningServer, { lameDuckMs }: GlobalOptions, output: Output): Promise<void> {
   await new Promise<void>((resolve) => {
     const stop = () => {
       process.once('SIGINT', () => process.exit(130));
+      process.once('SIGTERM', () => process.exit(143));
       resolve();
     };
     process.once('SIGINT', stop);
     process.once('SIGTERM', stop);
   });
-  output.note('stopping …');
+  output.note(lameDuckMs > 0 ? `stopping in ${lameDuckMs} ms …` : 'stopping …');
+  setTimeout(() => {
+    output.note('It did not stop in time.');
+    process.exit(1);
+  }, lameDuckMs + STOP_LIMIT_MS).unref();
+  await server.drain({ lameDuckMs });
   await server.close();
 }

@@ -1,8 +1,9 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response';
-import { defineRoute, type Capability, type Clock, type Ids, type Route } from '@slipway/kernel';
+import { type Capability, type Clock, type Ids, type PlatformError, RawReply, type Route, defineRoute } from '@slipway/kernel';
 import { Hono, type Context } from 'hono';
 import { z } from 'zod';
+import { CallGate } from './call-gate.ts';
 import { METHODS, compileRoutes, type CompiledRoute } from './compile-routes.ts';
 import { MethodNotAllowedError, RouteDeclarationError, RouteNotFoundError } from './errors.ts';
 import type { Exchange, Reply } from './exchange.ts';
@@ -23,6 +24,10 @@ export interface HttpOptions {
   /** Parse every reply by its schema; a mismatch is an internal error. For tests. */
   readonly checkReplies?: boolean;
   readonly observe?: (observation: Observation) => void;
+  /** Whether new requests should be sent here; told by /health/ready. Default always. */
+  readonly isReady?: () => boolean;
+  /** Told of calls that are refused before anything is known of them but their route. */
+  readonly onShed?: (error: PlatformError) => void;
 }
 
 export interface HttpAppDeps {
@@ -76,7 +81,15 @@ export function createHttpApp(deps: HttpAppDeps): HttpApp {
   const startedMs = clock.monotonicMs();
   let document: OpenApiDocument | undefined;
   const openApi = () => (document ??= buildOpenApi(routes, options.version));
-  const own = { name: 'http', routes: ownRoutes({ version: options.version, uptimeMs: () => clock.monotonicMs() - startedMs, openApi }) };
+  const own = {
+    name: 'http',
+    routes: ownRoutes({
+      version: options.version,
+      uptimeMs: () => clock.monotonicMs() - startedMs,
+      openApi,
+      isReady: options.isReady ?? (() => true),
+    }),
+  };
   const routes = compileRoutes([own, ...deps.capabilities]);
   const needsStore = routes.find((compiled) => compiled.route.idempotent);
   if (needsStore && !deps.idempotency)
@@ -92,14 +105,16 @@ export function createHttpApp(deps: HttpAppDeps): HttpApp {
     observe: options.observe,
     checkReplies: options.checkReplies ?? false,
   });
-  const node = createNodeSide({ routes, pipeline, hosts, clock, log: deps.log });
+  const node = createNodeSide({ routes, pipeline, hosts, clock, log: deps.log, onShed: options.onShed ?? (() => {}) });
   const app = createHono(routes, pipeline, node, deps.log);
   return { app, fetch: async (request) => app.fetch(request), routes, openApi, node };
 }
 
 const HealthReply = z.object({ status: z.literal('ok'), version: z.string(), uptimeSeconds: z.number() });
 
-function ownRoutes(facts: { version: string; uptimeMs: () => number; openApi: () => OpenApiDocument }) {
+const ReadyReply = z.object({ ready: z.boolean() });
+
+function ownRoutes(facts: { version: string; uptimeMs: () => number; openApi: () => OpenApiDocument; isReady: () => boolean }) {
   return [
     defineRoute({
       method: 'GET',
@@ -108,6 +123,21 @@ function ownRoutes(facts: { version: string; uptimeMs: () => number; openApi: ()
       summary: 'Whether the server answers',
       response: HealthReply,
       handle: async () => ({ status: 'ok' as const, version: facts.version, uptimeSeconds: Math.floor(facts.uptimeMs() / 1_000) }),
+    }),
+    defineRoute({
+      method: 'GET',
+      path: '/health/ready',
+      permission: 'public',
+      summary: 'Whether new requests should be sent here: 503 while the server starts or stops',
+      response: ReadyReply,
+      handle: async () =>
+        facts.isReady()
+          ? { ready: true }
+          : new RawReply(JSON.stringify({ ready: false }), {
+              contentType: 'application/json',
+              status: 503,
+              headers: { 'retry-after': '1' },
+            }),
     }),
     defineRoute({
       method: 'GET',
@@ -174,16 +204,35 @@ function sendReply(incoming: IncomingMessage, outgoing: ServerResponse, reply: R
   }
 }
 
-function createNodeSide(parts: {
-  routes: readonly CompiledRoute[];
-  pipeline: Pipeline;
-  hosts: HostPolicy;
-  clock: Clock;
-  log: HttpLog;
-}): NodeSide {
+/** A request of a fast route, on its way to the pipeline. */
+class FastCall {
+  readonly compiled: CompiledRoute;
+  readonly match: RegExpExecArray;
+  readonly incoming: IncomingMessage;
+  readonly outgoing: ServerResponse;
+
+  constructor(compiled: CompiledRoute, match: RegExpExecArray, incoming: IncomingMessage, outgoing: ServerResponse) {
+    this.compiled = compiled;
+    this.match = match;
+    this.incoming = incoming;
+    this.outgoing = outgoing;
+  }
+}
+
+interface NodeParts {
+  readonly routes: readonly CompiledRoute[];
+  readonly pipeline: Pipeline;
+  readonly hosts: HostPolicy;
+  readonly clock: Clock;
+  readonly log: HttpLog;
+  readonly onShed: (error: PlatformError) => void;
+}
+
+function createNodeSide(parts: NodeParts): NodeSide {
   const { pipeline, log } = parts;
   const fast = parts.routes.filter((compiled) => compiled.route.fast && !compiled.inProject);
   const watch = new SlowBodyWatch(() => parts.clock.monotonicMs());
+  const gate: CallGate<FastCall> = createGate(parts, watch, (call, reply) => sendReply(call.incoming, call.outgoing, reply, node, log));
   const node: NodeSide = {
     hosts: parts.hosts,
     watch,
@@ -195,10 +244,7 @@ function createNodeSide(parts: {
         // Only plain paths match: whatever is encoded, has a query or is otherwise unusual goes the general way.
         const match = compiled.pattern.exec(incoming.url ?? '');
         if (match === null) continue;
-        const exchange = new NodeExchange(incoming, outgoing, watch);
-        void pipeline
-          .answer(compiled, groupsOf(compiled, match), exchange)
-          .then((reply) => sendReply(incoming, outgoing, reply, node, log));
+        gate.enter(new FastCall(compiled, match, incoming, outgoing));
         return true;
       }
       return false;
@@ -208,6 +254,36 @@ function createNodeSide(parts: {
     },
   };
   return node;
+}
+
+/** The gate in front of the pipeline: health checks and management do not pass it, and never wait for calls. */
+function createGate(
+  { pipeline, clock, onShed }: NodeParts,
+  watch: SlowBodyWatch,
+  send: (call: FastCall, reply: Reply) => void,
+): CallGate<FastCall> {
+  const gate = new CallGate<FastCall>({
+    nowMs: () => clock.monotonicMs(),
+    busyMs: () => performance.eventLoopUtilization().active,
+    nextTurn: setImmediate,
+    header(call, name) {
+      const value = call.incoming.headers[name];
+      return Array.isArray(value) ? value[0] : value;
+    },
+    begin(call) {
+      const { compiled, match, incoming, outgoing } = call;
+      void pipeline.answer(compiled, groupsOf(compiled, match), new NodeExchange(incoming, outgoing, watch)).then((reply) => {
+        gate.leave();
+        send(call, reply);
+      });
+    },
+    refuse(call, error) {
+      const { compiled, incoming, outgoing } = call;
+      onShed(error);
+      send(call, pipeline.refuse(new NodeExchange(incoming, outgoing, watch), error, compiled.route.errorReply));
+    },
+  });
+  return gate;
 }
 
 function groupsOf(compiled: CompiledRoute, match: RegExpExecArray): Record<string, string> {

@@ -46,3 +46,19 @@ export const IDEMPOTENCY_ROWS_PER_PROJECT_LIMIT = 10_000;
 export const IDEMPOTENCY_SWEEP_MS = 600_000;
 /** Deleted in one statement of the sweep. */
 export const IDEMPOTENCY_SWEEP_ROWS = 5_000;
+
+/** Calls of the prediction path that were begun and have no reply yet; more are refused. */
+export const CALLS_AT_ONCE_LIMIT = 8_192;
+/** Calls that wait for a turn of the event loop; more are refused. */
+export const CALL_QUEUE_LIMIT = 8_192;
+/** A call that would wait longer than this for its turn is refused. */
+export const CALL_WAIT_LIMIT_MS = 1_000;
+/** How much work of calls is begun in one turn of the event loop, by what they cost lately. */
+export const TURN_BUDGET_MS = 6;
+/** Calls that a turn begins whatever they cost. */
+export const TURN_CALLS_MIN = 8;
+/** Refusals in a turn for each call that is begun: they cost about a fifth of one. */
+export const REFUSED_CALLS_RATIO = 0.5;
+
+/** How long a drain leaves idle connections open after the last request, so that none is closed under a request on its way. */
+export const DRAIN_IDLE_MS = 500;

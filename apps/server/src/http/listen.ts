@@ -1,5 +1,5 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { type AddressInfo, Server as NetServer } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { getRequestListener } from '@hono/node-server';
 import { InvalidError, toErrorBody } from '@slipway/kernel';
@@ -27,7 +27,14 @@ export interface Listening {
    * Stops accepting, lets requests in flight end within the limit, then closes what is left.
    * @returns how many connections had to be cut.
    */
-  close(options?: { readonly timeoutMs?: number }): Promise<{ readonly cut: number }>;
+  close(options?: CloseOptions): Promise<{ readonly cut: number }>;
+}
+
+export interface CloseOptions {
+  /** How long requests in flight may take to end. */
+  readonly timeoutMs?: number;
+  /** How long idle connections stay open after the last request: one closed at once may have a request on its way. Default 0. */
+  readonly idleMs?: number;
 }
 
 /** Serves the application on node:http. Port 0 takes a free one. @throws the socket's error, for example EADDRINUSE. */
@@ -38,12 +45,13 @@ export async function listen(app: HttpApp, where: { readonly port: number; reado
     hostname: 'localhost',
   });
   // A counter, not a set of replies: a set that every request enters and leaves makes garbage that keeps requests alive.
-  const active = { count: 0 };
+  const active: Active = { count: 0, begun: 0 };
   const leave = () => {
     active.count -= 1;
   };
   const server = createServer(SERVER_OPTIONS, (incoming: IncomingMessage, outgoing: ServerResponse) => {
     active.count += 1;
+    active.begun += 1;
     outgoing.once('close', leave);
     if (app.node.tryFast(incoming, outgoing)) return;
     if (isOddTarget(incoming.url))
@@ -74,7 +82,7 @@ export async function listen(app: HttpApp, where: { readonly port: number; reado
       clearInterval(sweep);
       app.node.closing = true;
       for (const end of app.node.endless) end();
-      return closeServer(server, active, options.timeoutMs ?? DRAIN_DEFAULT_MS);
+      return closeServer(server, active, { timeoutMs: DRAIN_DEFAULT_MS, idleMs: 0, ...options });
     },
   };
 }
@@ -97,12 +105,29 @@ function isOddTarget(url: string | undefined): boolean {
   return path.includes('\\') || path.includes('#') || /\/\.{1,2}(?:\/|$)|%2e/i.test(path);
 }
 
-async function closeServer(server: Server, active: { readonly count: number }, timeoutMs: number): Promise<{ cut: number }> {
+/** Requests in flight, and all that ever came. */
+interface Active {
+  count: number;
+  begun: number;
+}
+
+/**
+ * Stops listening, answers what comes on the connections that are open (each reply ends its connection), and closes those that
+ * stay idle. Node's own `close` would close idle connections at once, some with a request on its way.
+ */
+async function closeServer(server: Server, active: Active, { timeoutMs, idleMs }: Required<CloseOptions>): Promise<{ cut: number }> {
   let cut = 0;
-  const closed = new Promise<void>((resolve) => server.close(() => resolve()));
-  server.closeIdleConnections();
-  // A connection becomes idle when its reply ends; replies say `connection: close`, this catches those sent before.
-  const idle = setInterval(() => server.closeIdleConnections(), IDLE_CHECK_MS);
+  // Right after the poll phase whatever was waiting to be accepted has been.
+  if (idleMs > 0) await new Promise(setImmediate);
+  const closed = new Promise<void>((resolve) => NetServer.prototype.close.call(server, () => resolve()));
+  if (idleMs === 0) server.closeIdleConnections();
+  let seen = active.begun;
+  let quietSinceMs = performance.now();
+  const idle = setInterval(() => {
+    if (active.begun !== seen) quietSinceMs = performance.now();
+    seen = active.begun;
+    if (performance.now() - quietSinceMs >= idleMs) server.closeIdleConnections();
+  }, IDLE_CHECK_MS);
   const timer = setTimeout(() => {
     cut = active.count;
     server.closeAllConnections();
@@ -110,6 +135,8 @@ async function closeServer(server: Server, active: { readonly count: number }, t
   await closed;
   clearInterval(idle);
   clearTimeout(timer);
+  // Ends the server's own look-out for slow requests.
+  server.close(() => {});
   return { cut };
 }
 

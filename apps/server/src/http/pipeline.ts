@@ -120,6 +120,9 @@ export class Pipeline {
     }
     const params = parseParams(compiled, compiled.inProject ? withoutProject(rawParams) : rawParams);
     const query = parseQuery(compiled, exchange.search);
+    const { admit } = compiled.route;
+    // Params have been parsed by the route's own schema, as its type says.
+    if (admit) admit({ project, params: params as never, header: (name) => exchange.header(name.toLowerCase()) });
     const { body, text: bodyText, bytes } = await readInput(compiled, exchange);
     const call = new Call(exchange, { principal, project, params, query, body, bodyText, requestId });
     const idempotencyKey = compiled.route.idempotent ? exchange.header('idempotency-key') : undefined;
