@@ -313,6 +313,8 @@ export const ChannelTarget = z.discriminatedUnion('kind', [
     kind: z.literal('smtp'),
     host: z.string().min(1).max(253),
     port: z.int().min(1).max(65_535).default(587),
+    /** `tls` from the first byte (the default on port 465), or `starttls`. */
+    encryption: z.enum(['starttls', 'tls']).optional(),
     from: z.email().max(320),
     to: z.array(z.email().max(320)).min(1).max(20),
     username: z.string().max(320).optional(),

@@ -130,6 +130,7 @@ interface ChannelFlags {
   readonly webhook?: string;
   readonly slack?: string;
   readonly smtp?: string;
+  readonly smtpEncryption?: string;
   readonly mailFrom?: string;
   readonly mailTo?: string;
   readonly severity: string;
@@ -192,6 +193,7 @@ function addChannelMaker(channels: Command): void {
     .option('--webhook <url>', 'gets JSON, signed (Standard Webhooks)')
     .option('--slack <url>', 'an incoming webhook of Slack, Mattermost or the like')
     .option('--smtp <host:port>', 'a mail server; SLIPWAY_SMTP_USERNAME and SLIPWAY_SMTP_PASSWORD log in')
+    .option('--smtp-encryption <how>', 'tls from the first byte, or starttls (default: tls on port 465)')
     .option('--mail-from <address>', 'sender')
     .option('--mail-to <addresses>', 'receivers, separated by commas')
     .option('--severity <least>', 'warn or alert', 'warn')
@@ -213,7 +215,7 @@ function addChannelMaker(channels: Command): void {
 
 type Target = Parameters<Client['channels']['add']>[0]['target'];
 
-function targetOf({ webhook, slack, smtp, mailFrom, mailTo }: ChannelFlags): Target {
+function targetOf({ webhook, slack, smtp, smtpEncryption, mailFrom, mailTo }: ChannelFlags): Target {
   const given = [webhook, slack, smtp].filter((each) => each !== undefined);
   if (given.length !== 1) throw new InvalidError('Name one of --webhook, --slack and --smtp.', { help: 'slipway channels add --help' });
   if (webhook !== undefined) return { kind: 'webhook', url: webhook };
@@ -226,6 +228,7 @@ function targetOf({ webhook, slack, smtp, mailFrom, mailTo }: ChannelFlags): Tar
     kind: 'smtp',
     host,
     ...(number === undefined ? {} : { port: number }),
+    ...(smtpEncryption === undefined ? {} : { encryption: smtpEncryption as 'tls' }),
     from: mailFrom,
     to: mailTo.split(',').map((address) => address.trim()),
     ...(username === undefined ? {} : { username }),

@@ -1,4 +1,4 @@
-import { type Socket, connect } from 'node:net';
+import { type Socket, connect, isIP } from 'node:net';
 import { createInterface } from 'node:readline';
 import { type TLSSocket, connect as connectTls } from 'node:tls';
 import { DELIVERY_TIMEOUT_MS } from '../limits.ts';
@@ -11,6 +11,8 @@ const REPLY_LINES_LIMIT = 100;
 export interface MailServer {
   readonly host: string;
   readonly port: number;
+  /** `tls`: encrypted from the first byte, the default on port 465. `starttls`: when the server offers it, or always with a password. */
+  readonly encryption?: 'starttls' | 'tls' | undefined;
   readonly username?: string | undefined;
   readonly password?: string | undefined;
 }
@@ -23,20 +25,22 @@ export interface Mail {
 }
 
 /**
- * Sends one mail by SMTP (RFC 5321), encrypted when the server offers STARTTLS or on port 465; a password is never sent
- * in the clear. @throws with what the server said.
+ * Sends one mail by SMTP (RFC 5321), encrypted from the first byte or when the server offers STARTTLS (RFC 3207); a password is
+ * never sent in the clear. The server's certificate must be valid for its name; a private authority is made known to the
+ * process with NODE_EXTRA_CA_CERTS. @throws with what the server said.
  */
 export async function sendMail(server: MailServer, mail: Mail, allowed: AllowedHosts): Promise<void> {
   checkHost(server, allowed);
   const lookup = guardedLookup(server, allowed);
   const options = { host: server.host, port: server.port, lookup, timeout: DELIVERY_TIMEOUT_MS };
-  const session = new Session(server.port === TLS_PORT ? connectTls({ ...options, servername: server.host }) : connect(options));
+  const isTls = server.encryption === undefined ? server.port === TLS_PORT : server.encryption === 'tls';
+  const session = new Session(isTls ? connectTls({ ...options, ...serverName(server.host) }) : connect(options));
   const timer = setTimeout(() => session.close(new Error('the mail server took too long')), DELIVERY_TIMEOUT_MS);
   try {
     await session.expect(220);
     let offers = await session.command('EHLO slipway', 250);
-    let isPrivate = server.port === TLS_PORT;
-    if (!isPrivate && offers.some((line) => /STARTTLS/i.test(line))) {
+    let isPrivate = isTls;
+    if (!isPrivate && offers.some((line) => /^250[- ]STARTTLS\b/i.test(line))) {
       await session.command('STARTTLS', 220);
       session.upgrade(server.host);
       isPrivate = true;
@@ -55,6 +59,11 @@ export async function sendMail(server: MailServer, mail: Mail, allowed: AllowedH
     clearTimeout(timer);
     session.close();
   }
+}
+
+/** What the certificate must be for; an address is compared as it is and is no server name (RFC 6066). */
+function serverName(host: string): { servername?: string } {
+  return isIP(host) === 0 ? { servername: host } : {};
 }
 
 /** No line break or bracket may end an address early and begin a command of its own. */
@@ -97,7 +106,7 @@ class Session {
 
   upgrade(host: string): void {
     this.#socket.removeAllListeners('data');
-    this.#socket = connectTls({ socket: this.#socket as Socket, servername: host });
+    this.#socket = connectTls({ socket: this.#socket as Socket, host, ...serverName(host) });
     this.#lines = this.#listen();
   }
 
