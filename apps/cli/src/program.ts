@@ -10,6 +10,7 @@ import { addLists } from './commands/lists.ts';
 import { addMonitor } from './commands/monitor.ts';
 import { addOperate } from './commands/operate.ts';
 import { addReport } from './commands/report.ts';
+import { addRetrain } from './commands/retrain.ts';
 import { addRollout } from './commands/rollout.ts';
 import { addServe } from './commands/serve.ts';
 import { INTERRUPTED_EXIT_CODE, createOutput, reportError } from './output.ts';
@@ -32,6 +33,7 @@ export function createProgram(): Command {
   addOperate(program);
   addMonitor(program);
   addRollout(program);
+  addRetrain(program);
   addExplain(program);
   addReport(program);
   addLists(program);

@@ -14,13 +14,15 @@ import { type ObjectiveFlags, addObjectiveFlags, parseObjective } from '../objec
 import { globalOptions, parseList, parseNumber } from '../options.ts';
 import { createOutput, printResult } from '../output.ts';
 import { conductGates, fairColumns } from '../conduct-gates.ts';
+import { type RetrainFlags, addRetrainFlags, retrainOf } from '../retrain-flags.ts';
 import { type RulesFlags, addRulesFlags, rulesOf } from '../rules-flags.ts';
 import { rolloutOf } from '../rollout-flags.ts';
+import { servingOf } from '../serving-flags.ts';
 import { saveConfig, savePath } from '../save-config.ts';
 import { type UnsupervisedFlags, addUnsupervisedFlags, unsupervisedOf } from '../unsupervised-flags.ts';
 import { gateAdvice, showLaunch } from '../show-launch.ts';
 
-interface LaunchFlags extends ObjectiveFlags, ForecastFlags, RulesFlags, UnsupervisedFlags, ModelFlags {
+interface LaunchFlags extends ObjectiveFlags, ForecastFlags, RulesFlags, UnsupervisedFlags, ModelFlags, RetrainFlags {
   readonly target?: string;
   readonly test?: string;
   readonly columns?: string;
@@ -53,6 +55,7 @@ interface LaunchFlags extends ObjectiveFlags, ForecastFlags, RulesFlags, Unsuper
   readonly acceptLeak?: string;
   readonly environment?: string;
   readonly rollout?: string;
+  readonly serving?: string;
   readonly recording?: string;
   readonly force?: boolean;
   readonly save?: string | boolean;
@@ -105,9 +108,11 @@ export function addLaunch(program: Command): void {
       '--rollout <strategy[:shares]>',
       'canary, canary:5,25,50, ab:50 or shadow: how it takes over from a live revision (default: at once)',
     )
+    .option('--serving <settings>', 'how it is run: threads=2,lanes=2,lane=worker,maxBatchRows=64,… (default: found by measuring)')
     .option('--recording <policy>', 'full, redacted or none (default: full)')
     .option('--force', 'release although a gate failed; recorded with your name')
     .option('--save [file]', 'write what was launched as slipway.config.ts');
+  addRetrainFlags(launch);
   addRulesFlags(launch);
   addUnsupervisedFlags(launch);
   addModelFlags(launch);
@@ -215,7 +220,13 @@ function definitionOf(
     ...defined({ baseline }),
     split: defined({ strategy: flags.split, testRatio, seed }),
     ...defined({ positive: flags.positive, time: flags.time, group: flags.group, subject: flags.subject, seed }),
-    ...defined({ environment: flags.environment, recording: flags.recording, rollout: rolloutOf(flags.rollout) }),
+    ...defined({
+      environment: flags.environment,
+      recording: flags.recording,
+      rollout: rolloutOf(flags.rollout),
+      serving: servingOf(flags.serving),
+      retrain: retrainOf(flags),
+    }),
   };
   const parsed = LaunchDefinition.safeParse(given);
   if (parsed.success) return parsed.data;

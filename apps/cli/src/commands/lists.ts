@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import { withClient } from '../connect.ts';
 import { globalOptions, parseNumber } from '../options.ts';
 import { createOutput, printResult, short, table } from '../output.ts';
+import { showHistory } from '../show-history.ts';
 
 const LIST_LIMIT = { min: 1, max: 500, whole: true };
 
@@ -115,9 +116,7 @@ function addReleases(program: Command): void {
           );
         } else if (name === 'history' && of !== undefined) {
           const history = await client.releases.history(of);
-          printResult(output, history, () =>
-            table(history.items.map((each) => [each.at, each.type, each.principal, JSON.stringify(each.data)])),
-          );
+          printResult(output, history, () => showHistory(history));
         } else {
           const release = await client.releases.get(name);
           const shares = new Map(release.traffic.map((arm) => [arm.revision, arm.weight === 1 ? '●' : `${short(100 * arm.weight)} %`]));

@@ -1,0 +1,49 @@
+import type { ReleaseHistory } from '@slipway/releases/contract';
+import { RetrainAttempt } from '@slipway/project/contract';
+import { z } from 'zod';
+import { table } from './output.ts';
+import { explainAttempt } from './show-retraining.ts';
+
+type Change = ReleaseHistory['items'][number];
+
+const text = (value: unknown): string =>
+  typeof value === 'string' ? value : value === null || value === undefined ? '' : JSON.stringify(value);
+const Data = z.record(z.string(), z.unknown());
+
+/** What happened to a release, one sentence a line, newest first. */
+export function showHistory({ items }: ReleaseHistory): string {
+  return table(
+    items.map((each) => [each.at, explainChange(each), each.principal]),
+    ['when', 'what and why', 'by'],
+  );
+}
+
+/** One change in words; what is not known by its type is shown as it was recorded. */
+export function explainChange({ type, data }: Pick<Change, 'type' | 'data'>): string {
+  const facts = Data.safeParse(data).data ?? {};
+  const name = type.split('.').slice(1).join(' ');
+  if (type === 'releases.revision.created') {
+    const how = facts['live'] === true ? 'live at once' : 'waits for its rollout';
+    return `revision ${text(facts['revision'])} (${text(facts['version'])}), ${how}: ${text(facts['reason']) || 'launched or applied by hand'}`;
+  }
+  if (type === 'releases.release.rolled-back')
+    return `rolled back from revision ${text(facts['from'])} to ${text(facts['to'])}${facts['reason'] ? `: ${text(facts['reason'])}` : ''}`;
+  if (type.startsWith('releases.rollout.')) {
+    const step = facts['step'] === undefined ? '' : ` ${Number(facts['step']) + 1} (${text(facts['kind'])})`;
+    const verb = type.slice('releases.rollout.'.length).replaceAll('-', ' ');
+    return `rollout of revision ${text(facts['candidate'])} ${verb}${step}${facts['reason'] ? `: ${text(facts['reason'])}` : ''}`;
+  }
+  if (type.startsWith('project.retraining.')) return explainRetraining(type.slice('project.retraining.'.length), facts);
+  return `${name}: ${JSON.stringify(data)}`;
+}
+
+const Ended = RetrainAttempt.pick({ trigger: true, reason: true });
+
+function explainRetraining(verb: string, facts: Record<string, unknown>): string {
+  if (verb === 'configured') return facts['policy'] === null ? 'retraining is off' : 'retraining was set';
+  const known = Ended.safeParse({ trigger: facts['trigger'], reason: facts['reason'] ?? null });
+  if (!known.success) return `retraining ${verb}: ${JSON.stringify(facts)}`;
+  const attemptFacts = RetrainAttempt.shape.facts.safeParse(facts).data ?? RetrainAttempt.shape.facts.parse({});
+  const revision = facts['revision'] ? ` (revision ${text(facts['revision'])})` : '';
+  return `retraining ${verb.replace('-', ' ')}${revision}: ${explainAttempt({ ...known.data, facts: attemptFacts })}`;
+}
