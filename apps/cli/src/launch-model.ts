@@ -11,6 +11,7 @@ import { globalOptions, parseList } from './options.ts';
 import { INTERRUPTED_EXIT_CODE, type Output, createOutput, printResult, short, table } from './output.ts';
 import { createProgress } from './progress.ts';
 import { rolloutOf } from './rollout-flags.ts';
+import { servingOf } from './serving-flags.ts';
 import { saveModelConfig, savePath } from './save-config.ts';
 
 /** Flags that only a model made elsewhere has. */
@@ -45,6 +46,7 @@ const SHARED = new Set([
   'environment',
   'recording',
   'rollout',
+  'serving',
   'reference',
   'classes',
   'output',
@@ -100,6 +102,7 @@ export function modelDefinitionOf(file: string, flags: Flags): ModelLaunchDefini
     recording: text('recording'),
     environment: text('environment'),
     rollout: rolloutOf(text('rollout')),
+    serving: servingOf(text('serving')),
   };
   const parsed = ModelLaunchDefinition.safeParse(clean(given));
   if (parsed.success) return parsed.data;

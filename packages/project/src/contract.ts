@@ -1,4 +1,4 @@
-import { Contract, FieldRole, Name, RecordingPolicy } from '@slipway/kernel';
+import { Contract, FieldRole, Name, RecordingPolicy, ServingSettings } from '@slipway/kernel';
 import {
   DecisionRule,
   GateDefinition,
@@ -153,6 +153,8 @@ const LaunchFields = z.strictObject({
   environment: z.string().min(1).max(64).default('production'),
   /** How the new revision takes over from a live one; at once when left out. */
   rollout: RolloutOptions.optional(),
+  /** How the release runs the model; what is left out is chosen by measuring. */
+  serving: ServingSettings.optional(),
   /** When the release trains its model again by itself. Belongs to the release: it may be changed without a launch. */
   retrain: RetrainPolicy.optional(),
 });

@@ -1,4 +1,4 @@
-import type { Contract, FieldRole, RecordingPolicy } from '@slipway/kernel';
+import type { Contract, FieldRole, RecordingPolicy, ServingSettings } from '@slipway/kernel';
 import { InvalidError } from '@slipway/kernel';
 import type { FairnessMeasure, GateDefinition, Objective, RobustnessTest } from '@slipway/evaluation/contract';
 import { type Condition, type Literal, type RuleTable, parsePredicate, parseRules } from '@slipway/learning/rules';
@@ -213,6 +213,8 @@ export interface ReleaseOptions {
   readonly environment?: string;
   /** How a new revision takes over from a live one: `canary()`, `shadow()`, `ab()`; at once when left out. */
   readonly rollout?: z.input<typeof RolloutOptions>;
+  /** How the model is run: `{ lanes: 2, threads: 2, maxBatchRows: 64 }`; what is left out is chosen by measuring. */
+  readonly serving?: z.input<typeof ServingSettings>;
   /** When the model is trained again by itself, and on what: `retrain({ on: [drift(), newData({ rows: 2000 })] })`. */
   readonly retrain?: z.input<typeof RetrainPolicy>;
 }
@@ -304,6 +306,7 @@ export function planLaunches(project: ProjectDefinition): PlannedLaunch[] {
         recording: each.recording,
         environment: each.environment,
         rollout: each.rollout,
+        serving: each.serving,
         retrain: each.retrain,
       }),
     );

@@ -1,4 +1,5 @@
 import { type Json, type Principal, ForbiddenError, canonicalJson, roleAllows } from '@slipway/kernel';
+import { requireProvider } from '@slipway/models';
 import type { Workflows } from '@slipway/workflows';
 import { LaunchRequest, LaunchTask, LaunchResult, TrainerDefinition, type ResolvedLaunch } from './contract.ts';
 import { LaunchNotResolvedError, UploadMissingError } from './errors.ts';
@@ -31,6 +32,8 @@ export function createLaunches(deps: LaunchDeps, workflows: Workflows): Launches
           help: 'Send them to POST /v1/uploads first.',
         });
       }
+      // What this server cannot compute with is said before anything is trained for it.
+      await requireProvider(request.definition.serving?.provider ?? 'cpu');
       const input = JSON.parse(canonicalJson(request)) as Json;
       const title = `launch ${request.definition.name} from ${request.data.fileName}`;
       const run = await deps.records.transaction((tx) =>

@@ -124,6 +124,7 @@ async function releaseStep(
       version: version.version,
       kind: 'model' as const,
       recording: definition.recording,
+      serving: definition.serving,
       environment: definition.environment,
       run,
       principal: principal.id,

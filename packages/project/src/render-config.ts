@@ -75,13 +75,16 @@ export function renderSource(path: string, { format, ...rest }: ReadOptions): { 
 /** What a release says beside its name: the same for every kind of model. */
 export function renderServed(
   model: string,
-  definition: Pick<LaunchDefinition, 'recording' | 'environment' | 'rollout'> & { readonly retrain?: LaunchDefinition['retrain'] },
+  definition: Pick<LaunchDefinition, 'recording' | 'environment' | 'rollout' | 'serving'> & {
+    readonly retrain?: LaunchDefinition['retrain'];
+  },
 ): string {
   return fields({
     serve: raw(model),
     recording: definition.recording === 'full' ? undefined : definition.recording,
     environment: definition.environment === 'production' ? undefined : definition.environment,
     rollout: definition.rollout,
+    serving: definition.serving && Object.keys(definition.serving).length > 0 ? definition.serving : undefined,
     retrain: definition.retrain && raw(`retrain(${literal(definition.retrain)})`),
   });
 }

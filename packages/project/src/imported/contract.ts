@@ -1,4 +1,4 @@
-import { FieldRole, Name, RecordingPolicy } from '@slipway/kernel';
+import { FieldRole, Name, RecordingPolicy, ServingSettings } from '@slipway/kernel';
 import { ForeignOptions } from '@slipway/models/contract';
 import { RolloutOptions } from '@slipway/releases/rollout-contract';
 import { z } from 'zod';
@@ -38,6 +38,8 @@ export const ModelLaunchDefinition = z.strictObject({
   environment: z.string().min(1).max(64).default('production'),
   /** How the new revision takes over from a live one; at once when left out. */
   rollout: RolloutOptions.optional(),
+  /** How the release runs the model; what is left out is chosen by measuring. */
+  serving: ServingSettings.optional(),
 });
 export type ModelLaunchDefinition = z.infer<typeof ModelLaunchDefinition>;
 

@@ -69,6 +69,7 @@ function planModelLaunch(served: ReleaseDefinition, model: FinishedModelDefiniti
     recording: served.recording,
     environment: served.environment,
     rollout: served.rollout,
+    serving: served.serving,
   };
   if (model.target !== undefined && !source)
     throw new InvalidError(`Release "${served.name}": target: names a column of the reference data, and there are none.`, {

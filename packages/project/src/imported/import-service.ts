@@ -1,4 +1,5 @@
 import { type Json, type Principal, canonicalJson, defineRoute, type Route } from '@slipway/kernel';
+import { requireProvider } from '@slipway/models';
 import type { Workflows } from '@slipway/workflows';
 import { LaunchStarted } from '../contract.ts';
 import { UploadMissingError } from '../errors.ts';
@@ -20,6 +21,8 @@ export async function startModelLaunch(
       help: 'Send them to POST /v1/uploads first.',
     });
   }
+  // What this server cannot compute with is said before anything is imported for it.
+  await requireProvider(request.definition.serving?.provider ?? 'cpu');
   const input = JSON.parse(canonicalJson(request)) as Json;
   const title = `launch ${request.definition.name} from ${request.model.fileName}`;
   const sources = [request.model, ...(request.reference ? [request.reference] : [])].map(({ fileName, sha256 }) => ({

@@ -206,6 +206,7 @@ async function releaseStep(
     version,
     kind: 'model' as const,
     recording: definition.recording,
+    serving: definition.serving,
     environment: definition.environment,
     run,
     principal: principal.id,
