@@ -72,7 +72,7 @@ export function assertCommandRefused(ended: CommandEnded, expected: Expected): R
 export async function assertReplyRefused(
   reply: Response,
   expected: Expected,
-  status = ERROR_KINDS[expected.kind].httpStatus,
+  status: number = ERROR_KINDS[expected.kind].httpStatus,
 ): Promise<Refusal> {
   const text = await reply.text();
   assert.equal(reply.status, status, text);
