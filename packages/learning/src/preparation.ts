@@ -4,6 +4,7 @@ import type { EncodedFeature, EncodedMatrix } from './matrix.ts';
 import { calendarCode, type CalendarPart, CALENDAR_SIZES } from './calendar.ts';
 import type { Supervision } from './supervision.ts';
 import { fitStatistic, STATISTIC_CLASS_LIMIT, STATISTIC_LEVELS_MIN, type TargetStatistic } from './target-statistics.ts';
+import { saysMore } from './text/count-evidence.ts';
 import { COUNTED_PARTS, type CountedPart } from './text/tokens.ts';
 import { countTexts, fitText, scoreTexts, type TextEncoder } from './text/text-encoder.ts';
 
@@ -67,6 +68,8 @@ export interface TextCountPlan {
   readonly name: string;
   readonly field: string;
   readonly part: CountedPart;
+  /** float32 of the square root of the count, as counts vary by; absent in older models, which have the count itself. */
+  readonly isRoot?: boolean;
 }
 
 /** Code of a calendar part: FIRST_LEVEL_CODE + hour (0..23), weekday (0 = Monday) or month (0 = January); MISSING_CODE. */
@@ -182,14 +185,16 @@ function fitStatistics(field: string, column: Column, supervision: Supervision):
   );
 }
 
-/** Counts of words, digits and capitals, and the scores of the text when it says anything about the target. */
+/** The scores of the text when it says anything about the target, and the counts that say more than these, or all. */
 function fitTextField(field: string, column: Column, supervision: Supervision | undefined): FittedField | 'text' {
   invariant(column.kind === 'text', `column ${field} holds text, as its field says`);
   const used = new Set(column.codes);
   const present = column.levels.filter((_, code) => used.has(code));
   const parts = COUNTED_PARTS.filter((part) => !isConstant(countTexts(part, used.has(-1) ? [...present, ''] : present)));
-  const counts = parts.map((part): FeaturePlan => ({ kind: 'textCount', name: `${field}.${part}`, field, part }));
   const fitted = supervision && fitText(field, column, supervision);
+  const counts = parts
+    .map((part): TextCountPlan => ({ kind: 'textCount', name: `${field}.${part}`, field, part, isRoot: true }))
+    .filter((plan) => !fitted || saysMore(Float64Array.from(encodeCount(plan, column)), fitted.scores, supervision));
   if (!fitted) return counts.length === 0 ? 'text' : { plans: counts };
   const { outputCount } = supervision;
   const outOfFold = new Map<FeaturePlan, Float64Array>();
@@ -376,7 +381,7 @@ function encodeWith(
     if (own) encoded.set(own);
     else if (plan.kind === 'category' || plan.kind === 'statistic') encodeCategory(plan, column, encoded);
     else if (plan.kind === 'textScore') encodeScore(plan, preparation, { column, scores }, encoded);
-    else if (plan.kind === 'textCount') encodeLevels(column, encoded, (levels) => countTexts(plan.part, levels), 0);
+    else if (plan.kind === 'textCount') encodeCount(plan, column, encoded);
     else if (plan.kind === 'calendar') encodeCalendar(plan, column, encoded);
     else encodeNumber(plan, column, encoded);
     return encoded;
@@ -413,6 +418,20 @@ function encodeCategory(plan: CategoryPlan | StatisticPlan, column: Column, enco
   encodeLevels(column, encoded, (levels) => Float64Array.from(levels, valueOf), missing);
 }
 
+function encodeCount(
+  { part, isRoot }: TextCountPlan,
+  column: Column,
+  encoded: Float32Array = new Float32Array(codesOf(column).length),
+): Float32Array {
+  encodeLevels(column, encoded, (levels) => (isRoot ? countTexts(part, levels).map(Math.sqrt) : countTexts(part, levels)), 0);
+  return encoded;
+}
+
+function codesOf(column: Column): Int32Array {
+  invariant(column.kind === 'text', 'a column of categories or text holds text, as in training');
+  return column.codes;
+}
+
 interface Scored {
   readonly column: Column;
   /** Scores of the column's levels by field, made once for all its features. */
@@ -437,10 +456,10 @@ function encodeScore(plan: TextScorePlan, preparation: Preparation, { column, sc
 
 /** Encodes a text column by what each of its levels is worth. */
 function encodeLevels(column: Column, encoded: Float32Array, valuesOf: (levels: readonly string[]) => Float64Array, missing: number): void {
-  invariant(column.kind === 'text', 'a column of categories or text holds text, as in training');
-  const values = valuesOf(column.levels);
+  const codes = codesOf(column);
+  const values = valuesOf(column.kind === 'text' ? column.levels : []);
   for (let row = 0; row < encoded.length; row += 1) {
-    const code = column.codes[row] as number;
+    const code = codes[row] as number;
     encoded[row] = code < 0 ? missing : (values[code] as number);
   }
 }

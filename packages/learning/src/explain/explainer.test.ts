@@ -289,7 +289,8 @@ test('of a free text the words that decide are named', async () => {
   const words = ['please', 'call', 'meeting', 'tomorrow', 'thanks', 'report', 'lunch', 'friend'];
   const texts = Array.from({ length: 400 }, (_, row) => {
     const chosen = Array.from({ length: 6 }, () => words[random.int(words.length)] as string);
-    return [...chosen, row % 2 === 0 ? 'winner prize' : 'agenda'].join(' ');
+    // As many words either way: their number shall not decide.
+    return [...chosen, row % 2 === 0 ? 'winner prize' : 'agenda today'].join(' ');
   });
   const target = Float64Array.from(texts, (_, row) => (row % 2 === 0 ? 1 : 0));
   const textContract = Contract.parse({
@@ -311,9 +312,10 @@ test('of a free text the words that decide are named', async () => {
     buildExplainer({ fitted: model.fitted, contract: model.contract, frame, rows, target, immutable: [], hasSubject: false, seed: 1 }),
   );
   const [draft] = explainer.explain([{ message: 'please call the winner of the prize' }], options(), even);
-  const named = draft?.explanation.contributions[0]?.words?.slice(0, 2).map((each) => each.word);
-  assert.deepEqual(named?.toSorted(), ['prize', 'winner']);
-  assert.ok((draft?.explanation.contributions[0]?.words?.[0]?.effect ?? 0) > 0);
+  const effects = draft?.explanation.contributions[0]?.words ?? [];
+  // Other words thin these out, which speaks against the class.
+  const raising = effects.filter(({ effect }) => effect > 0).slice(0, 2);
+  assert.deepEqual(raising.map((each) => each.word).toSorted(), ['prize', 'winner']);
 });
 
 test('texts of several classes are explained exactly, by a linear model and by trees', async () => {

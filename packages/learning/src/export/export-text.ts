@@ -32,13 +32,16 @@ export class TextExporter {
     return this.#graph.op('Gather', [scores, this.#integers([plan.output])], { axis: 1 });
   }
 
-  /** How many words, digits or capitals: the tokens of an expression that are not padding, less END_SIGN. */
+  /** How many words, digits or capitals, or the root of it: the tokens of an expression that are not padding, less END_SIGN. */
   count(plan: TextCountPlan, input: string): string {
     const graph = this.#graph;
     const tokens = this.#tokens(plan.field, input, plan.part);
     const isToken = graph.op('Not', [graph.op('Equal', [tokens, this.#text('')])]);
     const count = graph.op('ReduceSum', [graph.op('Cast', [isToken], { to: FLOAT }), this.#integers([1])], { keepdims: 1 });
-    return graph.op('Sub', [count, graph.constant(Float32Array.of(1), [1])]);
+    const own = graph.op('Sub', [count, graph.constant(Float32Array.of(1), [1])]);
+    if (!plan.isRoot) return own;
+    // In double, then rounded once, as the trainer's.
+    return graph.op('Cast', [graph.op('Sqrt', [graph.op('Cast', [own], { to: DOUBLE })])], { to: FLOAT });
   }
 
   #once(key: string, make: () => string): string {

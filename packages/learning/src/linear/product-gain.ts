@@ -1,10 +1,5 @@
+import type { Errors } from './errors.ts';
 import { type GainMoments, partialGain } from './partial-gain.ts';
-
-/** Errors of one output: slope and curvature of each row's loss. */
-export interface Errors {
-  readonly slopes: Float64Array;
-  readonly curvatures: Float64Array;
-}
 
 /** Sums of a factor's powers over rows, weighted by curvature, and of its first two with the slopes. */
 interface Powers {

@@ -3,8 +3,8 @@ import { type EncodedMatrix, takeMatrixRows, takeValues } from '../matrix.ts';
 import type { Targets } from '../trees/objective.ts';
 import { buildDesign, type Design, type DesignPlan, firstProduct } from './design.ts';
 import { addMargins, fitLinear, type LinearRequest } from './fit.ts';
-import { softmaxSlopes } from './multinomial.ts';
-import { type Errors, gainOf, measure, type Measured, remainder, robustGain } from './product-gain.ts';
+import { type Errors, errorsOf } from './errors.ts';
+import { gainOf, measure, type Measured, remainder, robustGain } from './product-gain.ts';
 import { factorValues, type ProductFactor, type ProductTerm } from './products.ts';
 import type { Penalty } from './quadratic.ts';
 
@@ -61,7 +61,9 @@ export function screenProducts(request: ScreenRequest): ProductTerm[] {
   const weights = fitLinear({ ...request, penalty: BASE_PENALTY });
   const rows = spread(matrix.rowCount);
   const sample = takeMatrixRows(matrix, rows);
-  const errors = errorsOf(request, buildDesign(plan, sample), weights, rows);
+  const { target, weights: rowWeights } = request.targets;
+  const targets: Targets = { target: takeValues(target, rows), weights: rowWeights && takeValues(rowWeights, rows) };
+  const errors = errorsOf(request.objective, marginsOf(buildDesign(plan, sample), weights), targets);
   const factors = factorsByWeight(plan, sample, weights, errors);
   const findings: Finding[] = [];
   let tests = 0;
@@ -90,31 +92,12 @@ function spread(rowCount: number): Int32Array {
   return Int32Array.from({ length: count }, (_, at) => Math.floor((at * rowCount) / count));
 }
 
-function errorsOf({ objective, outputCount, targets }: ScreenRequest, design: Design, weights: readonly Float64Array[], rows: Int32Array) {
-  const taken: Targets = { target: takeValues(targets.target, rows), weights: targets.weights && takeValues(targets.weights, rows) };
-  const margins = weights.map((each) => {
-    const own = new Float64Array(rows.length);
-    addMargins(design, each, own);
-    return own;
+function marginsOf(design: Design, weights: readonly Float64Array[]): Float64Array[] {
+  return weights.map((each) => {
+    const margins = new Float64Array(design.rowCount);
+    addMargins(design, each, margins);
+    return margins;
   });
-  const errors = margins.map((): Errors => ({ slopes: new Float64Array(rows.length), curvatures: new Float64Array(rows.length) }));
-  const shares = new Float64Array(outputCount);
-  for (let row = 0; row < rows.length; row += 1) {
-    const weight = taken.weights?.[row] ?? 1;
-    const truth = taken.target[row] as number;
-    margins.forEach((own, output) => (shares[output] = own[row] as number));
-    if (objective === 'multiclass') softmaxSlopes(shares, truth);
-    else if (objective === 'binary') shares[0] = 1 / (1 + Math.exp(-(shares[0] as number))) - truth;
-    else shares[0] = (shares[0] as number) - truth;
-    errors.forEach(({ slopes, curvatures }, output) => {
-      const slope = shares[output] as number;
-      const isOwn = objective === 'multiclass' ? truth === output : truth === 1;
-      const probability = slope + (isOwn ? 1 : 0);
-      slopes[row] = weight * slope;
-      curvatures[row] = weight * (objective === 'squared' ? 1 : probability * (1 - probability));
-    });
-  }
-  return errors;
 }
 
 /** All factors that one feature gives: itself, or each of its frequent codes. */

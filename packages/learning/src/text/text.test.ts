@@ -83,12 +83,24 @@ const NASTY = [
 describe('text in the graph', () => {
   const { texts, target } = sentences(400, 'graph');
   const fitted = fitSupervised(contract, frameOf([...texts.slice(0, 398), null, 'REFUND 12']), supervisionOf(target));
-  const model = modelOf(fitted.preparation);
+  // Every count, as its root and, as in older models, as it is.
+  const counts = (['words', 'digits', 'capitals'] as const).map(
+    (part) => ({ kind: 'textCount', name: `note.${part}`, field: 'note', part, isRoot: true }) as const,
+  );
+  const preparation = {
+    ...fitted.preparation,
+    features: [
+      ...fitted.preparation.features.filter((plan) => plan.kind === 'textScore'),
+      ...counts,
+      { kind: 'textCount', name: 'count.digits', field: 'note', part: 'digits' } as const,
+    ],
+  };
+  const model = modelOf(preparation);
 
   test('LE3 scores and counts are the trainer’s bit for bit, for nasty texts together and each alone', async () => {
     assert.deepEqual(
-      fitted.preparation.features.map((plan) => plan.name),
-      ['note.score.money', 'note.score.parcel', 'note.score.login', 'note.words', 'note.digits', 'note.capitals'],
+      preparation.features.map((plan) => plan.name),
+      ['note.score.money', 'note.score.parcel', 'note.score.login', 'note.words', 'note.digits', 'note.capitals', 'count.digits'],
     );
     for (const batch of [[...NASTY, null, ...texts], ...NASTY.map((text) => [text]), [null], ['', ' ', null]]) {
       const { features, trainer } = await compareWithGraph(model, contract, frameOf(batch));
@@ -129,6 +141,22 @@ describe('text scores', () => {
     const shuffled = createRandom('shuffle').shuffle(Int32Array.from(target));
     const { preparation } = fitSupervised(contract, frameOf(texts), supervisionOf(Float64Array.from(shuffled)));
     assert.ok(preparation.features.every((plan) => plan.kind === 'textCount'));
+  });
+
+  test('LE28 of words, digits and capitals those are learnt from that say more than the words do', () => {
+    const random = createRandom('counts');
+    const shouted = target.map((topic) => (topic === 0 ? 1 : 0));
+    const countsOf = (written: readonly string[], supervision: Supervision) =>
+      fitSupervised(contract, frameOf(written), supervision).preparation.features.flatMap((plan) =>
+        plan.kind === 'textCount' ? [plan.part] : [],
+      );
+    const binary = { ...supervisionOf(Float64Array.from(shouted)), task: 'binary', outputCount: 1, classes: ['no', 'yes'] } as const;
+    // The topic's words are swapped for those of any other in half of the rows, so that they leave something to say.
+    const blurred = texts.map((text) => (random.next() < 0.5 ? (texts[random.int(texts.length)] as string) : text));
+    const any = blurred.map((text) => (random.next() < 0.5 ? text.toUpperCase() : text));
+    assert.deepEqual(countsOf(any, binary).includes('capitals'), false);
+    const meant = blurred.map((text, row) => (shouted[row] === 1 && random.next() < 0.6 ? text.toUpperCase() : text));
+    assert.deepEqual(countsOf(meant, binary).includes('capitals'), true);
   });
 
   test('LE25 training rows are scored by encoders that have not seen their target', () => {
