@@ -28,7 +28,7 @@ export function decideRetrain(policy: RetrainPolicy, situation: RetrainSituation
   const { budget, expectedGain } = policy;
   if (last?.failed && nowMs - (last.endedAtMs ?? nowMs) < BACK_OFF_MS)
     return skip('back-off', `the last attempt failed; the next waits until ${BACK_OFF_MS / 60_000} minutes of wall time have passed`);
-  const rested = last?.eventAtMs == null ? Number.POSITIVE_INFINITY : eventNowMs - last.eventAtMs;
+  const rested = eventNowMs - (last?.eventAtMs ?? Number.NEGATIVE_INFINITY);
   if (rested < durationMs(policy.coolDown)) {
     const until = new Date((last?.eventAtMs ?? 0) + durationMs(policy.coolDown)).toISOString();
     return skip('cool-down', `cool-down of ${policy.coolDown} until the event time ${until}`);
