@@ -1,3 +1,4 @@
+export { type MonitorChange, configureMonitor } from './configure-monitor.ts';
 export { Adwin } from './concept/adwin.ts';
 export { findConceptDrift } from './concept/find-concept-drift.ts';
 export { monitoringCapability, monitoringSchema } from './capability.ts';

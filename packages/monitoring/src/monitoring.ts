@@ -1,16 +1,17 @@
 import type { Audit } from '@slipway/audit';
 import type { SecretBox } from '@slipway/identity';
-import type { Clock, Ids, Json, Principal, RandomBytes } from '@slipway/kernel';
+import type { Clock, Ids, Principal, RandomBytes } from '@slipway/kernel';
 import type { Records } from '@slipway/records';
 import type { MetricsRegistry } from '@slipway/telemetry';
 import { type Alerts, createAlerts } from './alerts/alert-service.ts';
 import { countCurrentAlerts } from './alerts/alert-store.ts';
 import { checkRelease, checkReleases } from './check-releases.ts';
+import { configureMonitor } from './configure-monitor.ts';
 import type { MonitorReport, MonitorSettings, Verdict } from './contract.ts';
 import { MonitorSettings as Settings } from './contract.ts';
 import { type Channels, createChannels } from './delivery/channels.ts';
 import { type MonitorOptions, type MonitorPorts, monitor } from './monitor.ts';
-import { findSettings, saveSettings } from './settings-store.ts';
+import { findSettings } from './settings-store.ts';
 
 export interface MonitoringDeps {
   readonly records: Records;
@@ -81,15 +82,7 @@ export function createMonitoring(deps: MonitoringDeps): Monitoring {
     },
     async configure(project, release, settings, principal) {
       await ports.findRelease(project, release);
-      await records.transaction(async (tx) => {
-        await saveSettings(tx, project, release, settings, clock.nowMs());
-        await audit.append(tx, project, {
-          type: 'monitoring.monitor.configured',
-          principal: principal.id,
-          subject: { kind: 'release', id: release },
-          data: JSON.parse(JSON.stringify(settings)) as Json,
-        });
-      });
+      await records.transaction((tx) => configureMonitor({ audit, clock }, tx, { project, release, settings, principal: principal.id }));
       return settings;
     },
     async round(signal) {

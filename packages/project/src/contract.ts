@@ -8,6 +8,7 @@ import {
   RulesSection,
   UnsupervisedSection,
 } from '@slipway/evaluation/contract';
+import { MonitorSettings } from '@slipway/monitoring/contract';
 import { RolloutOptions } from '@slipway/releases/rollout-contract';
 import { z } from 'zod';
 import { ForecastDefinition, LaunchForecast } from './forecast/contract.ts';
@@ -157,6 +158,8 @@ const LaunchFields = z.strictObject({
   serving: ServingSettings.optional(),
   /** When the release trains its model again by itself. Belongs to the release: it may be changed without a launch. */
   retrain: RetrainPolicy.optional(),
+  /** What the release is watched for. Belongs to the release, too; when left out, what was set before stays. */
+  monitor: MonitorSettings.optional(),
 });
 
 /** Either a column to predict, or a launch without a target. */

@@ -2,6 +2,7 @@ import type { Contract, FieldRole, RecordingPolicy, ServingSettings } from '@sli
 import { InvalidError } from '@slipway/kernel';
 import type { FairnessMeasure, GateDefinition, Objective, RobustnessTest } from '@slipway/evaluation/contract';
 import { type Condition, type Literal, type RuleTable, parsePredicate, parseRules } from '@slipway/learning/rules';
+import type { MonitorSettings } from '@slipway/monitoring/contract';
 import type { RolloutOptions } from '@slipway/releases/rollout-contract';
 import type { z } from 'zod';
 import { type ForecastDefinition, LaunchDefinition, type ReadOptions, type RulesDefinition, type TrainerDefinition } from './contract.ts';
@@ -207,6 +208,12 @@ export const schedule = (cron: string) => ({ kind: 'schedule' as const, cron });
 /** … when so many labelled calls are new. */
 export const newData = (options: Trigger<'new-data'>) => ({ kind: 'new-data' as const, ...options });
 
+/**
+ * What the monitor of a release asks, as `slipway monitor NAME --settings` takes it: `monitor({ groups: ['gender'], objectives:
+ * [{ kind: 'errors', atMost: 0.001 }], quality: { roc_auc: { atLeast: 0.8 } } })`. What is left out has its default.
+ */
+export const monitor = (settings: z.input<typeof MonitorSettings>): z.input<typeof MonitorSettings> => settings;
+
 export interface ReleaseOptions {
   readonly serve: ModelDefinition;
   readonly recording?: RecordingPolicy;
@@ -217,6 +224,8 @@ export interface ReleaseOptions {
   readonly serving?: z.input<typeof ServingSettings>;
   /** When the model is trained again by itself, and on what: `retrain({ on: [drift(), newData({ rows: 2000 })] })`. */
   readonly retrain?: z.input<typeof RetrainPolicy>;
+  /** What the release is watched for: `monitor({ … })`; everything by defaults when left out. */
+  readonly monitor?: z.input<typeof MonitorSettings>;
 }
 
 export interface ReleaseDefinition extends ReleaseOptions {
@@ -308,6 +317,7 @@ export function planLaunches(project: ProjectDefinition): PlannedLaunch[] {
         rollout: each.rollout,
         serving: each.serving,
         retrain: each.retrain,
+        monitor: each.monitor,
       }),
     );
     if (!parsed.success) {

@@ -1,6 +1,7 @@
 import { EvaluationReport } from '@slipway/evaluation/contract';
 import { type Field, type Json, type WorkflowContext, type WorkflowDefinition, canonicalJson, defineWorkflow } from '@slipway/kernel';
 import { ModelMetadata } from '@slipway/models';
+import { configureMonitor } from '@slipway/monitoring';
 import { LaunchRequest, type LaunchResult } from './contract.ts';
 import { evaluateStep } from './evaluate-step.ts';
 import { launchConduct } from './evidence/launch-conduct.ts';
@@ -134,6 +135,8 @@ async function releaseStep(
     const rollout = definition.rollout && { options: definition.rollout, principal, parent: retraining?.run };
     const published = await deps.rollouts.publish(tx, publication, rollout);
     if (definition.retrain) await setPolicy(deps, tx, { project, release: published.release, policy: definition.retrain, principal });
+    if (definition.monitor)
+      await configureMonitor(deps, tx, { project, release: published.release, settings: definition.monitor, principal: principal.id });
     if (!evaluated.passed) {
       await deps.audit.append(tx, project, {
         type: 'evaluation.gates.overridden',

@@ -1,4 +1,5 @@
 import type { GateDefinition } from '@slipway/evaluation/contract';
+import { MonitorSettings } from '@slipway/monitoring/contract';
 import type { LaunchDefinition, ReadOptions } from './contract.ts';
 
 /** TypeScript that, applied, makes exactly what a resolved launch made. */
@@ -18,6 +19,7 @@ export function renderConfig(
     train.kind,
     ...(definition.baseline ? ['rules'] : []),
     ...(definition.retrain ? ['retrain'] : []),
+    ...(definition.monitor ? ['monitor'] : []),
     ...([...metrics, ...(definition.moreGates ?? []).map(renderGate)].some((gate) => gate.startsWith('metric(')) ? ['metric'] : []),
   ]);
   const data = fields({
@@ -77,6 +79,7 @@ export function renderServed(
   model: string,
   definition: Pick<LaunchDefinition, 'recording' | 'environment' | 'rollout' | 'serving'> & {
     readonly retrain?: LaunchDefinition['retrain'];
+    readonly monitor?: MonitorSettings | undefined;
   },
 ): string {
   return fields({
@@ -86,7 +89,14 @@ export function renderServed(
     rollout: definition.rollout,
     serving: definition.serving && Object.keys(definition.serving).length > 0 ? definition.serving : undefined,
     retrain: definition.retrain && raw(`retrain(${literal(definition.retrain)})`),
+    monitor: definition.monitor && raw(`monitor(${literal(beyondDefaults(definition.monitor))})`),
   });
+}
+
+/** What differs from the defaults, so that a reader sees what somebody decided. */
+function beyondDefaults(settings: MonitorSettings): Partial<MonitorSettings> {
+  const defaults: Readonly<Record<string, unknown>> = MonitorSettings.parse({});
+  return Object.fromEntries(Object.entries(settings).filter(([name, value]) => literal(value) !== literal(defaults[name])));
 }
 
 function renderGate(gate: GateDefinition): string {

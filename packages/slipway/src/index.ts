@@ -15,6 +15,7 @@ export {
   linear,
   metric,
   model,
+  monitor,
   ndjson,
   newData,
   parquet,

@@ -13,6 +13,7 @@ import { monitoringSchema } from '../capability.ts';
 import { type Channels, createChannels } from '../delivery/channels.ts';
 import { AlertNotFoundError, ChannelExistsError, ChannelNotFoundError, DestinationRefusedError } from '../errors.ts';
 import { CLEAR_CHECKS_COUNT, DELIVERY_ATTEMPTS_LIMIT } from '../limits.ts';
+import { configureMonitor } from '../configure-monitor.ts';
 import { findSettings, saveSettings, takeTurn } from '../settings-store.ts';
 import { MonitorSettings } from '../contract.ts';
 import { type Alerts, createAlerts } from './alert-service.ts';
@@ -58,6 +59,29 @@ describe.each(testEngines)('alerts on %s', (engine) => {
   });
   const settle = (...findings: Finding[]) => alerts.settle('alpha', 'churn', findings, KINDS);
   const all = async () => (await alerts.list('alpha', { limit: 100 })).items;
+
+  test('MO74 what a monitor asks is saved and audited in the transaction of the caller, once, and not when it throws', async () => {
+    const audit = createAudit({ records, clock, ids: createIds(clock) });
+    const change = { project: 'alpha', release: 'churn', settings: MonitorSettings.parse({ groups: ['gender'] }), principal: 'prn_1' };
+    const configure = (settings = change.settings) =>
+      records.transaction((tx) => configureMonitor({ audit, clock }, tx, { ...change, settings }));
+    const events = async () =>
+      Number(
+        (await sql<{ n: string }>`select count(*) as n from audit_event where type = 'monitoring.monitor.configured'`.execute(records.db))
+          .rows[0]?.n,
+      );
+    const before = await events();
+    expect([await configure(), await configure(), (await events()) - before]).toEqual([true, false, 1]);
+    expect(await configure(MonitorSettings.parse({ window: '7d' }))).toBe(true);
+    expect(await findSettings(records.db, 'alpha', 'churn')).toMatchObject({ window: '7d', groups: [] });
+    const failing = records.transaction(async (tx) => {
+      await configureMonitor({ audit, clock }, tx, change);
+      throw new Error('undo');
+    });
+    await expect(failing).rejects.toThrow('undo');
+    expect((await findSettings(records.db, 'alpha', 'churn'))?.window).toBe('7d');
+    expect((await events()) - before).toBe(2);
+  });
 
   test('MO70 a finding that repeats is one alert; what got worse is told again; absent twice, it is resolved', async () => {
     expect((await settle(finding('age', 'warn'))).raised).toHaveLength(1);

@@ -1,5 +1,6 @@
 import { FieldRole, Name, RecordingPolicy, ServingSettings } from '@slipway/kernel';
 import { ForeignOptions } from '@slipway/models/contract';
+import { MonitorSettings } from '@slipway/monitoring/contract';
 import { RolloutOptions } from '@slipway/releases/rollout-contract';
 import { z } from 'zod';
 
@@ -40,6 +41,8 @@ export const ModelLaunchDefinition = z.strictObject({
   rollout: RolloutOptions.optional(),
   /** How the release runs the model; what is left out is chosen by measuring. */
   serving: ServingSettings.optional(),
+  /** What the release is watched for; when left out, what was set before stays. */
+  monitor: MonitorSettings.optional(),
 });
 export type ModelLaunchDefinition = z.infer<typeof ModelLaunchDefinition>;
 

@@ -70,6 +70,7 @@ function planModelLaunch(served: ReleaseDefinition, model: FinishedModelDefiniti
     environment: served.environment,
     rollout: served.rollout,
     serving: served.serving,
+    monitor: served.monitor,
   };
   if (model.target !== undefined && !source)
     throw new InvalidError(`Release "${served.name}": target: names a column of the reference data, and there are none.`, {

@@ -4,6 +4,7 @@ import type { Profile } from '@slipway/data/contract';
 import { type Contract, type Json, type WorkflowContext, type WorkflowDefinition, canonicalJson, defineWorkflow } from '@slipway/kernel';
 import { hashJson } from '@slipway/kernel/hash';
 import { ForeignOptions, ModelMetadata, importModel } from '@slipway/models';
+import { configureMonitor } from '@slipway/monitoring';
 import { getJson, putJson } from '../json-object.ts';
 import type { LaunchDeps } from '../launch-deps.ts';
 import type { z } from 'zod';
@@ -212,9 +213,12 @@ async function releaseStep(
     principal: principal.id,
     revise: mode,
   };
-  const published = await deps.records.transaction((tx) =>
-    deps.rollouts.publish(tx, publication, definition.rollout && { options: definition.rollout, principal }),
-  );
+  const published = await deps.records.transaction(async (tx) => {
+    const made = await deps.rollouts.publish(tx, publication, definition.rollout && { options: definition.rollout, principal });
+    const { monitor } = definition;
+    if (monitor) await configureMonitor(deps, tx, { project, release: made.release, settings: monitor, principal: principal.id });
+    return made;
+  });
   return { name: published.release, revision: published.revision, rollout: published.run };
 }
 

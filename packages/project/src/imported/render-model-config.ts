@@ -16,6 +16,7 @@ export function renderModelConfig(
     'release',
     ...(reference ? [reference.reader] : []),
     ...(reference && dataset ? ['dataset'] : []),
+    ...(definition.monitor ? ['monitor'] : []),
   ]);
   const finished = fields({
     onnx: raw(`file(${literal(files.modelPath)})`),
