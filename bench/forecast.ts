@@ -7,6 +7,8 @@
  * - air: air passengers, the last 12 months from the 132 before (seasonal naive MAPE 9.99 %).
  * - bikes: bike sharing counts an hour, 28 days of day-ahead forecasts, weather known. daily: Victoria's daily mean demand,
  *   8 weekly forecasts, with every 13th value and two whole weeks missing. No goals: other kinds of series, to see it hold.
+ * `--future` instead looks for leaks: everything from the last origin of each series on is replaced by other numbers, and
+ * every forecast must stay as it was, bit for bit; with the numbers before it replaced as well they must not (control).
  */
 import { existsSync, readFileSync } from 'node:fs';
 import { type Frequency, type SeriesData, runForecast, usualSeasons } from '@slipway/learning';
@@ -160,9 +162,36 @@ async function measure(name: string, { series, origins, frequency, seasons, hori
   console.log(JSON.stringify(result));
 }
 
-const wanted = process.argv.slice(2);
+/** The series with all values from a position on replaced by others of the same kind, in another order. */
+function withOtherValues(series: readonly SeriesData[], from: readonly number[]): SeriesData[] {
+  return series.map((each, index) => {
+    const values = each.values.slice();
+    const first = from[index] ?? values.length;
+    for (let at = first; at < values.length; at += 1) values[at] = 1.7 * (each.values[values.length - 1 - (at - first)] ?? 0) + 1_000;
+    return { ...each, values };
+  });
+}
+
+/** Whether forecasts know nothing of what comes after the last origin. */
+async function checkFuture(name: string, { series, origins, frequency, seasons, horizon, covariates }: Case): Promise<void> {
+  const layout = { shape: { horizon, seasons }, frequency, covariates };
+  const forecasts = async (given: readonly SeriesData[]) => {
+    const { trials } = await runForecast({ layout, series: given, origins, level: LEVEL, seed: SEED });
+    return JSON.stringify(trials.map(({ values, low, high }) => [values, low, high].map((each) => [...each])));
+  };
+  const last = origins.map((each) => each.at(-1) ?? 0);
+  const real = await forecasts(series);
+  const isBlind = real === (await forecasts(withOtherValues(series, last)));
+  const past = last.map((origin) => Math.max(0, origin - horizon));
+  const seesPast = real !== (await forecasts(withOtherValues(series, past)));
+  const verdict = isBlind ? 'the same forecasts whatever comes after: no leak' : 'LEAK: what comes after changes the forecasts';
+  console.log(`${name}: ${verdict}; ${seesPast ? 'what came before changes them' : 'CONTROL FAILED: what came before does not'}`);
+  if (!isBlind || !seesPast) process.exitCode = 1;
+}
+
+const wanted = process.argv.slice(2).filter((each) => each !== '--future');
 for (const [name, load] of Object.entries(CASES)) {
   if (wanted.length > 0 && !wanted.includes(name)) continue;
   if (!existsSync(DATA)) throw new Error('The data is not here: ../shared/data');
-  await measure(name, load());
+  await (process.argv.includes('--future') ? checkFuture : measure)(name, load());
 }

@@ -59,6 +59,20 @@ const meanError = (of: (trial: ForecastRun['trials'][number]) => Float64Array) =
 };
 
 describe('a forecaster', () => {
+  test('what comes after an origin changes no forecast made at it; what came before does', async () => {
+    const all = origins[0] ?? [];
+    const middle = Math.floor(all.length / 2);
+    const from = all[middle] as number;
+    const garbled = series.map((each) => ({ ...each, values: each.values.map((value, at) => (at >= from ? 2 * value - 500 : value)) }));
+    const again = await runForecast({ layout, series: garbled, origins, level: 0.9, seed: 3 });
+    const isLater = run.trials.map(({ origin }) => origin > from);
+    const values = (trials: ForecastRun['trials'], later: boolean) =>
+      trials.filter((_, index) => isLater[index] === later).map((trial) => [...trial.values, ...trial.low, ...trial.high]);
+    assert.deepEqual(values(again.trials, false), values(run.trials, false));
+    assert.notDeepEqual(values(again.trials, true), values(run.trials, true));
+    assert.deepEqual(again.bytes, run.bytes);
+  }, 120_000);
+
   test('uses what is known of the future: far better than the seasonal naive forecast', () => {
     const [own, naive] = [meanError((trial) => trial.values), meanError((trial) => trial.naive)];
     assert.ok(own < naive * 0.5, `${own} against ${naive}`);
