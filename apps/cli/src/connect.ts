@@ -36,7 +36,8 @@ export async function connect(options: GlobalOptions, output: Output): Promise<C
 
 export function serverOptions(options: GlobalOptions) {
   const { home, port, databaseUrl, key, outboundAllow, secretKey, modelMemoryMb } = options;
-  return { home, port, databaseUrl, outboundAllow, secretKey, modelMemoryMb, adminKey: key };
+  const keepDays = { uploads: options.keepUploadsDays, runEvents: options.keepRunEventsDays, runSteps: options.keepRunStepsDays };
+  return { home, port, databaseUrl, outboundAllow, secretKey, modelMemoryMb, keepDays, adminKey: key };
 }
 
 /** The one time the generated admin key is shown. */

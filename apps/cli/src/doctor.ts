@@ -1,4 +1,5 @@
 import { access, constants, stat, statfs } from 'node:fs/promises';
+import type { Client } from '@slipway/client';
 import { findHolder } from '@slipway/records';
 import { withClient } from './connect.ts';
 import type { GlobalOptions } from './options.ts';
@@ -43,11 +44,23 @@ export async function examine(options: GlobalOptions, output: Output): Promise<F
         ? { check: 'channels', status: 'ok', message: `${items.length} known` }
         : { check: 'channels', status: 'fail', message: `${broken.map((channel) => channel.name).join(', ')}: ${broken[0]?.problem}` },
     );
+    findings.push(await checkKept(client));
     return findings;
   }).catch((error: unknown): Finding[] => [
     { check: 'server', status: 'fail', message: error instanceof Error ? error.message : String(error) },
   ]);
   return [...local, ...remote];
+}
+
+/** What uploads and ended runs take, and for how long they are kept. */
+async function checkKept(client: Client): Promise<Finding> {
+  const { uploads, runs, keepDays } = await client.retention.get();
+  const counts = [
+    `${uploads.count} uploads that no version uses (${(uploads.sizeBytes / 1e6).toFixed(1)} MB, ${keepDays.uploads} days)`,
+    `${runs.events} events of ${runs.count} runs (${keepDays.runEvents} days)`,
+    `steps of ${runs.withSteps} runs (${keepDays.runSteps} days)`,
+  ];
+  return { check: 'kept', status: 'ok', message: counts.join('; ') };
 }
 
 async function checkRuntime(): Promise<Finding> {

@@ -14,6 +14,9 @@ export interface GlobalOptions {
   readonly outboundAllow: readonly string[];
   readonly secretKey: Redacted | undefined;
   readonly modelMemoryMb: number | undefined;
+  readonly keepUploadsDays: number | undefined;
+  readonly keepRunEventsDays: number | undefined;
+  readonly keepRunStepsDays: number | undefined;
   readonly lameDuckMs: number;
   readonly json: boolean;
 }

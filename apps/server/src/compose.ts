@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { createAudit, auditCapability } from '@slipway/audit';
 import { createCatalog, catalogCapability } from '@slipway/catalog';
 import { type Data, createData, dataCapability } from '@slipway/data';
-import { createErasures, governanceCapability } from '@slipway/governance';
+import { createErasures, createRetention, governanceCapability, type Retention, type WishedKeepDays } from '@slipway/governance';
 import { createIdentity, createSecretBox, identityCapability, openSecretKeys } from '@slipway/identity';
 import {
   type Capability,
@@ -62,6 +62,8 @@ export interface ComposeOptions {
   readonly outboundAllow?: readonly string[];
   /** What loaded versions may hold together. */
   readonly modelMemoryBytes?: number;
+  /** How long uploads and what ended runs leave are kept. */
+  readonly keepDays?: WishedKeepDays;
   /** Whether new requests should be sent here. */
   readonly isReady?: () => boolean;
   /** Seals secrets that are stored; without it the home's own `secret.key` does. */
@@ -78,7 +80,8 @@ export interface ExtraParts {
 /** Wires every room of the house. The only place that knows them all; holds no rule of its own. */
 export async function compose(options: ComposeOptions, extra: ExtraParts = {}) {
   const base = composeBase(options);
-  const { telemetry, data } = await composeStores(options, base);
+  const retention = createRetention({ ...options, ...base });
+  const { telemetry, data } = await composeStores(options, base, retention);
   const answers = composeAnswers(options, base, telemetry, extra);
   const { records, objects } = options;
   const { audit, catalog, clock, identity, workflows } = base;
@@ -97,7 +100,14 @@ export async function compose(options: ComposeOptions, extra: ExtraParts = {}) {
     onProblem: (error) => options.log({ level: 'warn', message: 'monitoring', fields: { error: error.message } }),
   });
   await monitoring.channels.sealStored();
-  const work = composeWork(options, base, { telemetry, data, rollouts: answers.rollouts, releases: answers.releases, monitoring });
+  const work = composeWork(options, base, {
+    retention,
+    telemetry,
+    data,
+    rollouts: answers.rollouts,
+    releases: answers.releases,
+    monitoring,
+  });
   const openInference = createOpenInference({
     answering,
     routing,
@@ -138,6 +148,7 @@ export async function compose(options: ComposeOptions, extra: ExtraParts = {}) {
     openInference,
     launches: work.launches,
     erasures: work.erasures,
+    retention,
     capabilities,
   };
 }
@@ -174,7 +185,11 @@ function composeBase({ records, log, ...options }: ComposeOptions) {
 type Base = ReturnType<typeof composeBase>;
 
 /** The rooms that keep data of their own beside the records. */
-async function composeStores({ records, objects, directory, durability, replica, log }: ComposeOptions, { audit, catalog, clock }: Base) {
+async function composeStores(
+  { records, objects, directory, durability, replica, log }: ComposeOptions,
+  { audit, catalog, clock }: Base,
+  retention: Retention,
+) {
   const telemetry = await openTelemetry({
     directory: directory('telemetry'),
     records,
@@ -185,7 +200,10 @@ async function composeStores({ records, objects, directory, durability, replica,
     durability,
     onProblem: (error) => log({ level: 'warn', message: 'telemetry', fields: { error: error.message } }),
   });
-  return { telemetry, data: createData({ records, objects, catalog, clock, workDirectory: directory('work') }) };
+  return {
+    telemetry,
+    data: createData({ records, objects, catalog, clock, workDirectory: directory('work'), onUpload: retention.uploaded }),
+  };
 }
 
 /** The path of a call. */
@@ -244,12 +262,13 @@ function composeWork(
   { records, objects, trainingThreads, publicUrl, directory, log }: ComposeOptions,
   { audit, catalog, clock, ids, workflows }: Base,
   {
+    retention,
     telemetry,
     data,
     releases,
     rollouts,
     monitoring,
-  }: { telemetry: Telemetry; data: Data; releases: Releases; rollouts: Rollouts; monitoring: Monitoring },
+  }: { retention: Retention; telemetry: Telemetry; data: Data; releases: Releases; rollouts: Rollouts; monitoring: Monitoring },
 ) {
   const launchDeps = { records, objects, audit, catalog, data, releases, rollouts, clock, trainingThreads, publicUrl };
   const launches = createLaunches(launchDeps, workflows);
@@ -268,7 +287,7 @@ function composeWork(
     launches,
     erasures,
     capabilities: [
-      governanceCapability(erasureDeps, erasures),
+      governanceCapability(erasureDeps, erasures, retention),
       projectCapability(retrainDeps, { launches, retrainings: createRetrainings(retrainDeps) }, workflows, batchDeps),
     ],
   };

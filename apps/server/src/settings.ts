@@ -1,4 +1,5 @@
 import { resolve } from 'node:path';
+import { KEEP_DAYS_DEFAULT } from '@slipway/governance/contract';
 import { parseSecretKeys } from '@slipway/identity';
 import { InvalidError, Redacted } from '@slipway/kernel';
 import { z } from 'zod';
@@ -17,6 +18,8 @@ function setting<S extends z.ZodType>(definition: Setting<S>): Setting<S> {
 }
 
 export const DEFAULT_PORT = 7700;
+
+const KeepDaysText = z.coerce.number().int().min(1).max(36_500).optional();
 
 function isSecretKeys(text: string): boolean {
   try {
@@ -113,6 +116,24 @@ export const SETTINGS = {
     shape: z.coerce.number().int().min(0).max(600_000).default(0),
     summary:
       'How long a server that was told to stop goes on taking requests while /health/ready says 503, so that load balancers notice. Whatever it accepted is answered either way.',
+  }),
+  keepUploadsDays: setting({
+    flag: null,
+    env: 'SLIPWAY_KEEP_UPLOADS_DAYS',
+    shape: KeepDaysText,
+    summary: `Days that uploaded bytes are kept which no version and no open or recent run uses. Default: ${KEEP_DAYS_DEFAULT.uploads}.`,
+  }),
+  keepRunEventsDays: setting({
+    flag: null,
+    env: 'SLIPWAY_KEEP_RUN_EVENTS_DAYS',
+    shape: KeepDaysText,
+    summary: `Days that the progress of ended runs is kept. Default: ${KEEP_DAYS_DEFAULT.runEvents}.`,
+  }),
+  keepRunStepsDays: setting({
+    flag: null,
+    env: 'SLIPWAY_KEEP_RUN_STEPS_DAYS',
+    shape: KeepDaysText,
+    summary: `Days that the steps of ended runs are kept; as long a failed run can be retried. Default: ${KEEP_DAYS_DEFAULT.runSteps}.`,
   }),
   durability: setting({
     flag: null,

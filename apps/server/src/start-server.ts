@@ -4,7 +4,7 @@ import { openFolderObjects } from '@slipway/objects';
 import { type Redacted, systemClock } from '@slipway/kernel';
 import { type Home, type Records, migrate, openHome, openRecords } from '@slipway/records';
 import { type BackupSummary, restoreStores, verifyBackup } from './backup.ts';
-import { type ExtraParts, type House, compose } from './compose.ts';
+import { type ComposeOptions, type ExtraParts, type House, compose } from './compose.ts';
 import { HomeNotEmptyError, PortInUseError } from './errors.ts';
 import { listenOnGrpc } from './grpc.ts';
 import { DRAIN_IDLE_MS, createHttpApp, createIdempotencyStore, listen, type HttpApp, type Listening } from './http/index.ts';
@@ -49,6 +49,8 @@ export interface ServerOptions {
   readonly modelMemoryMb?: number | undefined;
   /** Seals stored secrets, instead of the home's own `secret.key`. */
   readonly secretKey?: Redacted | undefined;
+  /** Days that unused uploads and what ended runs leave are kept. */
+  readonly keepDays?: ComposeOptions['keepDays'];
   readonly log?: Log;
   readonly extra?: ExtraParts;
 }
@@ -110,6 +112,7 @@ async function start(options: ServerOptions, closing: (() => Promise<unknown>)[]
       replica,
       outboundAllow: options.outboundAllow ?? [],
       secretKey: options.secretKey,
+      keepDays: options.keepDays,
       trainingThreads: Math.max(1, Math.min(TRAINING_THREADS_MAX, availableParallelism())),
       publicUrl: () => url ?? `http://${HOST}:${options.port || 7700}`,
       log,

@@ -29,6 +29,7 @@ export function createCatalog(deps: CatalogDeps): Catalog {
       const byVersion = Map.groupBy(await store.listAliases(db, project, ids), (row) => row.version);
       return new Map([...byVersion].map(([version, rows]) => [version, rows.map((row) => row.alias)]));
     },
+    mentions: (at, project, text) => store.mentions(at, project, text),
     setAlias: (tx, project, change) => setAlias(deps, tx, { project, ...change }),
     removeAlias: (tx, project, change) => removeAlias(deps, tx, { project, ...change }),
     async lineage(project, id, direction, options = {}) {

@@ -1,5 +1,5 @@
 import type { Json, Page, ServableKind } from '@slipway/kernel';
-import type { Tx } from '@slipway/records';
+import type { Db, Tx } from '@slipway/records';
 
 /** What the catalog keeps versions of. */
 export type CatalogKind = 'dataset' | ServableKind | 'report' | 'contract' | 'predictions';
@@ -100,6 +100,8 @@ export interface Catalog {
   removeAlias(tx: Tx, project: string, change: AliasTarget & { readonly version?: string; readonly principal: string }): Promise<boolean>;
   /** Everything a version was made from (`up`) or that was made from it (`down`). @param options.depthLimit default and most {@link LINEAGE_DEPTH_MAX}. */
   lineage(project: string, id: string, direction: 'up' | 'down', options?: { readonly depthLimit?: number }): Promise<Lineage>;
+  /** Whether a living version's meta names a text, such as the hash of an object. */
+  mentions(db: Db | Tx, project: string, text: string): Promise<boolean>;
   /**
    * Turns a version into a tombstone: its meta is erased and its aliases go; row, hashes and lineage stay. Its bytes
    * belong to whoever stored them: delete what the returned version, as it was before, refers to. Audited; retiring twice is harmless.

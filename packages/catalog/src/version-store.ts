@@ -200,3 +200,10 @@ export async function deleteAliasesOf(tx: Tx, project: string, version: string):
     .map((row) => row.alias)
     .toSorted();
 }
+
+/** Whether a version that was not retired names a text in its meta. */
+export async function mentions(db: Db | Tx, project: string, text: string): Promise<boolean> {
+  const { rows } = await sql`select 1 from catalog_version
+    where project = ${project} and retired_at_ms is null and strpos(meta, ${text}) > 0 limit 1`.execute(db);
+  return rows.length > 0;
+}

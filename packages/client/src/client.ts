@@ -1,7 +1,7 @@
 import { AuditEventsReply, AuditVerificationReply } from '@slipway/audit/contract';
 import { LineageReply, VersionBody, VersionsReply } from '@slipway/catalog/contract';
 import { ContractReply, DatasetPage, DatasetVersion, Profile, RowsPage, Upload } from '@slipway/data/contract';
-import { ErasurePage, ErasureReceipt } from '@slipway/governance/contract';
+import { ErasurePage, ErasureReceipt, RetentionReport } from '@slipway/governance/contract';
 import { type CreateKeyBody, CreatedKeyReply, KeyPage, KeyReply, MeReply, ProjectPage, ProjectReply } from '@slipway/identity/contract';
 import { type ExplainOptions, type JsonShape, PlatformError } from '@slipway/kernel';
 import {
@@ -112,6 +112,7 @@ export type Client = ReturnType<typeof createClient>;
 
 function dataMethods({ call }: Transport) {
   return {
+    retention: { get: () => call('GET', '/v1/retention', RetentionReport) },
     uploads: {
       /** Streams bytes to the server, which keeps them under their hash. */
       put: (stream: ReadableStream<Uint8Array> | Uint8Array, fileName: string) =>

@@ -3,7 +3,7 @@ import { createReadStream } from 'node:fs';
 import type { Catalog, ParentLink, Version } from '@slipway/catalog';
 import { type Clock, Contract, type Frame, type Json, type Principal, toRfc3339 } from '@slipway/kernel';
 import { hashJson } from '@slipway/kernel/hash';
-import type { Objects } from '@slipway/objects';
+import type { ObjectRef, Objects } from '@slipway/objects';
 import type { Records } from '@slipway/records';
 import { type ColumnProblem, DatasetMeta, type DatasetVersion, type Enforcement, Profile, type RowsPage, type Upload } from './contract.ts';
 import { createEngine, type EngineOptions } from './engine.ts';
@@ -26,6 +26,8 @@ export interface DataDeps {
   /** A folder of our own for DuckDB's temporary files. */
   readonly workDirectory: string;
   readonly engine?: Omit<EngineOptions, 'workDirectory'>;
+  /** Told of every upload before its sender is. */
+  readonly onUpload?: (project: string, upload: ObjectRef) => Promise<void>;
 }
 
 /** A file of this machine, or bytes uploaded before. */
@@ -85,6 +87,7 @@ export function createData(deps: DataDeps): Data {
     ingestVersion: (request) => ingestVersion(deps, (ingestRequest) => ingest(parts, ingestRequest), request),
     async upload(project, bytes) {
       const { sha256, sizeBytes } = await deps.objects.put(project, bytes, UPLOAD_LIMIT_BYTES);
+      await deps.onUpload?.(project, { sha256, sizeBytes });
       return { upload: `${UPLOAD_PREFIX}${sha256}`, sha256, sizeBytes };
     },
     async dataset(project, reference) {

@@ -4,16 +4,19 @@ import { ErasurePage, ErasureReceipt, ErasureRequest } from './contract.ts';
 import type { Erasures } from './erasure-service.ts';
 import { type ErasureDeps, erasureWorkflow } from './erasure-workflow.ts';
 import { migrations } from './migrations.ts';
+import { type Retention, retentionJob, retentionRoutes } from './retention/retention.ts';
 
 /** The tables alone. */
 export const governanceSchema: Pick<Capability, 'name' | 'migrations'> = { name: 'governance', migrations };
 
-/** Erasure: tables, workflow and routes. */
-export function governanceCapability(deps: ErasureDeps, erasures: Erasures): Capability {
+/** Erasure and retention: tables, workflow, job and routes. */
+export function governanceCapability(deps: ErasureDeps, erasures: Erasures, retention: Retention): Capability {
   return {
     ...governanceSchema,
     workflows: [erasureWorkflow(deps)],
+    jobs: [retentionJob(retention)],
     routes: [
+      ...retentionRoutes(retention),
       defineRoute({
         method: 'POST',
         path: '/v1/erasures',

@@ -30,3 +30,5 @@ export const ErasureReceipt = z.object({
 });
 export type ErasureReceipt = z.infer<typeof ErasureReceipt>;
 export const ErasurePage = pageOf(ErasureReceipt);
+
+export { KEEP_DAYS_DEFAULT, KeepDays, RetentionReport } from './retention/contract.ts';

@@ -19,4 +19,19 @@ create table governance_erasure (
 create index governance_erasure_project on governance_erasure (project, id desc);
 `,
   },
+  {
+    id: '0002_uploads',
+    sql: `
+-- Bytes that were sent and that no version has taken over yet.
+create table governance_upload (
+  project text not null,
+  sha256 text not null,
+  size_bytes bigint not null,
+  uploaded_at_ms bigint not null,
+  checked_at_ms bigint,
+  primary key (project, sha256)
+);
+create index governance_upload_by_age on governance_upload (uploaded_at_ms);
+`,
+  },
 ];

@@ -2,7 +2,7 @@ import type { Db, Tx } from '@slipway/records';
 import { sql } from 'kysely';
 import { z } from 'zod';
 import { ENGINE_APPLICATION, ENGINE_FUNCTION, ENGINE_VERSION } from './engine.ts';
-import { NotLaunchedError } from './errors.ts';
+import { NotLaunchedError, RunNotRetryableError } from './errors.ts';
 
 /*
  * The engine's own tables, touched only here. Starting uses its SQL function. Cancelling, retrying and taking over
@@ -41,6 +41,7 @@ export async function cancelInEngine(tx: Tx, ids: readonly string[]): Promise<vo
 /**
  * Continues an ended run after its last finished step. What goes is the stored failure that ended it and the failures
  * stored at later positions (parallel branches); results of finished steps and unread signals stay.
+ * @throws {RunNotRetryableError} when the run's steps have been pruned.
  * @param failedStep position of the step whose failure ended the run; null = not known, the last position if it failed.
  */
 export async function requeueInEngine(tx: Tx, run: { id: string; queue: string; failedStep: number | null }): Promise<void> {
@@ -50,11 +51,16 @@ export async function requeueInEngine(tx: Tx, run: { id: string; queue: string; 
     tx,
   );
   await sql`delete from dbos.workflow_output where workflow_uuid = ${run.id}`.execute(tx);
-  await sql`
+  const { rows } = await sql`
     update dbos.workflow_status set status = 'ENQUEUED', owner_xid = null, queue_name = ${run.queue}, queue_partition_key = null,
       recovery_attempts = 0, deduplication_id = null, started_at_epoch_ms = null, completed_at = null, output = null, error = null,
       workflow_deadline_epoch_ms = null, delay_until_epoch_ms = null, updated_at = ${EpochMs}
-    where workflow_uuid = ${run.id}`.execute(tx);
+    where workflow_uuid = ${run.id} returning workflow_uuid`.execute(tx);
+  if (rows.length > 0) return;
+  throw new RunNotRetryableError(`Run ${run.id} ended so long ago that its steps are no longer kept.`, {
+    details: { run: run.id },
+    help: 'Start it again with the same input.',
+  });
 }
 
 /** Whether the run has stored anything, so that other code could not replay it. */

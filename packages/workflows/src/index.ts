@@ -23,6 +23,7 @@ export {
 } from './errors.ts';
 export { EVENT_PAGE_LIMIT, JSON_LIMIT_BYTES, LEASE_DEFAULT_MS, QUEUE_CONCURRENCY_DEFAULT, RUN_EVENT_LIMIT } from './limits.ts';
 export type { Log, LogEntry } from './log.ts';
+export { PRUNE_RUNS_LIMIT, pruneRuns, runSizes, runsMention, type PrunedRuns, type RunSizes } from './retention.ts';
 export type { StartRequest } from './run-changes.ts';
 export type { ListRuns } from './run-store.ts';
 export { hasEnded, type Run, type RunEvent, type RunStatus, type RunUpdate } from './run.ts';
