@@ -3,6 +3,7 @@
  * recording; server and load in their own processes, the ways take turns in short rounds.
  *
  *     node bench/open-inference.ts [--rows 1,100] [--rounds 5] [--seconds 2] [--connections 8] [--home DIR]
+ *                             [--ways 'v2 JSON,v2 binary'] [--profile DIR]
  */
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
@@ -25,15 +26,19 @@ const { values } = parseArgs({
     seconds: { type: 'string', default: '2' },
     connections: { type: 'string', default: '8' },
     home: { type: 'string' },
+    ways: { type: 'string' },
+    profile: { type: 'string' },
   },
 });
+const ways = WAYS.filter((way) => values.ways === undefined || values.ways.split(',').includes(way));
+const nodeFlags = values.profile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${values.profile}`];
 
 type Measured = LoadReport & { readonly cpuMicrosEach: number };
 
 async function measureAll(home: string, sample: SampleModel): Promise<object[]> {
   await launchSample({ home }, sample);
   process.env['SLIPWAY_GRPC_PORT'] = '0';
-  const server = await startSlipway({ home });
+  const server = await startSlipway({ home, nodeFlags });
   const load = fork(new URL('./open-inference/load.ts', import.meta.url));
   await once(load, 'message');
   const measure = async (plan: LoadPlan): Promise<Measured> => {
@@ -51,9 +56,9 @@ async function measureAll(home: string, sample: SampleModel): Promise<object[]> 
       const fields = Object.keys(objects[0] ?? {});
       const rows = objects.map((row) => fields.map((field) => Number(row[field])));
       const common = { port: server.port, grpc: server.grpc ?? '', key: KEY, model: sample.name, fields, rows };
-      const found = new Map<Way, Measured[]>(WAYS.map((way) => [way, []]));
+      const found = new Map<Way, Measured[]>(ways.map((way) => [way, []]));
       for (let round = -WARM_ROUNDS; round < Number(values.rounds); round += 1) {
-        for (const way of WAYS) {
+        for (const way of ways) {
           const measured = await measure({ ...common, way, seconds: Number(values.seconds), connections: Number(values.connections) });
           if (round >= 0) found.get(way)?.push(measured);
         }
