@@ -99,7 +99,11 @@ export class OverloadedError extends UnavailableError {
   readonly reason: ShedReason;
   constructor(reason: ShedReason, message: string, options: ErrorOptionsWithDetails & { readonly retryAfterSeconds?: number } = {}) {
     const retryAfterSeconds = Math.max(1, Math.ceil(options.retryAfterSeconds ?? 1));
+    // Thousands are made a second when there is no time to spare, and where they are thrown says nothing: no stack is recorded.
+    const { stackTraceLimit } = Error;
+    Error.stackTraceLimit = 0;
     super(message, { ...options, details: { ...options.details, reason, retryAfterSeconds } });
+    Error.stackTraceLimit = stackTraceLimit;
     this.reason = reason;
   }
 }
