@@ -93,7 +93,23 @@ async function exampleRow(): Promise<Record<string, unknown>> {
 /** A stop that takes longer than this after the lame-duck time ends the process as failed. */
 const STOP_LIMIT_MS = 30_000;
 
-/** Waits for Ctrl-C or SIGTERM, then answers everything that was accepted. A second signal ends at once. */
+const PARENT_LOOK_MS = 500;
+
+/**
+ * npm passes SIGTERM to the shell it started this process with, and that shell dies of it without passing it on. So under npm the
+ * end of the parent is the order to stop. A server that something else started does not depend on its parent.
+ */
+function stopWithNpm(stop: () => void): void {
+  if (process.env['npm_command'] === undefined) return;
+  const parent = process.ppid;
+  const timer = setInterval(() => {
+    if (process.ppid === parent) return;
+    clearInterval(timer);
+    stop();
+  }, PARENT_LOOK_MS).unref();
+}
+
+/** Waits for Ctrl-C or SIGTERM, or for the end of npm where it started this, then answers everything that was accepted. A second signal ends at once. */
 async function untilStopped(server: RunningServer, { lameDuckMs }: GlobalOptions, output: Output): Promise<void> {
   await new Promise<void>((resolve) => {
     const stop = () => {
@@ -103,6 +119,7 @@ async function untilStopped(server: RunningServer, { lameDuckMs }: GlobalOptions
     };
     process.once('SIGINT', stop);
     process.once('SIGTERM', stop);
+    stopWithNpm(stop);
   });
   output.note(lameDuckMs > 0 ? `stopping in ${lameDuckMs} ms …` : 'stopping …');
   setTimeout(() => {
