@@ -37,6 +37,10 @@ export async function examine(options: GlobalOptions, output: Output): Promise<F
         ? { check: 'keys', status: 'ok', message: `${keys.items.length} known` }
         : { check: 'keys', status: 'warn', message: `expire within ${KEY_WARN_DAYS} days: ${soon.map((key) => key.label).join(', ')}` },
     );
+    const { resources } = await client.resources();
+    for (const { resource, verdict, message } of resources.filter((each) => each.value !== null)) {
+      findings.push({ check: `server ${resource}`, status: verdict === 'alert' ? 'fail' : verdict, message });
+    }
     const { items } = await client.channels.list();
     const broken = items.filter((channel) => channel.problem !== null);
     findings.push(

@@ -1,6 +1,6 @@
 import { InvalidError, type Redacted } from '@slipway/kernel';
 import type { Command } from 'commander';
-import { settings } from '@slipway/server/settings';
+import { type SettingValues, settings } from '@slipway/server/settings';
 
 /** What every command accepts, after flags, environment and defaults have been joined in that order. */
 export interface GlobalOptions {
@@ -13,6 +13,7 @@ export interface GlobalOptions {
   readonly databaseUrl: string | undefined;
   readonly outboundAllow: readonly string[];
   readonly secretKey: Redacted | undefined;
+  readonly resourceLimits: SettingValues['resourceLimits'];
   readonly modelMemoryMb: number | undefined;
   readonly keepUploadsDays: number | undefined;
   readonly keepRunEventsDays: number | undefined;

@@ -19,7 +19,7 @@ import {
 import { ExplainThread, explainableModels } from '@slipway/learning';
 import { forecastLoader, unsupervisedLoader } from '@slipway/learning';
 import { modelLoader } from '@slipway/models';
-import { type Monitoring, createMonitoring, monitoringCapability } from '@slipway/monitoring';
+import { type Monitoring, type ResourceLimits, createMonitoring, monitoringCapability } from '@slipway/monitoring';
 import type { Objects } from '@slipway/objects';
 import { createOpenInference, openInferenceCapability } from '@slipway/open-inference';
 import { BATCH_QUEUE, RETRAIN_QUEUE, createLaunches, createRetrainings, projectCapability } from '@slipway/project';
@@ -68,6 +68,8 @@ export interface ComposeOptions {
   readonly isReady?: () => boolean;
   /** Seals secrets that are stored; without it the home's own `secret.key` does. */
   readonly secretKey?: Redacted | undefined;
+  /** From where on the process needs help. */
+  readonly resourceLimits?: ResourceLimits | undefined;
   readonly clock?: Clock;
 }
 
@@ -97,6 +99,14 @@ export async function compose(options: ComposeOptions, extra: ExtraParts = {}) {
     metrics: telemetry.metrics,
     listReleases: (limit) => listAllReleases({ identity, releases }, limit),
     outboundAllow: options.outboundAllow ?? [],
+    resources: {
+      directory: options.directory('.'),
+      replica: options.replica,
+      backlogBytes: () => telemetry.backlogBytes(),
+      limits: options.resourceLimits,
+    },
+    // The oldest project is the one that the instance's admin belongs to.
+    operatorProject: async () => (await identity.listProjects({ limit: 1 })).items[0]?.id,
     onProblem: (error) => options.log({ level: 'warn', message: 'monitoring', fields: { error: error.message } }),
   });
   await monitoring.channels.sealStored();

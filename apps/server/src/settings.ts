@@ -2,6 +2,7 @@ import { resolve } from 'node:path';
 import { KEEP_DAYS_DEFAULT } from '@slipway/governance/contract';
 import { parseSecretKeys } from '@slipway/identity';
 import { InvalidError, Redacted } from '@slipway/kernel';
+import { ResourceLimits } from '@slipway/monitoring/contract';
 import { z } from 'zod';
 
 /** One setting: where it may be given, what it must look like, and what it is when nobody says. */
@@ -20,6 +21,15 @@ function setting<S extends z.ZodType>(definition: Setting<S>): Setting<S> {
 export const DEFAULT_PORT = 7700;
 
 const KeepDaysText = z.coerce.number().int().min(1).max(36_500).optional();
+
+function readJson(text: string, context: z.RefinementCtx): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    context.addIssue({ code: 'custom', message: 'is no JSON' });
+    return z.NEVER;
+  }
+}
 
 function isSecretKeys(text: string): boolean {
   try {
@@ -134,6 +144,13 @@ export const SETTINGS = {
     env: 'SLIPWAY_KEEP_RUN_STEPS_DAYS',
     shape: KeepDaysText,
     summary: `Days that the steps of ended runs are kept; as long a failed run can be retried. Default: ${KEEP_DAYS_DEFAULT.runSteps}.`,
+  }),
+  resourceLimits: setting({
+    flag: null,
+    env: 'SLIPWAY_RESOURCE_LIMITS',
+    shape: z.string().max(2_000).transform(readJson).pipe(ResourceLimits).optional(),
+    summary:
+      'From where on memory, heap, loop (ms), disk (bytes) and backlog (bytes) are worth a warning or an alert, as JSON: {"disk":{"warn":5e9}}.',
   }),
   durability: setting({
     flag: null,

@@ -2,6 +2,7 @@ import { readFile, rm, writeFile } from 'node:fs/promises';
 import { availableParallelism, totalmem } from 'node:os';
 import { openFolderObjects } from '@slipway/objects';
 import { type Redacted, systemClock } from '@slipway/kernel';
+import type { ResourceLimits } from '@slipway/monitoring';
 import { type Home, type Records, migrate, openHome, openRecords } from '@slipway/records';
 import { type BackupSummary, restoreStores, verifyBackup } from './backup.ts';
 import { type ComposeOptions, type ExtraParts, type House, compose } from './compose.ts';
@@ -49,6 +50,8 @@ export interface ServerOptions {
   readonly modelMemoryMb?: number | undefined;
   /** Seals stored secrets, instead of the home's own `secret.key`. */
   readonly secretKey?: Redacted | undefined;
+  /** From where on memory, heap, event loop, disk and backlog are alerts. */
+  readonly resourceLimits?: ResourceLimits | undefined;
   /** Days that unused uploads and what ended runs leave are kept. */
   readonly keepDays?: ComposeOptions['keepDays'];
   readonly log?: Log;
@@ -112,6 +115,7 @@ async function start(options: ServerOptions, closing: (() => Promise<unknown>)[]
       replica,
       outboundAllow: options.outboundAllow ?? [],
       secretKey: options.secretKey,
+      resourceLimits: options.resourceLimits,
       keepDays: options.keepDays,
       trainingThreads: Math.max(1, Math.min(TRAINING_THREADS_MAX, availableParallelism())),
       publicUrl: () => url ?? `http://${HOST}:${options.port || 7700}`,

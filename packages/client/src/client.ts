@@ -16,6 +16,7 @@ import {
   MonitorReport,
   type MonitorSettings,
   MonitorSettingsReply,
+  ResourceReport,
 } from '@slipway/monitoring/contract';
 import {
   LaunchResult,
@@ -253,6 +254,8 @@ function alertMethods({ call }: Transport) {
       remove: (channel: string) => call('DELETE', `/v1/channels/${segment(channel)}`, ChannelRemoved),
       test: (channel: string) => call('POST', `/v1/channels/${segment(channel)}/test`, DeliveryResult),
     },
+    /** What the server uses, and whether that is too much. */
+    resources: () => call('GET', '/v1/resources', ResourceReport),
     dashboards: { grafana: () => call('GET', '/v1/dashboards/grafana', z.unknown()) },
   };
 }

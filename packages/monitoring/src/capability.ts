@@ -15,6 +15,7 @@ import {
   MonitorReport,
   MonitorSettings,
   MonitorSettingsReply,
+  ResourceReport,
 } from './contract.ts';
 import { GRAFANA_DASHBOARD } from './dashboard/grafana-dashboard.ts';
 import { migrations } from './migrations.ts';
@@ -30,7 +31,13 @@ export const monitoringSchema: Pick<Capability, 'name' | 'migrations'> = { name:
 export function monitoringCapability(monitoring: Monitoring): Capability {
   return {
     ...monitoringSchema,
-    routes: [...monitorRoutes(monitoring), ...alertRoutes(monitoring), ...channelRoutes(monitoring), dashboardRoute()],
+    routes: [
+      ...monitorRoutes(monitoring),
+      ...alertRoutes(monitoring),
+      ...channelRoutes(monitoring),
+      dashboardRoute(),
+      resourceRoute(monitoring),
+    ],
     jobs: [{ name: 'monitoring', everyMs: ROUND_EVERY_MS, run: (signal) => monitoring.round(signal) }],
   };
 }
@@ -185,5 +192,16 @@ function dashboardRoute(): Route {
     summary: 'A Grafana dashboard over the metrics, ready to import',
     response: z.unknown(),
     handle: async () => new RawReply(JSON.stringify(GRAFANA_DASHBOARD, null, 2), { contentType: 'application/json' }),
+  });
+}
+
+function resourceRoute(monitoring: Monitoring): Route {
+  return defineRoute({
+    method: 'GET',
+    path: '/v1/resources',
+    permission: 'instance.manage',
+    summary: 'What this server uses: memory, heap, event loop, disk, unstored calls',
+    response: ResourceReport,
+    handle: () => monitoring.resources(),
   });
 }

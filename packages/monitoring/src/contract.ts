@@ -345,3 +345,20 @@ export const DeliveryResult = z.object({ delivered: z.boolean(), error: z.string
 /** What a check saw, and how many alerts it raised and resolved. */
 export const MonitorCheck = z.object({ report: MonitorReport, raised: z.int(), resolved: z.int() });
 export type MonitorCheck = z.infer<typeof MonitorCheck>;
+
+/** What this server uses, and whether that is too much. */
+export const ResourceReport = z.object({
+  replica: z.int(),
+  resources: z.array(
+    z.object({
+      resource: z.string(),
+      verdict: z.enum(['ok', 'warn', 'alert']),
+      value: z.number().nullable(),
+      limit: z.object({ warn: z.number(), alert: z.number() }),
+      message: z.string(),
+    }),
+  ),
+});
+export type ResourceReport = z.infer<typeof ResourceReport>;
+
+export { ResourceLimits } from './resources/judge-resources.ts';

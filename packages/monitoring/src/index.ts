@@ -15,3 +15,5 @@ export { learnCalibration, learnLosses, type QualityReference } from './quality/
 export { readReference, type Reference } from './reference.ts';
 export { readWindow, type WindowQuery } from './read-window.ts';
 export { CURRENT_COUNT_MIN, PSI_DRIFT, PSI_WARN, QUALITY_PAIRS_LIMIT, WINDOW_LIMIT_MS } from './limits.ts';
+export { ResourceLimits, type ResourceState } from './resources/judge-resources.ts';
+export type { ResourceOptions } from './resources/watch-resources.ts';

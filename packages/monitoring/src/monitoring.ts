@@ -7,10 +7,11 @@ import { type Alerts, createAlerts } from './alerts/alert-service.ts';
 import { countCurrentAlerts } from './alerts/alert-store.ts';
 import { checkRelease, checkReleases } from './check-releases.ts';
 import { configureMonitor } from './configure-monitor.ts';
-import type { MonitorReport, MonitorSettings, Verdict } from './contract.ts';
+import type { MonitorReport, MonitorSettings, ResourceReport, Verdict } from './contract.ts';
 import { MonitorSettings as Settings } from './contract.ts';
 import { type Channels, createChannels } from './delivery/channels.ts';
 import { type MonitorOptions, type MonitorPorts, monitor } from './monitor.ts';
+import { RESOURCE_KINDS, type ResourceOptions, type ResourceWatch, watchResources } from './resources/watch-resources.ts';
 import { findSettings } from './settings-store.ts';
 
 export interface MonitoringDeps {
@@ -23,6 +24,10 @@ export interface MonitoringDeps {
   readonly ports: MonitorPorts;
   readonly metrics: MetricsRegistry;
   readonly listReleases: (limit: number) => AsyncIterable<{ readonly project: string; readonly release: string }>;
+  /** The process that is watched beside its releases; left out, it is not. */
+  readonly resources?: ResourceOptions;
+  /** Whose alerts those about the process are. */
+  readonly operatorProject?: () => Promise<string | undefined>;
   /** Private hosts (`host` or `host:port`) that alerts may be sent to. */
   readonly outboundAllow?: readonly string[];
   readonly onProblem?: (error: Error) => void;
@@ -37,6 +42,8 @@ export interface Monitoring {
   configure(project: string, release: string, settings: MonitorSettings, principal: Principal): Promise<MonitorSettings>;
   readonly alerts: Alerts;
   readonly channels: Channels;
+  /** What this process uses now. */
+  resources(): Promise<ResourceReport>;
   /** What the background job does. */
   round(signal?: AbortSignal): Promise<void>;
 }
@@ -57,6 +64,7 @@ export function createMonitoring(deps: MonitoringDeps): Monitoring {
     onAttempt: (project, result) => gauges.deliveries({ project, result }).add(),
   });
   const alerts = createAlerts({ records, audit, clock, ids, announce: channels.announce });
+  const watch = watchResources(deps.metrics, deps.resources ?? { directory: '.', replica: 0, backlogBytes: () => 0 });
   const onChecked = (project: string, report: MonitorReport) => showReport(gauges, project, report);
   const settingsOf = async (project: string, release: string) => (await findSettings(records.db, project, release)) ?? Settings.parse({});
   return {
@@ -85,7 +93,12 @@ export function createMonitoring(deps: MonitoringDeps): Monitoring {
       await records.transaction((tx) => configureMonitor({ audit, clock }, tx, { project, release, settings, principal: principal.id }));
       return settings;
     },
+    async resources() {
+      const resources = watch.states.length > 0 ? watch.states : await watch.look();
+      return { replica: deps.resources?.replica ?? 0, resources: [...resources] };
+    },
     async round(signal) {
+      if (deps.resources) await settleResources(deps, watch, alerts);
       await checkReleases(
         { records, ports, alerts, onChecked, listReleases: deps.listReleases, ...(deps.onProblem ? { onProblem: deps.onProblem } : {}) },
         signal,
@@ -94,6 +107,13 @@ export function createMonitoring(deps: MonitoringDeps): Monitoring {
       await gauges.showAlerts(() => countCurrentAlerts(records.db));
     },
   };
+}
+
+/** Looks at the process and settles its alerts with the operator. */
+async function settleResources({ operatorProject, clock }: MonitoringDeps, watch: ResourceWatch, alerts: Alerts): Promise<void> {
+  await watch.look();
+  const project = await operatorProject?.();
+  if (project !== undefined) await alerts.settle(project, watch.subject, watch.findings(clock.nowMs()), RESOURCE_KINDS);
 }
 
 type Gauges = ReturnType<typeof registerMetrics>;

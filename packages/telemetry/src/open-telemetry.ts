@@ -69,6 +69,7 @@ class SegmentTelemetry implements Telemetry {
   readonly #reader: Reader;
   readonly #writer: SegmentWriter<Item>;
   readonly #counts: CallMetrics;
+  #backlogBytes = 0;
   readonly #ids;
   readonly #stopProcessMetrics: () => void;
   /** Held by whatever changes stored segments: storing, joining, erasing, sweeping. */
@@ -393,7 +394,12 @@ class SegmentTelemetry implements Telemetry {
   #measurePending(): void {
     const pending = [...this.#states.values()].flatMap((state) => [...state.pending.values()]);
     this.#counts.pendingSegments.set(pending.length);
-    this.#counts.pendingBytes.set(pending.reduce((sum, segment) => sum + segment.committedBytes, 0));
+    this.#backlogBytes = pending.reduce((sum, segment) => sum + segment.committedBytes, 0);
+    this.#counts.pendingBytes.set(this.#backlogBytes);
+  }
+
+  backlogBytes(): number {
+    return this.#backlogBytes;
   }
 }
 

@@ -84,6 +84,8 @@ export interface Telemetry {
    * Sketches stay: they hold no rare values and no link to a person.
    */
   eraseSubject(project: string, subject: string): Promise<Erasure>;
+  /** Bytes of lines that are not Parquet yet, as the last maintenance counted them. */
+  backlogBytes(): number;
   /** Closes the open segments (of one project, or all) and turns closed ones into Parquet. */
   roll(project?: string): Promise<void>;
   /** What the maintenance job does: saves sketches, rolls old segments, repeats what failed, and tidies up. */

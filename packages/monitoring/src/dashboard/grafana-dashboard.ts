@@ -77,6 +77,12 @@ const PANELS: readonly Panel[] = [
     unit: 'bytes',
     queries: [['slipway_telemetry_pending_bytes', 'pending']],
   },
+  { title: 'Free bytes of the home', unit: 'bytes', queries: [['slipway_home_free_bytes', '{{instance}}']] },
+  {
+    title: 'Resources (0 ok, 1 warning, 2 alert)',
+    unit: 'none',
+    queries: [['max by (instance, resource) (slipway_resource_verdict)', '{{instance}} {{resource}}']],
+  },
   {
     title: 'Deliveries of alerts',
     unit: 'none',

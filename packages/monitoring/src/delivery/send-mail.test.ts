@@ -182,7 +182,7 @@ describe.skipIf(!canMakeCertificates)('mail over TLS (skipped without openssl)',
     expect((await send({ certificate: localhost, offersTls: true })).error).toBeNull();
   });
 
-  test('MO90 what is slipped in before encryption begins is not believed', async () => {
+  test('MO91 what is slipped in before encryption begins is not believed', async () => {
     const { error, heard } = await send({
       certificate: localhost,
       offersTls: true,
