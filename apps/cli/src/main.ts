@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-import { runProgram } from './program.ts';
+import { becomeServer } from './young-generation.ts';
 
 // A reader that has seen enough (`slipway runs | head`) ends neither the command nor its work.
 for (const stream of [process.stdout, process.stderr]) {
@@ -8,4 +8,7 @@ for (const stream of [process.stdout, process.stderr]) {
   });
 }
 
-process.exitCode = await runProgram(process.argv.slice(2));
+const args = process.argv.slice(2);
+becomeServer(args);
+const { runProgram } = await import('./program.ts');
+process.exitCode = await runProgram(args);
