@@ -117,6 +117,8 @@ async function start(options: ServerOptions, closing: (() => Promise<unknown>)[]
       secretKey: options.secretKey,
       resourceLimits: options.resourceLimits,
       keepDays: options.keepDays,
+      modelMemoryBytes: (options.modelMemoryMb ?? modelMemoryMbDefault()) * BYTES_PER_MB,
+      isReady,
       trainingThreads: Math.max(1, Math.min(TRAINING_THREADS_MAX, availableParallelism())),
       publicUrl: () => url ?? `http://${HOST}:${options.port || 7700}`,
       log,
