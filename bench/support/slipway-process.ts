@@ -13,6 +13,8 @@ export interface ServerOptions {
   readonly databaseUrl?: string | undefined;
   /** Flags for Node, such as --cpu-prof. */
   readonly nodeFlags?: readonly string[];
+  /** Default: a free one. */
+  readonly port?: number;
 }
 
 export interface SlipwayProcess {
@@ -34,7 +36,7 @@ function environment({ databaseUrl }: ServerOptions): NodeJS.ProcessEnv {
 /** `slipway up` on a free port. */
 export async function startSlipway(options: ServerOptions): Promise<SlipwayProcess> {
   const startedMs = performance.now();
-  const args = [...(options.nodeFlags ?? []), CLI, 'up', '--port', '0', '--json', '--home', options.home];
+  const args = [...(options.nodeFlags ?? []), CLI, 'up', '--port', String(options.port ?? 0), '--json', '--home', options.home];
   const child = spawn(process.execPath, args, { env: environment(options), stdio: ['ignore', 'pipe', 'inherit'] });
   let text = '';
   child.stdout.setEncoding('utf8');
