@@ -4,7 +4,6 @@ import { maxParityError } from '@slipway/models';
 import { createRandom, rmse, rocAuc } from '@slipway/statistics';
 import { describe, expect, test } from 'vitest';
 import { NoFeatureError, TargetError, TooFewRowsError, TrainingCancelledError, TrainRequestError } from './errors.ts';
-import { checkOutputNames } from './export/export-preparation.ts';
 import { HYPER_PARAMETERS } from './hyper-parameters.ts';
 import { TRAINER_NAMES, type TrainerName } from './search/candidates.ts';
 import { prepareTarget } from './target.ts';
@@ -223,21 +222,15 @@ describe('LE8 columns called as an output of the model', () => {
     return { frame: { ...frame, columns }, contract: Contract.parse({ ...contract, fields }) };
   };
 
-  test('are refused before the search, with the way out', async () => {
-    const phases = new Set<string>();
-    const request = requestFor('binary', 60, { seconds: 600, onProgress: (event) => phases.add(event.phase), ...named('prediction') });
-    const error: unknown = await train(request).catch((thrown: unknown) => thrown);
-    assert.ok(error instanceof TrainRequestError, String(error));
-    assert.match(error.message, /called "prediction"/);
-    assert.match(error.help ?? '', /--exclude prediction/);
-    assert.deepEqual([...phases], ['prepare']);
-    for (const field of ['features', 'probabilities']) {
-      assert.throws(
-        () => checkOutputNames({ features: [{ kind: 'number', name: 'x', field, shift: 0 }], excluded: [] }),
-        TrainRequestError,
-      );
+  test.each(['features', 'probabilities', 'prediction', 'encoded', 'slipway:column:x'])('"%s" is a column like any other', async (name) => {
+    for (const trainer of ['linear', 'gbdt'] as const) {
+      const request = requestFor('binary', 60, { ...named(name), fixed: { trainer, params: {} } });
+      const model = await train(request);
+      assert.ok(model.contract.fields.some((field) => field.name === name));
+      const { trainer: ours, graph } = await compareWithGraph(model.fitted, model.contract, request.frame);
+      const parity = maxParityError(ours.probabilities ?? [], graph.probabilities ?? [], 'binary');
+      assert.ok(parity.passed, `${trainer}: ${parity.maxError}`);
     }
-    checkOutputNames({ features: [{ kind: 'number', name: 'features', field: 'x', shift: 0 }], excluded: [] });
   });
 
   test('a column that is not used may be called so, and one that merely resembles it is used', async () => {

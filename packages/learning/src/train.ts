@@ -2,7 +2,6 @@ import { type Column, columnKind, Contract, type Frame, INPUT_ROLES, type Json, 
 import { checkRequest, outputCountOf } from './check-request.ts';
 import { ownLoss, trainersFor } from './check-loss.ts';
 import { TargetError, TrainingCancelledError, TrainRequestError } from './errors.ts';
-import { checkOutputNames } from './export/export-preparation.ts';
 import { type EnsembleMember, type FittedModel, predictFitted, type Task, type TrainerOutputs } from './fitted-model.ts';
 import type { EncodedMatrix } from './matrix.ts';
 import { GIVEN_CANDIDATE } from './hyper-parameters.ts';
@@ -145,7 +144,6 @@ async function trainOn(threads: readonly TrainingThread[], request: TrainRequest
     timeField: request.timeField,
     loss: ownLoss(request),
   });
-  checkOutputNames(preparation);
   const preparedMs = Date.now();
   const { leaderboard, selection, plan } = await choose(threads, request, {
     matrix,

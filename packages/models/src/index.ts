@@ -35,6 +35,7 @@ export { ForeignOptions } from './foreign/options.ts';
 export type { ImportedModel } from './foreign/import-model.ts';
 export { IMPORT_LIMITS, importModel, type ImportLimits, type ImportModelOptions } from './foreign/limited-process.ts';
 export { checkSignature, signatureOf, type ModelSignature, type TensorSignature } from './signature.ts';
+export { inputNameOf } from './input-names.ts';
 export { packInputs, type PackedModel } from './pack.ts';
 export {
   BATCH_ROW_LIMIT,

@@ -1,4 +1,5 @@
 import { InvalidError, categoryText, numberOf, type Contract, type Field, type Frame, type Row } from '@slipway/kernel';
+import { columnOfInput } from './input-names.ts';
 
 /**
  * One column of the matrix of doubles that a model is fed with. `double` carries a number (NaN missing), `int64` a
@@ -183,8 +184,8 @@ export function namedPlan(tensors: readonly NamedTensor[]): InputPlan {
   const texts = tensors.filter((tensor) => tensor.elementType === 'string');
   return {
     layout: 'named',
-    columns: numbers.map(({ name, elementType }) => ({ kind: elementType === 'int64' ? 'int64' : 'double', field: name })),
-    texts: texts.map((tensor) => tensor.name),
+    columns: numbers.map(({ name, elementType }) => ({ kind: elementType === 'int64' ? 'int64' : 'double', field: columnOfInput(name) })),
+    texts: texts.map((tensor) => columnOfInput(tensor.name)),
     tensors: [...numbers, ...texts],
   };
 }

@@ -1,3 +1,4 @@
+import { columnOfInput } from './input-names.ts';
 import { type InputPlan, type NumberColumn, NUMBERS_INPUT, TEXTS_INPUT } from './input-plan.ts';
 import { readAttribute } from './onnx/attribute.ts';
 import { decodeModel, encodeModel, integerOf } from './onnx/codec.ts';
@@ -94,17 +95,18 @@ class Packer {
     }
     const columns = this.#chunks.flatMap((chunk) => chunk.columns);
     if (columns.length === 0) return undefined;
-    const plan: InputPlan = { layout: 'packed', columns, texts: this.#texts, tensors: [] };
+    const plan: InputPlan = { layout: 'packed', columns, texts: this.#texts.map(columnOfInput), tensors: [] };
     return { graph: this.#assemble(columns.length), plan };
   }
 
   #findInputs(): void {
     for (const input of signatureOf(this.#model).inputs) {
-      if (input.elementType === 'double') this.#sources.set(input.name, { column: { kind: 'double', field: input.name }, casts: [] });
+      const field = columnOfInput(input.name);
+      if (input.elementType === 'double') this.#sources.set(input.name, { column: { kind: 'double', field }, casts: [] });
       else if (input.elementType === 'float') {
-        this.#sources.set(input.name, { column: { kind: 'double', field: input.name }, casts: [ELEMENT_TYPES.float] });
+        this.#sources.set(input.name, { column: { kind: 'double', field }, casts: [ELEMENT_TYPES.float] });
       } else if (input.elementType === 'int64') {
-        this.#sources.set(input.name, { column: { kind: 'int64', field: input.name }, casts: [ELEMENT_TYPES.int64] });
+        this.#sources.set(input.name, { column: { kind: 'int64', field }, casts: [ELEMENT_TYPES.int64] });
       } else this.#addText(input.name);
     }
   }
@@ -112,7 +114,7 @@ class Packer {
   /** A text whose every reader is a label encoder to numbers becomes columns; any other stays a string. */
   #addText(name: string): void {
     const readers = this.#graph.node.filter((node) => node.input.includes(name));
-    const encoders = readers.map((node) => ({ node, encoder: readEncoder(node, name) }));
+    const encoders = readers.map((node) => ({ node, encoder: readEncoder(node, columnOfInput(name)) }));
     if (encoders.length > 0 && encoders.every((item) => item.encoder !== undefined)) {
       for (const { node, encoder } of encoders) if (encoder) this.#sources.set(node.output[0] as string, encoder);
     } else if (readers.length > 0) this.#texts.push(name);

@@ -1,3 +1,4 @@
+import { columnOfInput } from './input-names.ts';
 import { INPUT_ROLES, columnKind, nearestName, type Field } from '@slipway/kernel';
 import type { ModelMetadata } from './contract.ts';
 import { SignatureError } from './errors.ts';
@@ -54,7 +55,7 @@ export function checkSignature(signature: ModelSignature, metadata: ModelMetadat
   const fields = new Map(metadata.contract.fields.map((field) => [field.name, field]));
   if (signature.inputs.length === 0) throw new SignatureError('The graph has no inputs.');
   for (const input of signature.inputs) {
-    const field = fields.get(input.name);
+    const field = fields.get(columnOfInput(input.name));
     if (!field || !INPUT_ROLES.has(field.role)) {
       const near = nearestName(input.name, [...fields.keys()]);
       const hint = field ? `is "${field.role}" in the contract` : `is no field of the contract${near ? `; did you mean "${near}"?` : ''}`;

@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import { basename, extname, resolve } from 'node:path';
+import { basename, extname } from 'node:path';
 import { Contract, FieldRole, InvalidError, parseJson, toName } from '@slipway/kernel';
 import { LaunchDefinition, TRAIN_SECONDS_DEFAULT, TRAIN_SECONDS_MAX } from '@slipway/project/contract';
 import type { Command } from 'commander';

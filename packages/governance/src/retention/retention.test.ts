@@ -70,8 +70,15 @@ describe.each(testEngines)('retention on %s', (engine) => {
   const register = (meta: object) =>
     records.transaction((tx) =>
       catalog.register(tx, {
-        ...{ project: TEST_PROJECT, kind: 'dataset', name: 'd', recipe: sha256Hex('r'), content: sha256Hex('c') },
-        ...{ run: null, principal: 'prn_test', meta: meta as never, parents: [] },
+        project: TEST_PROJECT,
+        kind: 'dataset',
+        name: 'd',
+        recipe: sha256Hex('r'),
+        content: sha256Hex('c'),
+        run: null,
+        principal: 'prn_test',
+        meta: meta as never,
+        parents: [],
       }),
     );
   const runWith = async (file: string) => {
@@ -144,7 +151,11 @@ describe.each(testEngines)('retention on %s', (engine) => {
 
   test('days are settings, and the report says what is kept', async () => {
     const short = createRetention({
-      ...{ records, objects, audit: app.audit, catalog, clock: { ...systemClock, nowMs: () => nowMs } },
+      records,
+      objects,
+      audit: app.audit,
+      catalog,
+      clock: { ...systemClock, nowMs: () => nowMs },
       keepDays: { uploads: 1, runEvents: undefined },
     });
     const file = await upload('twelve bytes');

@@ -3,7 +3,7 @@ import type { FittedModel, Predictor } from '../fitted-model.ts';
 import { exportCalibration } from './export-calibration.ts';
 import { exportForest } from './export-trees.ts';
 import { exportLinear } from './export-linear.ts';
-import { checkOutputNames, exportPreparation, FLOAT } from './export-preparation.ts';
+import { exportPreparation, FLOAT } from './export-preparation.ts';
 
 /** `ai.onnx.ml` 5 brings TreeEnsemble, the one operator with double sums and category sets. */
 const ML_OPSET = 5;
@@ -15,7 +15,6 @@ const ML_OPSET = 5;
  * @throws {TrainRequestError} when a column has the name of an output.
  */
 export function exportModel(model: FittedModel, metadata: Readonly<Record<string, string>> = {}): Uint8Array {
-  checkOutputNames(model.preparation);
   const graph = new GraphBuilder('slipway');
   const features = exportPreparation(graph, model.preparation);
   graph.output(features, 'float', ['N', model.preparation.features.length]);

@@ -1,5 +1,4 @@
-import { type GraphBuilder, ML_DOMAIN } from '@slipway/models';
-import { TrainRequestError } from '../errors.ts';
+import { type GraphBuilder, inputNameOf, ML_DOMAIN } from '@slipway/models';
 import {
   type CalendarPlan,
   type CategoryPlan,
@@ -12,7 +11,6 @@ import {
   type Preparation,
   type StatisticPlan,
   type TimePlan,
-  usedFields,
 } from '../preparation.ts';
 import { CALENDAR_STEPS } from '../calendar.ts';
 import { TextExporter } from './export-text.ts';
@@ -24,28 +22,11 @@ export const DOUBLE = 11;
 /** int64 stand-in for a missing time. */
 const MISSING_TIME = -(2n ** 63n);
 
-/** Names of the graph's outputs; no column may have one of them. */
-export const OUTPUT_NAMES: ReadonlySet<string> = new Set(['features', 'probabilities', 'prediction']);
-
-/** @throws {TrainRequestError} when a used column has the name of an output: inputs and outputs share one namespace in ONNX. */
-export function checkOutputNames(preparation: Preparation): void {
-  const columns = usedFields(preparation).filter((field) => OUTPUT_NAMES.has(field));
-  if (columns.length === 0) return;
-  const named = columns.map((name) => `"${name}"`).join(' and ');
-  throw new TrainRequestError(
-    `A model cannot read a column called ${named}: its own outputs have ${columns.length === 1 ? 'that name' : 'those names'}.`,
-    {
-      details: { columns },
-      help: `Leave it out with ${columns.map((name) => `--exclude ${name}`).join(' ')}, or rename it in the data.`,
-    },
-  );
-}
-
 /** Declares one input per used field and computes the features [N, F] under a name. @returns the name. */
 export function exportPreparation(graph: GraphBuilder, preparation: Preparation, output = 'features'): string {
   const inputs = new Map<string, string>();
   for (const plan of preparation.features) {
-    if (!inputs.has(plan.field)) inputs.set(plan.field, graph.input(plan.field, inputType(plan), ['N', 1]));
+    if (!inputs.has(plan.field)) inputs.set(plan.field, graph.input(inputNameOf(plan.field), inputType(plan), ['N', 1]));
   }
   const texts = new TextExporter(graph, preparation.texts ?? []);
   const encoded = preparation.features.map((plan) => exportFeature({ graph, texts }, plan, inputs.get(plan.field) as string));

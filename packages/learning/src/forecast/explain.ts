@@ -9,7 +9,7 @@ import { PredictorExplainer } from '../explain/predictor-explainer.ts';
 import { type EncodedMatrix, takeMatrixRows } from '../matrix.ts';
 import type { Forest } from '../trees/tree.ts';
 import { BASE_METHODS, METHOD_COUNT } from './baselines.ts';
-import { baseOf, groupedFeatures, type Situation } from './features.ts';
+import { groupedFeatures, type Situation } from './features.ts';
 import { coldLevel, expectedError, type Forecast, situate, widthFactor } from './forecaster.ts';
 import { stepTime } from './frequency.ts';
 import { type Prepared, prepareForecasts } from './predict.ts';

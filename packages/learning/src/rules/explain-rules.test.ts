@@ -43,7 +43,12 @@ async function made() {
   const frame = frameFromRows(contract, ROWS);
   const params = { rules: RULES, otherwise: 'no' } as never;
   const model = (await train({
-    ...{ frame, contract, task: 'binary', target, classes: ['no', 'yes'], seed: 1 },
+    frame,
+    contract,
+    task: 'binary',
+    target,
+    classes: ['no', 'yes'],
+    seed: 1,
     fixed: { trainer: 'rules', params },
   })) as TrainedRules;
   const explainer = new RulesExplainer({ contract: model.contract, params: model.params, facts: JSON.parse(JSON.stringify(model.rules)) });

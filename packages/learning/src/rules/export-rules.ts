@@ -1,5 +1,5 @@
 import { columnKind, type Field } from '@slipway/kernel';
-import { GraphBuilder, ML_DOMAIN } from '@slipway/models';
+import { GraphBuilder, inputNameOf, ML_DOMAIN } from '@slipway/models';
 import type { CompiledRules, Node } from './compile-rules.ts';
 import type { Operand } from './rule-table.ts';
 
@@ -67,7 +67,7 @@ class RuleExporter {
   constructor(graph: GraphBuilder, fields: readonly Field[]) {
     this.#graph = graph;
     this.#texts = new Set(fields.filter((field) => columnKind(field) === 'text').map((field) => field.name));
-    const inputs = fields.map((field) => [field, graph.input(field.name, inputType(field), ['N', 1])] as const);
+    const inputs = fields.map((field) => [field, graph.input(inputNameOf(field.name), inputType(field), ['N', 1])] as const);
     for (const [field, input] of inputs) this.#inputs.set(field.name, field.role === 'time' ? this.#time(input) : input);
   }
 

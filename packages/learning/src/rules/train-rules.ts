@@ -3,7 +3,6 @@ import { Contract, type Frame, type Json } from '@slipway/kernel';
 import { NotExplainableError, TrainRequestError } from '../errors.ts';
 import type { TrainerOutputs } from '../fitted-model.ts';
 import type { TrainedModel, TrainRequest } from '../train.ts';
-import { OUTPUT_NAMES } from '../export/export-preparation.ts';
 import { compileRules, type CompiledRules, describeCondition } from './compile-rules.ts';
 import { RuleError } from './errors.ts';
 import { exportRules, type RuleAnswers } from './export-rules.ts';
@@ -61,8 +60,6 @@ export function trainRules(request: TrainRequest, params: Readonly<Record<string
     throw new TrainRequestError('Rules learn nothing that could be monotone or limited: leave out the constraints.');
   const table = parseRules(params);
   const compiled = compileRules(table, request.contract);
-  const taken = compiled.fields.find((field) => OUTPUT_NAMES.has(field.name));
-  if (taken) throw new TrainRequestError(`A model cannot read a column called "${taken.name}": one of its outputs has that name.`);
   const matches = firstMatches(holdsOf(compiled, request.frame), request.frame.rowCount);
   const answers: RuleAnswers = {
     classes: request.classes,

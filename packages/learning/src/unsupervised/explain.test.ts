@@ -46,8 +46,15 @@ async function made(kind: UnsupervisedKind) {
   });
   const { features, count, threshold } = done;
   const metadata = UnsupervisedMetadata.parse({
-    ...{ format: 'slipway.unsupervised/1', task: kind, contract: done.contract, features, count, threshold },
-    ...{ trainer: TRAINERS[kind], params: {}, seed: 1 },
+    format: 'slipway.unsupervised/1',
+    task: kind,
+    contract: done.contract,
+    features,
+    count,
+    threshold,
+    trainer: TRAINERS[kind],
+    params: {},
+    seed: 1,
   });
   const version = { id: 'mv_1', name: 'x', number: 1, kind: 'model' } as never;
   const servable = await openUnsupervised({ version, metadata, source: { bytes: done.bytes }, explainer: async () => done.explainer });

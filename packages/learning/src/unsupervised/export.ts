@@ -1,6 +1,6 @@
 import { type Contract, Contract as ContractShape } from '@slipway/kernel';
 import { GraphBuilder, ModelMetadata } from '@slipway/models';
-import { checkOutputNames, exportPreparation, FLOAT } from '../export/export-preparation.ts';
+import { exportPreparation, FLOAT } from '../export/export-preparation.ts';
 import { exportForest } from '../export/export-trees.ts';
 import type { Preparation } from '../preparation.ts';
 import { usedFields } from '../preparation.ts';
@@ -17,7 +17,6 @@ const DOUBLE = 11;
  * the encoded columns).
  */
 export function exportUnsupervised({ preparation, fitted }: UnsupervisedModel): Uint8Array {
-  checkOutputNames(preparation);
   const graph = new GraphBuilder('slipway-unsupervised');
   if (fitted.kind === 'anomaly') {
     const features = exportPreparation(graph, preparation);
