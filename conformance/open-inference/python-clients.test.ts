@@ -3,6 +3,7 @@ import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
+import { CALL_ROWS_LIMIT } from '@slipway/releases/contract';
 import { afterAll, beforeAll, describe, test } from 'vitest';
 import { endAll } from '../faults/server-process.ts';
 import { type ProtocolServer, expectedOf, rowsOf, startProtocolServer } from './server.ts';
@@ -56,6 +57,11 @@ describe.skipIf(!hasTriton)("Triton's clients (needs tritonclient[all]: SLIPWAY_
     readonly loaded: boolean;
     readonly server: { readonly name: string; readonly extensions: readonly string[] };
     readonly metadata: { readonly inputs: readonly { readonly name: string }[] };
+    readonly config: {
+      readonly name: string;
+      readonly max_batch_size: number;
+      readonly input: readonly { readonly name: string; readonly data_type: string; readonly dims: readonly (string | number)[] }[];
+    };
     readonly infers: Readonly<Record<string, Outputs & { readonly used: number[][]; readonly version: string }>>;
     readonly statistics: { readonly model_stats: readonly { readonly name: string; readonly inference_count: number | string }[] };
     readonly index:
@@ -71,9 +77,14 @@ describe.skipIf(!hasTriton)("Triton's clients (needs tritonclient[all]: SLIPWAY_
   });
 
   test.each(['http', 'grpc'] as const)('%s: the server and its models are there, with their signatures', (transport) => {
-    const { live, ready, modelReady, versionReady, server: about, metadata } = seen[transport];
+    const { live, ready, modelReady, versionReady, server: about, metadata, config } = seen[transport];
     assert.deepEqual({ live, ready, modelReady, versionReady }, { live: true, ready: true, modelReady: true, versionReady: true });
     assert.ok(about.extensions.includes('binary_tensor_data'));
+    assert.deepEqual([config.name, config.max_batch_size], [server.plan.numeric.name, CALL_ROWS_LIMIT]);
+    assert.deepEqual(
+      config.input.map(({ name, data_type, dims }) => [name, data_type, dims.map(Number)]),
+      server.plan.numeric.fields.map((name) => [name, 'TYPE_FP64', [1]]),
+    );
     assert.deepEqual(
       metadata.inputs.map(({ name }) => name),
       ['age', 'plan'],

@@ -62,6 +62,8 @@ def drive(module, client, as_json):
     seen["versionReady"] = client.is_model_ready(numeric["name"], "1", headers=fresh())
     seen["server"] = client.get_server_metadata(headers=fresh(), **as_json)
     seen["metadata"] = client.get_model_metadata(mixed["name"], headers=fresh(), **as_json)
+    config = client.get_model_config(numeric["name"], headers=fresh(), **as_json)
+    seen["config"] = config.get("config", config)
     infers = {}
     names = ["prediction", "probabilities", "invocation"]
     infers["mixed"] = outputs_of(client.infer(mixed["name"], mixed_inputs(module), request_id="call-1", headers=fresh()), names)

@@ -16,6 +16,7 @@ import {
   InferReplyBody,
   InferRequestBody,
   LoadBody,
+  ModelConfigBody,
   ModelMetadataBody,
   ModelParams,
   ModelReadyBody,
@@ -158,6 +159,19 @@ function routesAt(service: OpenInference, path: string, params: z.ZodType<ModelA
         const { inputs, outputs, versions, ...rest } = await service.metadata(project, address);
         const shown = (tensors: typeof inputs) => tensors.map((tensor) => ({ ...tensor, shape: [...tensor.shape] }));
         return { ...rest, versions: [...versions], inputs: shown(inputs), outputs: shown(outputs) };
+      },
+    }),
+    defineRoute({
+      method: 'GET',
+      path: `${path}/config`,
+      permission: 'predict',
+      summary: "A model's tensors and limits as Triton's model configuration.",
+      params,
+      response: ModelConfigBody,
+      handle: async ({ project, params: address }) => {
+        const { input, output, ...rest } = await service.config(project, address);
+        const shown = <T extends { readonly dims: readonly number[] }>(tensor: T) => ({ ...tensor, dims: [...tensor.dims] });
+        return { ...rest, input: input.map(shown), output: output.map(shown) };
       },
     }),
     defineRoute({

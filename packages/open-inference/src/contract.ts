@@ -68,6 +68,16 @@ export const ModelMetadataBody = z.object({
   inputs: z.array(TensorMetadata),
   outputs: z.array(TensorMetadata),
 });
+const TensorConfig = z.object({ name: z.string(), data_type: z.string(), dims: z.array(z.number()) });
+export const ModelConfigBody = z.object({
+  name: z.string(),
+  platform: z.string(),
+  backend: z.string(),
+  /** Most rows of a request; `dims` leave the rows out. */
+  max_batch_size: z.int(),
+  input: z.array(TensorConfig.extend({ optional: z.boolean() })),
+  output: z.array(TensorConfig),
+});
 export const ModelReadyBody = z.object({ name: z.string(), ready: z.boolean() });
 export const ModelsBody = z.object({ models: z.array(z.string()) });
 export const IndexBody = z.array(

@@ -18,6 +18,7 @@ const METHODS = [
   'ModelReady',
   'ServerMetadata',
   'ModelMetadata',
+  'ModelConfig',
   'ModelInfer',
   'ModelStatistics',
   'RepositoryIndex',
@@ -112,6 +113,48 @@ const serverMessages = {
   ),
 };
 
+/** Of Triton's long message, what is true of a model here. */
+const configMessages = {
+  ModelConfigRequest: message(modelAddress),
+  ModelConfigResponse: message({ config: field('ModelConfig', 1) }),
+  ModelConfig: message({
+    name: field('string', 1),
+    platform: field('string', 2),
+    backend: field('string', 17),
+    max_batch_size: field('int32', 4),
+    input: list('ModelInput', 5),
+    output: list('ModelOutput', 6),
+  }),
+  ModelInput: message({
+    name: field('string', 1),
+    data_type: field('DataType', 2),
+    dims: list('int64', 4),
+    optional: field('bool', 8),
+  }),
+  ModelOutput: message({ name: field('string', 1), data_type: field('DataType', 2), dims: list('int64', 3) }),
+  DataType: {
+    values: Object.fromEntries(
+      [
+        'INVALID',
+        'BOOL',
+        'UINT8',
+        'UINT16',
+        'UINT32',
+        'UINT64',
+        'INT8',
+        'INT16',
+        'INT32',
+        'INT64',
+        'FP16',
+        'FP32',
+        'FP64',
+        'STRING',
+        'BF16',
+      ].map((name, value) => [`TYPE_${name}`, value]),
+    ),
+  },
+};
+
 const statisticsMessages = {
   ModelStatisticsRequest: message(modelAddress),
   StatisticDuration: message({ count: field('uint64', 1), ns: field('uint64', 2) }),
@@ -184,6 +227,7 @@ export const GRPC_SCHEMA = {
         ...tensorMessages,
         ...inferMessages,
         ...serverMessages,
+        ...configMessages,
         ...statisticsMessages,
         ...repositoryMessages,
       },

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { Metadata, type ServiceError, credentials, loadPackageDefinition, status } from '@grpc/grpc-js';
 import { fromJSON } from '@grpc/proto-loader';
 import { ForbiddenError, type Permission, UnauthenticatedError, roleAllows } from '@slipway/kernel';
+import { CALL_ROWS_LIMIT } from '@slipway/releases/contract';
 import { fakeModel } from '@slipway/releases/testing';
 import { afterAll, beforeAll, describe, test } from 'vitest';
 import { INFER_BODY_LIMIT_BYTES } from './capability.ts';
@@ -76,9 +77,26 @@ describe('the gRPC side', () => {
     for (const method of ['RepositoryModelLoad', 'RepositoryModelUnload']) {
       await assert.rejects(call(method, { model_name: 'double' }), fails(status.PERMISSION_DENIED, /service may not/));
     }
-    for (const method of ['ModelReady', 'ModelMetadata', 'ModelStatistics', 'RepositoryIndex']) {
+    for (const method of ['ModelReady', 'ModelMetadata', 'ModelConfig', 'ModelStatistics', 'RepositoryIndex']) {
       await assert.rejects(call(method, {}, ''), fails(status.UNAUTHENTICATED, /No key/));
     }
+  });
+
+  test("a model's configuration leaves the rows out of its shapes", async () => {
+    const { config } = await call('ModelConfig', { name: 'double' });
+    assert.deepEqual(config, {
+      name: 'double',
+      platform: 'slipway_model',
+      backend: 'slipway',
+      max_batch_size: CALL_ROWS_LIMIT,
+      // Of Triton's enum, 12 is FP64 and 13 text.
+      input: [{ name: 'x', data_type: 12, dims: [1], optional: false }],
+      output: [
+        { name: 'answer', data_type: 13, dims: [1] },
+        { name: 'invocation', data_type: 13, dims: [1] },
+      ],
+    });
+    await assert.rejects(call('ModelConfig', { name: 'nope' }), fails(status.NOT_FOUND, /nope/));
   });
 
   test('a request is answered the way it came', async () => {

@@ -107,6 +107,7 @@ function unaryMethods(service: OpenInference): Readonly<Record<string, UnaryMeth
     ServerMetadata: open(async () => ({ name: SERVER_NAME, version: service.version, extensions: EXTENSIONS })),
     ModelReady: predict(async (request, { project }) => ({ ready: await service.ready(project, named(request)) })),
     ModelMetadata: predict((request, { project }) => service.metadata(project, named(request))),
+    ModelConfig: predict(async (request, { project }) => ({ config: await service.config(project, named(request)) })),
     ModelInfer: predict((request, caller) => infer(service, request, caller)),
     ModelStatistics: predict(async (request, { project }) => ({
       model_stats: await service.statistics(project, request['name'] === '' ? {} : named(request)),

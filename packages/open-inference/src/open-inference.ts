@@ -10,6 +10,7 @@ import {
 } from '@slipway/releases';
 import type { Parameters, Tensor } from './datatypes.ts';
 import { AnswerPendingError, InferRequestError, ModelUnloadedError, ModelVersionNotFoundError } from './errors.ts';
+import { type ModelConfig, modelConfigOf } from './model-config.ts';
 import { type RequestedOutput, type RowAnswer, checkRequested, outputsOf } from './outputs.ts';
 import { rowsOf } from './rows.ts';
 import { type Signature, type TensorMetadata, signatureFor } from './signature.ts';
@@ -25,6 +26,7 @@ export const SERVER_NAME = 'slipway';
 export const EXTENSIONS: readonly string[] = [
   'binary_tensor_data',
   'classification',
+  'model_configuration',
   'model_repository',
   'model_repository(unload_dependents)',
   'statistics',
@@ -91,6 +93,8 @@ export interface OpenInference {
   /** Answers by the same path as `/v1/releases/{name}/predict`: routed, recorded, checked by the contract. */
   infer(request: InferRequest, caller: Caller): Promise<InferReply>;
   metadata(project: string, address: ModelAddress): Promise<ModelMetadata>;
+  /** The same as Triton's configuration of a model. */
+  config(project: string, address: ModelAddress): Promise<ModelConfig>;
   /** Whether the model can answer now; loads it. @throws NotFoundError when there is none. */
   ready(project: string, address: ModelAddress): Promise<boolean>;
   names(project: string): Promise<string[]>;
@@ -167,6 +171,10 @@ class Service implements OpenInference {
       this.#statistics.failed({ project, model: request.model, version }, Number(process.hrtime.bigint() - startNs));
       throw error;
     }
+  }
+
+  async config(project: string, address: ModelAddress): Promise<ModelConfig> {
+    return modelConfigOf(await this.metadata(project, address), SERVER_NAME);
   }
 
   async metadata(project: string, address: ModelAddress): Promise<ModelMetadata> {
