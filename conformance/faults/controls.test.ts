@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { openFolderObjects } from '@slipway/objects';
 import { openHome } from '@slipway/records';
 import { afterEach, beforeEach, describe, test } from 'vitest';
+import { batchProblems } from './batch-checks.ts';
 import { objectProblems, strayFiles } from './home-checks.ts';
 import { type LaunchFacts, launchProblems } from './launch-checks.ts';
 import { type AnsweredRow, listProblems, lookUpProblems } from './load-checks.ts';
@@ -122,5 +123,22 @@ describe('negative controls of the load check', () => {
     assert.equal((await lookUpProblems(clientWith(['k1', 'k1']), row)).length, 1);
     const failing = { invocations: { get: () => Promise.reject(new Error('404')) } } as unknown as Parameters<typeof lookUpProblems>[0];
     assert.equal((await lookUpProblems(failing, row)).length, 1);
+  });
+});
+
+describe('negative controls of the batch check', () => {
+  const sound = { begun: [0, 1, 1, 2], shards: 3, kills: 1 };
+  test('a killed run that went on is found sound', () => {
+    assert.deepEqual(batchProblems(sound), []);
+  });
+  test.each([
+    ['a finished shard done again', { ...sound, begun: [0, 1, 0, 1, 2] }],
+    ['everything done again', { ...sound, begun: [0, 1, 2, 0, 1, 2] }],
+    ['a shard left out', { ...sound, begun: [0, 2] }],
+    ['an end that was never reached', { ...sound, begun: [0, 1, 1] }],
+    ['more repetitions than kills', { ...sound, begun: [0, 1, 1, 1, 2] }],
+    ['no shard at all', { ...sound, begun: [] }],
+  ])('%s is found', (_name, events) => {
+    assert.notDeepEqual(batchProblems(events), []);
   });
 });

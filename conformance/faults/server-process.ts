@@ -101,7 +101,8 @@ export async function startServerProcess(where: Where): Promise<ServerProcess> {
   const late = new Promise<never>((_, reject) => {
     setTimeout(() => reject(new Error(`the server was not ready within ${READY_LIMIT_MS} ms\n${cli.output()}`)), READY_LIMIT_MS).unref();
   });
-  const { url } = JSON.parse(await Promise.race([cli.firstLine, late])) as { url: string };
+  const { url } = JSON.parse(await Promise.race([cli.firstLine, late])) as { url?: string };
+  if (url === undefined) throw new Error(`the server did not come up\n${cli.output()}`);
   return { ...cli, url, client: createClient({ url, key: KEY }) };
 }
 
