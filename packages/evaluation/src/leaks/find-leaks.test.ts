@@ -183,6 +183,31 @@ describe('planted relations', () => {
     expect(found[0]?.reason).toContain('= planted + part on all 400 rows');
   });
 
+  test('three and five columns that add up to the target are named with the equation, others are not; a noisy sum is none', async () => {
+    const base = made('regression');
+    for (const count of [3, 5]) {
+      const random = createRandom(count);
+      const parts = Array.from({ length: count - 1 }, () => Float64Array.from({ length: 400 }, () => Math.round(40 * random.normal()) / 4));
+      const rest = (noise: number) =>
+        base.target.map(
+          (y, row) => (y - 7 - parts.reduce((sum, part) => sum + 2 * (part[row] as number), 0)) / -0.5 + noise * random.normal(),
+        );
+      const columns = new Map(base.frame.columns);
+      parts.forEach((values, at) => columns.set(`part${at}`, { kind: 'number', values }));
+      const fields = [...base.fields, ...parts.map((_, at) => `part${at}`), 'rest'];
+      const findWith = (noise: number) =>
+        findLeaks({
+          ...base,
+          fields,
+          frame: { rowCount: 400, columns: new Map(columns).set('rest', { kind: 'number', values: Float64Array.from(rest(noise)) }) },
+        });
+      const found = await findWith(0);
+      expect(found.map((each) => each.column).toSorted()).toEqual([...parts.map((_, at) => `part${at}`), 'rest']);
+      expect(found[0]?.equation).toBe(`target = ${parts.map((_, at) => `2 * part${at}`).join(' + ')} - 0.5 * rest + 7`);
+      expect((await findWith(0.5)).map((each) => each.kind)).not.toContain('function-of-target');
+    }
+  });
+
   test('a row number is reported only where the file is sorted by the target', async () => {
     const base = made('binary');
     const rowNumber = numbers(400, (row) => row + 1);

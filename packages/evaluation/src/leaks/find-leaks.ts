@@ -7,6 +7,7 @@ import type { Truth } from '../inputs.ts';
 import { type LeakTarget, checkNumericCopy, checkPureValues, checkTargetRanges, leak } from './leak-checks.ts';
 import { type LeakColumn, leakColumn } from './leak-columns.ts';
 import { type EvidenceSource, firstDifferentRows } from './evidence-rows.ts';
+import { findColumnSum } from './many-column-sum.ts';
 import { findPairRelations } from './pair-relations.ts';
 import { SUSPICIOUS_ROWS_MIN, findSuspicious } from './find-suspicious.ts';
 import { type ColumnScore, scoreColumn } from './single-column-score.ts';
@@ -70,7 +71,7 @@ export async function findLeaks(request: LeakRequest): Promise<Leak[]> {
   return keepSomething(found, request.fields).map((each) => ({ ...each, rows: evidenceOf(each, request, rows) }));
 }
 
-/** Sums, differences, products and ratios of two columns, each column named once. */
+/** Sums, differences, products and ratios of two columns, and the sum of several, each column named once. */
 async function pairLeaks(columns: readonly LeakColumn[], target: LeakTarget, request: LeakRequest): Promise<Leak[]> {
   if (!target.numbers) return [];
   const found = new Map<string, Leak>();
@@ -80,15 +81,28 @@ async function pairLeaks(columns: readonly LeakColumn[], target: LeakTarget, req
     if (value) {
       const { first, second, operation, formula, rows } = value;
       const equation = `${request.targetName ?? 'target'} = ${formula}`;
-      for (const column of [first, second]) {
-        if (found.has(column.name)) continue;
-        const base = leak(column, 'function-of-target', `${equation} on all ${rows} rows.`, { rows, operation });
-        found.set(column.name, { ...base, columns: [first.name, second.name], equation });
-      }
+      for (const each of partsOf([first, second], equation, { rows, operation })) if (!found.has(each.column)) found.set(each.column, each);
     }
     return done !== true;
   }, request.signal);
-  return [...found.values()];
+  // What a pair says already, any third column would say with it.
+  const others = columns.filter((column) => !found.has(column.name));
+  const sum = findColumnSum(others, target.numbers);
+  const several = sum
+    ? partsOf(sum.columns, `${request.targetName ?? 'target'} = ${sum.formula}`, { rows: sum.rows, operation: 'sum' })
+    : [];
+  return [...found.values(), ...several];
+}
+
+/** The columns of one equation, each as a finding. */
+function partsOf(
+  columns: readonly LeakColumn[],
+  equation: string,
+  evidence: { readonly rows: number; readonly operation: string },
+): Leak[] {
+  const names = columns.map((column) => column.name);
+  const reason = `${equation} on all ${evidence.rows} rows.`;
+  return columns.map((column) => ({ ...leak(column, 'function-of-target', reason, evidence), columns: names, equation }));
 }
 
 /** Where nothing would be left to learn from, functions of the target stay, and a person decides: toy data are like that. */

@@ -129,7 +129,8 @@ function scaled({ a, b, y }: Pair, operation: Operation, first: string, second: 
   return { operation: operation.name, formula: `${slope === 1 ? said : `${show(slope)} * ${said}`}${constant(intercept)}` };
 }
 
-function isExact(y: Float64Array, predicted: (row: number) => number): boolean {
+/** Whether a formula gives every value, but for what float32 or the last written decimal leaves out. */
+export function isExact(y: Float64Array, predicted: (row: number) => number): boolean {
   let low = Number.POSITIVE_INFINITY;
   let high = Number.NEGATIVE_INFINITY;
   for (const value of y) {
@@ -169,6 +170,16 @@ function product(x: Float64Array, meanX: number, y: Float64Array, meanY: number)
 function tidy(value: number, scale = 1): number {
   const rounded = Math.round(value * 1e4) / 1e4;
   return Math.abs(value - rounded) <= ROUND_TOLERANCE * Math.max(Math.abs(value), scale) ? rounded : value;
+}
+
+/** A weighted sum in words, terms that are added first. */
+export function say(terms: readonly { readonly name: string; readonly slope: number }[], intercept: number): string {
+  const [first, ...rest] = terms.toSorted((a, b) => Number(a.slope < 0) - Number(b.slope < 0));
+  const scale = terms.reduce((most, { slope }) => Math.max(most, Math.abs(slope)), 0);
+  const rounded = tidy(intercept, scale);
+  return first
+    ? [term(first.slope, first.name), ...rest.map(({ slope, name }) => signed(slope, name))].join(' ') + constant(rounded)
+    : show(rounded);
 }
 
 function term(slope: number, name: string): string {
