@@ -97,14 +97,16 @@ function namedTensor({ name, elementType, shape }: ModelSignature['inputs'][numb
   return { name, elementType: elementType as NamedTensor['elementType'], rank: shape.length === 1 ? 1 : 2 };
 }
 
-interface Candidate {
+/** A graph that could serve, with its engine. */
+export interface Candidate {
   readonly plan: InputPlan;
   readonly bytes: Uint8Array | undefined;
   readonly engine: Engine;
   readonly reason?: string | undefined;
 }
 
-async function choosePacked(
+/** The packed graph when it answers sample rows as the original does; else the original, and why. The other engine is closed. */
+export async function choosePacked(
   named: Candidate,
   engineOptions: EngineOptions,
   metadata: ModelMetadata,

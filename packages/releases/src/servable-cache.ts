@@ -152,18 +152,16 @@ export class ServableCache {
     }
   }
 
+  /** No new call finds it any more; those under way are answered. */
   #drop(id: string, held: Held, reason: UnloadReason): void {
     this.#held.delete(id);
-    void this.#retire(held, reason);
-  }
-
-  /** No new call finds it any more; those under way are answered. */
-  async #retire(held: Held, reason: UnloadReason): Promise<void> {
-    const loaded = await held.loading.catch(() => undefined);
-    if (!loaded) return;
-    this.#onGone(loaded);
-    this.#deps.onUnload?.(reason, held.project);
-    this.#disposeLater(loaded, performance.now() + DISPOSE_WAIT_LIMIT_MS);
+    const retire = (loaded: LoadedRevision) => {
+      this.#onGone(loaded);
+      this.#deps.onUnload?.(reason, held.project);
+      this.#disposeLater(loaded, performance.now() + DISPOSE_WAIT_LIMIT_MS);
+    };
+    if (held.loaded) retire(held.loaded);
+    else held.loading.then(retire, () => {});
   }
 
   #disposeLater(loaded: LoadedRevision, endMs: number): void {
