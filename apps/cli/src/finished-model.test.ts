@@ -57,6 +57,9 @@ describe('a finished model as a definition, over a running server', () => {
       assert.deepEqual({ ...made, run: '', created: true }, { ...launched, run: '' });
       assert.equal(made?.created, false);
     }
+    const card = await slipway('report', 'line', '--card');
+    assert.match(card.stdout, /Model card: line version 1[\s\S]*line\.onnx[\s\S]*\| rmse \|/, card.stderr);
+    assert.match((await slipway('report', 'line')).stderr, /made elsewhere have a card: --card/);
     const reply = objectOf<{ predictions: { prediction: number }[] }>(await slipway('predict', 'line', '{"a":3,"b":4}', '--json'));
     assert.equal(reply.predictions[0]?.prediction, 10);
   }, 120_000);

@@ -94,4 +94,5 @@ export { renderHtml } from './page/render-html.ts';
 export { renderPageMarkdown } from './page/render-page-markdown.ts';
 export { reportPage, type CandidateFacts, type PageFacts, type ReferenceField } from './page/report-page.ts';
 export type { PageDocument, PageSection } from './page/document.ts';
+export { showInterval } from './page/document.ts';
 export { datasetCard, modelCard, type DatasetFacts, type ModelCardFacts } from './page/cards.ts';

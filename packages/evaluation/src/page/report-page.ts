@@ -1,6 +1,6 @@
-import type { EvaluationReport } from '../contract.ts';
+import type { EvaluationReport, MetricValue } from '../contract.ts';
 import type { PageDocument, PageSection } from './document.ts';
-import { percent, show, showInterval } from './document.ts';
+import { percent, show } from './document.ts';
 import {
   comparisonSection,
   explanationsSection,
@@ -57,6 +57,7 @@ export interface PageFacts {
 }
 
 const CANDIDATES_SHOWN = 30;
+const HEADLINE_DIGITS = 4;
 const REFERENCE_SHOWN = 24;
 
 /** The whole evidence as one page; a section without facts is absent. */
@@ -96,7 +97,7 @@ export function reportPage(report: EvaluationReport, facts: PageFacts = {}): Pag
         : `${failed.length} of ${report.gates.length} gates failed: ${failed.map((gate) => gate.name).join(', ')}.`,
     ],
     facts: [
-      [report.primary, showInterval(primary)],
+      headline(report.primary, primary),
       ['gates', failed.length === 0 ? 'passed' : `${failed.length} failed`],
       ...(report.latency ? ([['one row, 95th percentile', `${show(report.latency.p95Ms)} ms`]] as const) : []),
       ...(report.parity ? ([['graph differs from trainer by', show(report.parity.maxError)]] as const) : []),
@@ -106,6 +107,14 @@ export function reportPage(report: EvaluationReport, facts: PageFacts = {}): Pag
     ],
     sections: sections.filter((section) => section !== undefined),
   };
+}
+
+/** The primary metric, large; its interval small beside the name. */
+function headline(name: string, estimate: MetricValue | undefined): readonly [string, string] {
+  if (!estimate || estimate.value === null) return [name, '–'];
+  const { value, low, high } = estimate;
+  const brief = (each: number | null) => (each === null ? '–' : String(Number(each.toPrecision(HEADLINE_DIGITS))));
+  return [low === null ? name : `${name}, ${brief(low)} to ${brief(high)}`, brief(value)];
 }
 
 function leaderboardSection({ leaderboard = [] }: PageFacts): PageSection | undefined {

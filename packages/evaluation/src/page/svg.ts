@@ -121,7 +121,7 @@ export function heatPlot(title: string, names: readonly string[], cells: readonl
       ...drawn,
       ...rows,
       ...heads,
-      `<text x="${at(left + (names.length * size) / 2)}" y="${height - 6}" text-anchor="middle">predicted; rows are the truth</text>`,
+      `<text x="${at(left + (names.length * size) / 2)}" y="${height - 6}" text-anchor="middle">predicted</text>`,
     ].join(''),
   );
 }

@@ -8,6 +8,7 @@ import {
   datasetCard,
   modelCard,
   reportPage,
+  showInterval,
 } from '@slipway/evaluation';
 import { EvaluationReport } from '@slipway/evaluation/contract';
 import { InvalidError, NotFoundError } from '@slipway/kernel';
@@ -49,7 +50,7 @@ export async function findReport(deps: LaunchDeps, project: string, reference: s
   const meta = ReportMeta.safeParse(version?.meta);
   if (version?.kind !== 'report' || !meta.success) {
     throw new NotFoundError(`There is no report "${reference}".`, {
-      help: 'Give the id of a report or of a model version, or the name of a launch.',
+      help: 'Give the id of a report or of a model version, or the name of a launch. Models made elsewhere have a card: --card.',
     });
   }
   return { version, meta: meta.data };
@@ -154,8 +155,10 @@ export async function cardDocument(deps: LaunchDeps, project: string, reference:
   if (targetless) return targetlessCard(deps, project, version, targetless);
   const meta = LaunchedModelMeta.safeParse(version.meta).data;
   if (!meta) throw new NotFoundError(`The version "${reference}" has no card.`, { help: 'Models made by a launch and datasets have one.' });
-  const found = await findReport(deps, project, version.id);
   const metadata = await getJson(deps.objects, project, meta.metadata, ModelMetadata);
+  const made = Elsewhere.safeParse(version.meta).data;
+  if (made) return finishedModelCard(await factsOf(deps, project, version.id), metadata, { ...made, principal: version.principal });
+  const found = await findReport(deps, project, version.id);
   return modelCard(await loadReport(deps, project, found), {
     ...(await factsOf(deps, project, version.id)),
     principal: version.principal,
@@ -164,6 +167,65 @@ export async function cardDocument(deps: LaunchDeps, project: string, reference:
     dataset: await trainingData(deps, project, version.id),
     inputs: metadata.contract.fields.map(({ name, type, role }) => ({ name, type, role })),
   });
+}
+
+/** What the catalog keeps of a model that was made elsewhere. */
+const Elsewhere = z.looseObject({
+  source: z.looseObject({ file: z.string(), fileName: z.string() }),
+  metrics: z.record(z.string(), z.object({ value: z.number().nullable(), low: z.number().nullable(), high: z.number().nullable() })),
+});
+
+/** A model made elsewhere was judged elsewhere: its card says what its file and the reference data say. */
+function finishedModelCard(
+  facts: PageFacts,
+  { contract, task, classes, target, notes }: ModelMetadata,
+  { source, metrics, principal }: z.infer<typeof Elsewhere> & { readonly principal: string },
+): PageDocument {
+  const producer = notes?.['producer'];
+  const known = Object.entries(metrics);
+  return {
+    title: `Model card: ${facts.name ?? source.fileName}${facts.number === undefined ? '' : ` version ${facts.number}`}`,
+    lead: [`A ${task} model made elsewhere. Slipway serves and watches it, and has not judged it.`],
+    facts: [],
+    sections: [
+      {
+        id: 'details',
+        title: 'Model',
+        tables: [
+          {
+            head: ['fact', 'value'],
+            rows: [
+              ['version', facts.version ?? '–'],
+              ['file', source.fileName],
+              ['SHA-256 of the file', source.file],
+              ['made with', typeof producer === 'string' && producer !== '' ? producer : '–'],
+              ['brought by', principal],
+              ['task', task],
+              ['target', target === '' ? '–' : target],
+              ['classes', classes === null ? '–' : classes.join(', ')],
+            ],
+          },
+        ],
+      },
+      {
+        id: 'inputs',
+        title: 'Inputs',
+        tables: [{ head: ['column', 'type', 'role'], rows: contract.fields.map(({ name, type, role }) => [name, type, role]) }],
+      },
+      {
+        id: 'metrics',
+        title: 'On the reference data',
+        texts:
+          known.length === 0
+            ? ['There are no reference data with a truth, so nothing is known of how good it is.']
+            : ['Rows that it learnt from flatter it.'],
+        tables: known.length === 0 ? [] : [{ head: ['metric', 'value'], rows: known.map(([name, found]) => [name, showInterval(found)]) }],
+      },
+      ...(facts.reference
+        ? [{ id: 'reference', title: 'Watched', texts: [`Monitors compare ${facts.reference.length} fields with the reference data.`] }]
+        : []),
+    ],
+  };
 }
 
 async function trainingData(deps: LaunchDeps, project: string, version: string): Promise<string | undefined> {
