@@ -95,6 +95,18 @@ export function residentMbOf(pid: number): number {
   }
 }
 
+/**
+ * Memory of a process in MB (10^6 bytes) with its part of the pages that it shares with others, such as the engines' code: what adds
+ * up over processes. NaN where there is no /proc.
+ */
+export function proportionalMbOf(pid: number): number {
+  try {
+    return (Number(/^Pss:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8'))?.[1]) * 1024) / 1e6;
+  } catch {
+    return Number.NaN;
+  }
+}
+
 export function median(values: readonly number[]): number {
   return values.toSorted((left, right) => left - right)[Math.floor(values.length / 2)] ?? Number.NaN;
 }
