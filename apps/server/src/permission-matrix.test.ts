@@ -37,6 +37,7 @@ describe('the permission matrix of the whole server', () => {
     const open = server.http.routes.filter((compiled) => compiled.permission === undefined).map((compiled) => compiled.name);
     assert.deepEqual([...new Set(open)].toSorted(), [
       'GET /health',
+      'GET /health/ready',
       'GET /openapi.json',
       'GET /v2',
       'GET /v2/health/live',

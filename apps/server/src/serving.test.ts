@@ -86,7 +86,7 @@ describe('many models under a memory budget', () => {
   }, 60_000);
 });
 
-describe('a model that is asked more than it can do', () => {
+describe('RL13 a model that is asked more than it can do', () => {
   beforeAll(async () => {
     await publish('heavy', heavyModel(900), { lane: 'worker', lanes: 1, maxBatchRows: 1, queueRows: 8 });
     assert.equal((await predict('heavy', { x: 1 })).status, 200);

@@ -72,7 +72,7 @@ function cacheOf(options: { limitMb?: number; sizeMb?: number } = {}) {
   return { cache, load, names, busy, disposed, unloaded, gone, state, release, counts: () => ({ most, loads }) };
 }
 
-describe('RL11 what is loaded', () => {
+describe('RL12 what is loaded', () => {
   test('keeps to the memory budget: the one used longest ago goes, and its next call loads it again', async () => {
     const { cache, load, names, unloaded, gone, counts } = cacheOf({ limitMb: 3 });
     for (const name of ['a', 'b', 'c']) await load(name);

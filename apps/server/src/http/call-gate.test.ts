@@ -48,7 +48,7 @@ function gateOf(costMs: number) {
   return { gate, begun, refused, turn, enter, learn };
 }
 
-test('HT60 a turn begins what it can answer within its budget; the rest waits for the next turns, in order', () => {
+test('HT80 a turn begins what it can answer within its budget; the rest waits for the next turns, in order', () => {
   const { gate, begun, turn, enter, learn } = gateOf(0.5);
   learn();
   const each = Math.ceil(TURN_BUDGET_MS / 0.5);
@@ -65,7 +65,7 @@ test('HT60 a turn begins what it can answer within its budget; the rest waits fo
   assert.equal(gate.waitingCount, 0);
 });
 
-test('HT60 a server with little to do begins every call at once', () => {
+test('HT80 a server with little to do begins every call at once', () => {
   const { begun, turn, enter, gate } = gateOf(0.05);
   for (let turns = 0; turns < 20; turns += 1) {
     enter(TURN_CALLS_MIN);
@@ -75,7 +75,7 @@ test('HT60 a server with little to do begins every call at once', () => {
   }
 });
 
-test('HT61 a call that would wait beyond the limit, or its own deadline, is refused; interactive calls go before batch calls', () => {
+test('HT81 a call that would wait beyond the limit, or its own deadline, is refused; interactive calls go before batch calls', () => {
   const { begun, refused, turn, enter, learn } = gateOf(1);
   learn();
   enter(200);
@@ -88,7 +88,7 @@ test('HT61 a call that would wait beyond the limit, or its own deadline, is refu
   assert.deepEqual(begun.slice(-5), ['patient0', 'late0', 'late1', 'late2', 'batch0']);
 });
 
-test('HT61 refusals wait too when there are many: each turn answers calls first', () => {
+test('HT81 refusals wait too when there are many: each turn answers calls first', () => {
   const { refused, begun, turn, enter, learn } = gateOf(1);
   learn();
   enter(CALL_WAIT_LIMIT_MS * 2);
@@ -103,7 +103,7 @@ test('HT61 refusals wait too when there are many: each turn answers calls first'
   assert.ok(refused.every((each) => each.endsWith(' loop')));
 });
 
-test('HT62 more calls than may be answered at once are refused, and let in again when others have left', () => {
+test('HT82 more calls than may be answered at once are refused, and let in again when others have left', () => {
   const { gate, begun, refused, turn, enter } = gateOf(0);
   for (let turns = 0; begun.length < CALLS_AT_ONCE_LIMIT && turns < 10_000; turns += 1) {
     enter(TURN_CALLS_MIN);
