@@ -56,13 +56,15 @@ export const KEY_COLUMN: Readonly<Record<SegmentKind, string>> = { invocation: '
 export interface RelationFiles {
   readonly parquet: readonly string[];
   readonly lines: readonly string[];
+  /** Size of the largest file of lines, when known. The engine sets aside twice the longest line possible for each thread. */
+  readonly largestBytes?: number;
 }
 
 /** The rows of all the files as one SQL table expression; undefined when there is no file. */
 export function relationSql(kind: SegmentKind, files: RelationFiles): string | undefined {
   const parts: string[] = [];
   if (files.parquet.length > 0) parts.push(`select ${columnList(kind)} from read_parquet(${list(files.parquet)})`);
-  if (files.lines.length > 0) parts.push(`select ${columnList(kind, 'varchar')} from ${linesSql(kind, files.lines)}`);
+  if (files.lines.length > 0) parts.push(`select ${columnList(kind, 'varchar')} from ${linesSql(kind, files)}`);
   return parts.length === 0 ? undefined : `(${parts.join(' union all ')})`;
 }
 
@@ -78,10 +80,14 @@ function columnList(kind: SegmentKind, jsonCast?: 'varchar'): string {
     .join(', ');
 }
 
-function linesSql(kind: SegmentKind, paths: readonly string[]): string {
+/** No line is assumed shorter than this: a file may have grown since it was measured. */
+const LINE_MIN_BYTES = 1024 * 1024;
+
+function linesSql(kind: SegmentKind, { lines, largestBytes = Number.POSITIVE_INFINITY }: RelationFiles): string {
   const columns = Object.entries(COLUMNS[kind]).map(([name, type]) => `${literal(name)}: ${literal(type)}`);
-  const options = `format = 'newline_delimited', maximum_object_size = ${LINE_LIMIT_CHARACTERS * 4}`;
-  return `read_json(${list(paths)}, columns = {${columns.join(', ')}}, ${options})`;
+  const longest = Math.min(LINE_LIMIT_CHARACTERS * 4, Math.max(LINE_MIN_BYTES, largestBytes));
+  const options = `format = 'newline_delimited', maximum_object_size = ${longest}`;
+  return `read_json(${list(lines)}, columns = {${columns.join(', ')}}, ${options})`;
 }
 
 function list(paths: readonly string[]): string {

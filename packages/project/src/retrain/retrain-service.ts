@@ -146,8 +146,9 @@ async function newLabels(deps: RetrainServiceDeps, row: Pick<PolicyRow, 'project
 async function look(deps: RetrainServiceDeps, row: PolicyRow): Promise<void> {
   const { project, release, policy } = row;
   const nowMs = deps.clock.nowMs();
+  // Before anything is counted: while one is under way its rollout counts, and nothing follows from a look.
+  if ((await lastStarted(deps.records.db, project, release))?.status === 'running') return;
   const { rows: newRows, lastEventMs, last } = await newLabels(deps, row);
-  if (last?.status === 'running') return;
   const eventNowMs = lastEventMs ?? last?.coveredToMs ?? null;
   if (eventNowMs === null) return;
   const origin = await findOrigin(deps, project, release);

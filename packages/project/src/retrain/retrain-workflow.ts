@@ -44,7 +44,7 @@ async function retrain(deps: RetrainServiceDeps, context: WorkflowContext, input
   const { project, run } = context;
   const { release } = input;
   const place = { project, release, run, principal: context.principal.id };
-  const { request } = DataStep.parse(await context.step('data', async () => asJson(await dataStep(deps, context, input))));
+  const { request } = DataStep.parse(await context.step('data', async () => asJson(await dataStep(deps, context, input)), { retries: 3 }));
   await context.step('launch', () => startLaunch(deps, context, request));
   const launch = childRunId(run, 'launch');
   const outcome = LaunchStep.parse(await context.step('train', async () => ({ run: await waitFor(deps, context, launch) })));
