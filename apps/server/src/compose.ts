@@ -88,27 +88,7 @@ export async function compose(options: ComposeOptions, extra: ExtraParts = {}) {
   const { records, objects } = options;
   const { audit, catalog, clock, identity, workflows } = base;
   const { releases, answering, routing } = answers;
-  const monitoring = createMonitoring({
-    records,
-    audit,
-    clock,
-    ids: base.ids,
-    random: systemRandomBytes,
-    secrets: createSecrets(options),
-    ports: createMonitorPorts({ releases, catalog, objects, data, telemetry, clock }),
-    metrics: telemetry.metrics,
-    listReleases: (limit) => listAllReleases({ identity, releases }, limit),
-    outboundAllow: options.outboundAllow ?? [],
-    resources: {
-      directory: options.directory('.'),
-      replica: options.replica,
-      backlogBytes: () => telemetry.backlogBytes(),
-      limits: options.resourceLimits,
-    },
-    // The oldest project is the one that the instance's admin belongs to.
-    operatorProject: async () => (await identity.listProjects({ limit: 1 })).items[0]?.id,
-    onProblem: (error) => options.log({ level: 'warn', message: 'monitoring', fields: { error: error.message } }),
-  });
+  const monitoring = composeMonitoring(options, base, { telemetry, data, releases });
   await monitoring.channels.sealStored();
   const work = composeWork(options, base, {
     retention,
@@ -164,6 +144,36 @@ export async function compose(options: ComposeOptions, extra: ExtraParts = {}) {
 }
 
 export type House = Awaited<ReturnType<typeof compose>>;
+
+/** What watches the calls, and the server itself. */
+function composeMonitoring(
+  options: ComposeOptions,
+  { audit, catalog, clock, ids, identity }: Base,
+  { telemetry, data, releases }: { readonly telemetry: Telemetry; readonly data: Data; readonly releases: Releases },
+) {
+  const { records, objects } = options;
+  return createMonitoring({
+    records,
+    audit,
+    clock,
+    ids,
+    random: systemRandomBytes,
+    secrets: createSecrets(options),
+    ports: createMonitorPorts({ releases, catalog, objects, data, telemetry, clock }),
+    metrics: telemetry.metrics,
+    listReleases: (limit) => listAllReleases({ identity, releases }, limit),
+    outboundAllow: options.outboundAllow ?? [],
+    resources: {
+      directory: options.directory('.'),
+      replica: options.replica,
+      backlogBytes: () => telemetry.backlogBytes(),
+      limits: options.resourceLimits,
+    },
+    // The oldest project is the one that the instance's admin belongs to.
+    operatorProject: async () => (await identity.listProjects({ limit: 1 })).items[0]?.id,
+    onProblem: (error) => options.log({ level: 'warn', message: 'monitoring', fields: { error: error.message } }),
+  });
+}
 
 /** What stored secrets are sealed with. */
 function createSecrets({ directory, secretKey }: ComposeOptions) {
