@@ -42,7 +42,7 @@ export interface SketchExportOptions {
  * A mergeable summary of one field: counts, missing, moments, quantiles, frequent values, different values. Merging the
  * sketches of minutes and replicas says the same, within the stated bounds, as one pass over all values.
  * Numbers: KLL with rank error RANK_ERROR_RATIO. Texts: counts at most n/128 too low, distinct within 2.3 % (one sigma).
- * Both are exact up to 64 different values. An update costs well under a microsecond (`bench/sketch-update.ts`).
+ * Both are exact up to 64 different values. An update costs well under a microsecond, in a whole column a tenth of it (`bench/sketch-update.ts`).
  */
 export class FieldSketch {
   readonly kind: SketchKind;

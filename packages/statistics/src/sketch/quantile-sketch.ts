@@ -24,6 +24,8 @@ const SAMPLING_DEPTH = 8;
  */
 export class QuantileSketch {
   #levels: number[][] = [[]];
+  /** Levels known to be in order. What is promoted is, so levels above the lowest are merged rather than sorted. */
+  #ordered: boolean[] = [true];
   #retained = 0;
   #capacity = QUANTILE_SKETCH_K;
   #coin: number;
@@ -35,6 +37,7 @@ export class QuantileSketch {
 
   add(value: number): void {
     (this.#levels[0] as number[]).push(value);
+    this.#ordered[0] = false;
     this.#retained += 1;
     this.#view = undefined;
     if (this.#retained > this.#capacity) this.#compress();
@@ -70,6 +73,7 @@ export class QuantileSketch {
       coin ^= coin >>> 17;
       coin ^= coin << 5;
       items.push((values[at + (coin >>> shift)] as number) + 0);
+      this.#ordered[level] = false;
       this.#retained += 1;
       if (this.#retained <= this.#capacity) continue;
       this.#coin = coin;
@@ -89,6 +93,7 @@ export class QuantileSketch {
       const weight = 2 ** level;
       const copies = Math.floor(rest / weight);
       for (let copy = 0; copy < copies; copy += 1) this.#levelAt(level).push(value);
+      if (copies > 0) this.#ordered[level] = false;
       this.#retained += copies;
       rest -= copies * weight;
     }
@@ -97,8 +102,7 @@ export class QuantileSketch {
 
   merge(other: QuantileSketch): void {
     other.#levels.forEach((items, level) => {
-      const own = this.#levelAt(level);
-      for (const item of items) own.push(item);
+      this.#append(level, items, other.#ordered[level] === true);
       this.#retained += items.length;
     });
     this.#coin = Math.imul(this.#coin ^ (other.#coin >>> 7), 0x9e3779b1) ^ other.#coin || 1;
@@ -112,8 +116,18 @@ export class QuantileSketch {
   }
 
   #levelAt(level: number): number[] {
-    while (this.#levels.length <= level) this.#levels.push([]);
+    while (this.#levels.length <= level) {
+      this.#levels.push([]);
+      this.#ordered.push(true);
+    }
     return this.#levels[level] as number[];
+  }
+
+  #append(level: number, items: readonly number[], isOrdered: boolean): void {
+    const own = this.#levelAt(level);
+    if (isOrdered && this.#ordered[level]) return mergeOrdered(own, items);
+    for (let index = 0; index < items.length; index += 1) own.push(items[index] as number);
+    this.#ordered[level] &&= items.length === 0;
   }
 
   /** Halves the lowest level that is over its share; one always is when the whole is over its capacity. */
@@ -129,18 +143,21 @@ export class QuantileSketch {
   }
 
   #compact(level: number): void {
-    const items = sortNumbers(this.#levels[level] as number[]);
-    const next = this.#levelAt(level + 1);
+    const items = this.#levels[level] as number[];
+    if (!this.#ordered[level]) sortNumbers(items);
     // An odd item stays behind, at random the lowest or the highest, so that no end of the order is favoured.
     const odd = items.length % 2;
     const coin = this.#flip(items[items.length >> 1] as number);
     const first = odd === 1 && (coin & 2) !== 0 ? 1 : 0;
     const kept = odd === 0 ? undefined : (items[first === 1 ? 0 : items.length - 1] as number);
     const paired = items.length - odd;
-    for (let at = first + (coin & 1); at < first + paired; at += 2) next.push(items[at] as number);
+    promoted.length = 0;
+    for (let at = first + (coin & 1); at < first + paired; at += 2) promoted.push(items[at] as number);
+    this.#append(level + 1, promoted, true);
     this.#retained -= paired / 2;
     items.length = 0;
     if (kept !== undefined) items.push(kept);
+    this.#ordered[level] = true;
   }
 
   #flip(witness: number): number {
@@ -200,7 +217,11 @@ export class QuantileSketch {
   }
 
   toJson(): { levels: string[]; coin: number } {
-    return { levels: this.#levels.map((items) => packDoubles(sortNumbers(items))), coin: this.#coin };
+    this.#levels.forEach((items, level) => {
+      if (!this.#ordered[level]) sortNumbers(items);
+      this.#ordered[level] = true;
+    });
+    return { levels: this.#levels.map(packDoubles), coin: this.#coin };
   }
 
   /** @throws {SketchFormatError} */
@@ -211,6 +232,7 @@ export class QuantileSketch {
     }
     const sketch = new QuantileSketch(coin as number);
     sketch.#levels = levels.map(unpackDoubles);
+    sketch.#ordered = sketch.#levels.map(isAscending);
     sketch.#retained = sketch.#levels.reduce((sum, items) => sum + items.length, 0);
     sketch.#capacity = totalCapacity(levels.length);
     if (sketch.#retained > 4 * QUANTILE_SKETCH_K) throw new SketchFormatError('"quantiles" keeps more values than a sketch may.');
@@ -251,6 +273,28 @@ function firstAbove(values: Float64Array, x: number): number {
     else low = middle + 1;
   }
   return low;
+}
+
+/** What a compaction hands to the next level; one for all, because it is over before the next begins. */
+const promoted: number[] = [];
+
+/** Merges items in order into others in order, from the back, so that nothing is copied that is in its place. */
+function mergeOrdered(own: number[], items: readonly number[]): void {
+  let from = own.length - 1;
+  let add = items.length - 1;
+  let at = from + items.length;
+  for (let index = 0; index < items.length; index += 1) own.push(0);
+  for (; add >= 0; at -= 1) {
+    const isOwn = from >= 0 && (own[from] as number) > (items[add] as number);
+    own[at] = (isOwn ? own[from] : items[add]) as number;
+    if (isOwn) from -= 1;
+    else add -= 1;
+  }
+}
+
+function isAscending(items: readonly number[]): boolean {
+  for (let index = 1; index < items.length; index += 1) if ((items[index - 1] as number) > (items[index] as number)) return false;
+  return true;
 }
 
 /** Where levels are sorted; one for all, because a sort is over before the next begins. */
