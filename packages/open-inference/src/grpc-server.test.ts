@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { Metadata, type ServiceError, credentials, loadPackageDefinition, status } from '@grpc/grpc-js';
 import { fromJSON } from '@grpc/proto-loader';
-import { ForbiddenError, type Permission, UnauthenticatedError, roleAllows } from '@slipway/kernel';
+import { ForbiddenError, OverloadedError, type Permission, UnauthenticatedError, roleAllows } from '@slipway/kernel';
 import { CALL_ROWS_LIMIT } from '@slipway/releases/contract';
 import { fakeModel } from '@slipway/releases/testing';
 import { afterAll, beforeAll, describe, test } from 'vitest';
@@ -146,5 +146,55 @@ describe('the gRPC side', () => {
     const refused = stub.ModelStreamInfer(withKey('nobody'));
     const error = await new Promise<ServiceError>((resolve) => refused.on('error', resolve).on('data', () => {}));
     assert.equal(error.code, status.UNAUTHENTICATED);
+  });
+
+  test('a model whose queue is full refuses before the tensors are read, and priorities come as metadata', async () => {
+    const wishes: unknown[] = [];
+    const refusal = (wish: { readonly priority: string; readonly deadlineMs: number | undefined }) => {
+      wishes.push([wish.priority, wish.deadlineMs !== undefined]);
+      return new OverloadedError('queue-full', '7 rows already wait for this model.', { retryAfterSeconds: 2 });
+    };
+    house.publish('busy', (id) => ({ ...fakeModel(versionRef(id)), capacity: { memoryBytes: 1, inFlight: 7, queuedRows: 7, refusal } }));
+    await house.service.load(CALLER.project, 'busy');
+    const metadata = withKey('service');
+    metadata.set('x-slipway-priority', 'batch');
+    const written = house.written.length;
+    const failure = await new Promise<ServiceError | null>((resolve) =>
+      (stub['ModelInfer'] as Unary).call(
+        stub,
+        { model_name: 'busy', inputs: [{ datatype: 'no such type' }] },
+        metadata,
+        { deadline: Date.now() + 20_000 },
+        resolve,
+      ),
+    );
+    assert.ok(failure && fails(status.UNAVAILABLE, /7 rows already wait/)(failure), String(failure));
+    assert.deepEqual(wishes, [['batch', true]]);
+    assert.equal(house.written.length, written, 'nothing is recorded');
+  });
+
+  test('closing answers what is under way and takes nothing new', async () => {
+    const held = Promise.withResolvers<void>();
+    house.publish('slow', (id) => {
+      const model = fakeModel(versionRef(id));
+      return {
+        ...model,
+        async invoke(calls) {
+          await held.promise;
+          return model.invoke(calls);
+        },
+      };
+    });
+    const written = house.written.length;
+    const underWay = call('ModelInfer', { ...request(21), model_name: 'slow' });
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    const closing = listening.close();
+    assert.equal(listening.close(), closing, 'closing twice is closing once');
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    await assert.rejects(call('ModelInfer', request(1), 'service', { deadline: Date.now() + 500 }));
+    held.resolve();
+    assert.equal(((await underWay) as { outputs: unknown[] }).outputs.length, 2);
+    await closing;
+    assert.equal(house.written.length, written + 1);
   });
 });
