@@ -11,4 +11,6 @@ export interface Supervision {
   readonly seed: number | string;
   /** For names of features; null unless the target has classes. */
   readonly classes: readonly string[] | null;
+  /** Threads that encodings may be fitted by, 1 by default; they change nothing but the time. */
+  readonly threads?: number;
 }

@@ -290,8 +290,8 @@ function searchStartMs({ seconds = SECONDS_DEFAULT }: TrainRequest, startedMs: n
 
 /** What target-aware encodings are fitted to. */
 function supervisionOf(request: TrainRequest, target: Float64Array): Supervision {
-  const { task, weights, seed, classes } = request;
-  return { task, outputCount: outputCountOf(request), target, weights, seed, classes };
+  const { task, weights, seed, classes, threads = 1 } = request;
+  return { task, outputCount: outputCountOf(request), target, weights, seed, classes, threads: Math.min(THREAD_LIMIT, threads) };
 }
 
 /** The columns the contract lets a model read, in memory that all threads share. */

@@ -1,6 +1,7 @@
 import { createRandom } from '@slipway/statistics';
 import type { Supervision } from '../supervision.ts';
-import { fitHead, type HeadLoss, headLosses, headMargins, type SparseRows } from './head.ts';
+import { fitHeads } from './fit-heads.ts';
+import { fitHead, type HeadLoss, headLosses, headMargins, type HeadRequest, type SparseRows } from './head.ts';
 import { arrivingText, type CountedPart, countPart, tokensOf } from './tokens.ts';
 import { type Corpus, fitVocabulary, GRAM_LIMIT, GramFinder, type Vocabulary } from './vocabulary.ts';
 
@@ -135,32 +136,37 @@ class HeadTrainer {
     const isLarge = this.#matrix.columns.length * outputCount > LARGE_PASS;
     const freedoms = isLarge ? LARGE_FREEDOMS : FREEDOMS;
     const trials = isLarge ? LARGE_TRIAL_FOLDS : FOLD_COUNT;
-    const heads: Float64Array[] = [];
+    const { threads = 1 } = this.#supervision;
+    let heads: Float64Array[] = [];
     let best: Trial | undefined;
     for (const freedom of freedoms) {
-      for (let fold = 0; fold < trials; fold += 1) heads[fold] = this.#fit(this.#train[fold] as Int32Array, freedom, heads[fold]);
+      const starts = heads;
+      const requests = this.#train.slice(0, trials).map((rows, fold) => this.#request(rows, freedom, starts[fold]));
+      heads = fitHeads(requests, threads);
       const losses = this.#heldOutLosses(this.#matrix, heads, trials);
       if (best && meanOf(losses) >= meanOf(best.losses)) break;
-      best = { losses, freedom, heads: [...heads] };
+      best = { losses, freedom, heads };
     }
     if (!best || !isBetter(best.losses, this.#priorLosses(trials))) return undefined;
-    const scores = new Float64Array(this.#matrix.rowCount * outputCount);
-    for (let fold = 0; fold < FOLD_COUNT; fold += 1) this.#writeScores(scores, fold, best.heads[fold], best.freedom);
+    const { freedom, heads: known } = best;
     const all = Int32Array.from({ length: this.#matrix.rowCount }, (_, row) => row);
-    return { head: this.#fit(all, best.freedom, best.heads[0]), scores };
+    const missing = this.#train.slice(known.length).map((rows) => this.#request(rows, freedom, undefined));
+    const [head, ...rest] = fitHeads([this.#request(all, freedom, known[0]), ...missing], threads);
+    const scores = new Float64Array(this.#matrix.rowCount * outputCount);
+    [...known, ...rest].forEach((each, fold) => this.#writeScores(scores, fold, each));
+    return { head: head as Float64Array, scores };
   }
 
-  #fit(rows: Int32Array, freedom: number, start: Float64Array | undefined): Float64Array {
+  #request(rows: Int32Array, freedom: number, start: Float64Array | undefined): HeadRequest {
     const { outputCount, target, weights } = this.#supervision;
     const strength = 1 / (freedom * Math.max(1, rows.length));
-    return fitHead({ loss: this.#loss, outputCount, matrix: this.#matrix, target, weights, rows, strength, start });
+    return { loss: this.#loss, outputCount, matrix: this.#matrix, target, weights, rows, strength, start };
   }
 
-  #writeScores(scores: Float64Array, fold: number, head: Float64Array | undefined, freedom: number): void {
+  #writeScores(scores: Float64Array, fold: number, head: Float64Array): void {
     const { outputCount } = this.#supervision;
     const rows = this.#test[fold] as Int32Array;
-    const fitted = head ?? this.#fit(this.#train[fold] as Int32Array, freedom, undefined);
-    const margins = headMargins(this.#matrix, fitted, outputCount, rows);
+    const margins = headMargins(this.#matrix, head, outputCount, rows);
     rows.forEach((row, index) => scores.set(margins.subarray(index * outputCount, (index + 1) * outputCount), row * outputCount));
   }
 

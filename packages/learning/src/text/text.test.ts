@@ -6,6 +6,7 @@ import { type FittedModel, predictFitted } from '../fitted-model.ts';
 import { encodeFrame, encodeTraining, fitSupervised } from '../preparation.ts';
 import type { Supervision } from '../supervision.ts';
 import { compareWithGraph } from '../testing/open-fitted.ts';
+import { fitHeads } from './fit-heads.ts';
 import { fitHead, type SparseRows } from './head.ts';
 import { countPart, tokensOf } from './tokens.ts';
 import { fitVocabulary, GramFinder } from './vocabulary.ts';
@@ -141,6 +142,30 @@ describe('text scores', () => {
     const shuffled = createRandom('shuffle').shuffle(Int32Array.from(target));
     const { preparation } = fitSupervised(contract, frameOf(texts), supervisionOf(Float64Array.from(shuffled)));
     assert.ok(preparation.features.every((plan) => plan.kind === 'textCount'));
+  });
+
+  test('LE2 heads are the same bit for bit whatever the threads that fit them', () => {
+    const random = createRandom('heads');
+    const [rowCount, width, outputCount, words] = [1_500, 400, 60, 14];
+    const starts = Int32Array.from({ length: rowCount + 1 }, (_, row) => row * words);
+    const columns = Int32Array.from({ length: rowCount * words }, () => random.int(width));
+    const matrix: SparseRows = { rowCount, width, starts, columns, values: new Float64Array(columns.length).fill(0.3) };
+    const truth = Float64Array.from({ length: rowCount }, () => random.int(outputCount));
+    const requests = [0, 1, 2].map((part) => ({
+      loss: 'multiclass' as const,
+      outputCount,
+      matrix,
+      target: truth,
+      weights: undefined,
+      rows: Int32Array.from({ length: rowCount }, (_, row) => row).filter((row) => row % 3 !== part),
+      strength: 0.01,
+    }));
+    const alone = fitHeads(requests, 1);
+    assert.deepEqual(
+      fitHeads(requests, 3).map((head) => [...head]),
+      alone.map((head) => [...head]),
+    );
+    assert.notDeepEqual([...(alone[0] ?? [])], [...(alone[1] ?? [])]);
   });
 
   test('LE28 of words, digits and capitals those are learnt from that say more than the words do', () => {
