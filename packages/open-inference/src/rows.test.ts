@@ -101,6 +101,25 @@ describe('tensors become rows', () => {
     refuse([tensor('tags', 'BYTES', ['{'])], /JSON/);
   });
 
+  test('a column called __proto__ is a field of a matrix like any other', () => {
+    const numeric = (name: string) => ({ name, type: 'float64', role: 'numeric', nullable: true }) as const;
+    const odd = compileSignature(contract([numeric('a'), numeric('__proto__'), numeric('b')]), OUTPUT);
+    const rows = rowsOf(odd, [{ name: 'input', datatype: 'FP64', shape: [2, 3], values: Float64Array.of(1, 2, 3, 4, Number.NaN, 6) }]);
+    assert.deepEqual(rows.map(Object.entries), [
+      [
+        ['a', 1],
+        ['__proto__', 2],
+        ['b', 3],
+      ],
+      [
+        ['a', 4],
+        ['__proto__', null],
+        ['b', 6],
+      ],
+    ]);
+    assert.equal(Object.getPrototypeOf(rows[0]), Object.prototype);
+  });
+
   test('a column called __proto__ changes no prototype', () => {
     const odd = compileSignature(contract([{ name: '__proto__', type: 'json', role: 'text', nullable: true }]), OUTPUT);
     const [row] = rowsOf(odd, [tensor('__proto__', 'BYTES', ['{"polluted":true}'])]);

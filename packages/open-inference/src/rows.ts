@@ -43,11 +43,19 @@ function matrixFields({ matrix, fields, ignored }: Signature, { name, datatype, 
   return matrix;
 }
 
+/** Rows are copies of one, which makes each in one step instead of growing it field by field. */
 function matrixRows(fields: readonly Field[], { values, datatype, shape }: Tensor): Row[] {
-  const converters = fields.map((field) => converterFor(field, datatype));
+  const columns = fields.map((field) => ({ name: field.name, convert: converterFor(field, datatype) }));
+  const template: Record<string, unknown> = {};
+  for (const { name } of columns) setOwn(template, name, Number.NaN);
+  const width = columns.length;
   return Array.from({ length: shape[0] as number }, (_, row) => {
-    const result: Record<string, unknown> = {};
-    fields.forEach(({ name }, index) => setOwn(result, name, converters[index]?.(values[row * fields.length + index])));
+    const result = { ...template };
+    for (let index = 0; index < width; index += 1) {
+      const { name, convert } = columns[index] as (typeof columns)[number];
+      // The copy has every field as its own, whatever it is called.
+      result[name] = convert(values[row * width + index]);
+    }
     return result;
   });
 }
