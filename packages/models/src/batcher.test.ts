@@ -174,6 +174,16 @@ describe('priorities and deadlines', () => {
     ]);
   });
 
+  test('MO7 a large call delays others by one run, and is not counted as more', async () => {
+    const { call, batcher, step, timers } = slow({ rowLimit: 2, queueLimit: 10_000 });
+    const large = call('large', 'interactive', { rows: 1_000 });
+    assert.equal(batcher.refusal({ rowCount: 1, priority: 'interactive', deadlineMs: timers.nowMs() + 26 }), undefined);
+    assert.equal(batcher.refusal({ rowCount: 1, priority: 'interactive', deadlineMs: timers.nowMs() + 24 })?.name, 'ModelBusyError');
+    batcher.close();
+    await step();
+    await large;
+  });
+
   test('a call that nobody waits for any more is not computed', async () => {
     const { batcher, call, lane, step, names } = slow();
     const first = call('first');

@@ -190,7 +190,7 @@ export class Batcher {
   /** How long a call that comes now waits for its turn: the rows before it, and half of a run that goes on. */
   #waitMs(priority: Priority): number {
     if (this.#running < this.#lanes) return 0;
-    return (this.#queue.rowsAhead(priority) * this.#rate.rowMs + this.#rate.runMs / 2) / this.#lanes;
+    return (this.#queue.rowsAhead(priority, this.#rowLimit) * this.#rate.rowMs + this.#rate.runMs / 2) / this.#lanes;
   }
 
   #full(priority: Priority): ModelBusyError {

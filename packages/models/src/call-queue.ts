@@ -35,9 +35,10 @@ export class CallQueue<Item extends Waiting> {
     return this.#lists.interactive.length === 0 && this.#lists.batch.length === 0;
   }
 
-  /** Rows that are answered before a call that comes now. */
-  rowsAhead(priority: Priority): number {
-    return priority === 'interactive' ? this.#rows.interactive : this.rowCount;
+  /** Rows that are answered before a call that comes now: of a call larger than a run only the part that is taken in its turn. */
+  rowsAhead(priority: Priority, limitRows: number): number {
+    const before = this.#turnRows('interactive', limitRows);
+    return priority === 'interactive' ? before : before + this.#turnRows('batch', limitRows);
   }
 
   /** Most rows that may wait, of a priority. */
@@ -86,6 +87,14 @@ export class CallQueue<Item extends Waiting> {
     const priority = this.turn(nowMs);
     const first = priority && this.#lists[priority][0];
     return first && { waitedMs: nowMs - first.enqueuedMs, isFull: this.#rows[priority] >= limitRows };
+  }
+
+  #turnRows(priority: Priority, limitRows: number): number {
+    const list = this.#lists[priority];
+    const rows = this.#rows[priority];
+    // Most calls have one row; only then is there nothing to look through.
+    if (rows === list.length) return rows;
+    return list.reduce((sum, { rowsLeft }) => sum + Math.min(rowsLeft, limitRows), 0);
   }
 
   /** Takes out the calls that a rule picks, in their order. */

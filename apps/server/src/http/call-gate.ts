@@ -85,7 +85,7 @@ export class CallGate<Call> {
 
   #enqueue(call: Call): void {
     const priority: Priority = this.#deps.header(call, PRIORITY_HEADER) === 'batch' ? 'batch' : 'interactive';
-    const waitMs = this.#waiting.rowsAhead(priority) * this.#costMs;
+    const waitMs = this.#waiting.rowsAhead(priority, 1) * this.#costMs;
     // What the header says wrongly is said by the handler; here it counts as nothing.
     const deadlineMs = Number(this.#deps.header(call, DEADLINE_HEADER) ?? Number.NaN);
     const seconds = { retryAfterSeconds: waitMs / 1_000 };

@@ -1,3 +1,4 @@
+import { setTimeout } from 'node:timers/promises';
 import type { Catalog } from '@slipway/catalog';
 import {
   type Call,
@@ -5,12 +6,14 @@ import {
   type Invocation,
   type Json,
   type Principal,
+  type Result,
   type Route,
   type ServableKind,
   type WorkflowContext,
   type WorkflowDefinition,
   InvalidError,
   Name,
+  OverloadedError,
   defineRoute,
   defineWorkflow,
 } from '@slipway/kernel';
@@ -174,6 +177,23 @@ function usableCalls(
   });
 }
 
+/** Times that a page is tried again when its calls are refused for the sake of live ones. */
+const REFUSED_TRIES_LIMIT = 60;
+
+/** Replays stand behind live calls: what is refused for their sake is asked again later, and is no failure of the candidate. */
+async function invokeWithPatience(
+  servable: LoadedRevision['servable'],
+  calls: readonly Call<unknown>[],
+  signal: AbortSignal,
+): Promise<readonly Result<unknown>[]> {
+  for (let tries = 1; ; tries += 1) {
+    const results = await servable.invoke(calls);
+    const refused = results.find((result) => result.status === 'error' && result.error instanceof OverloadedError);
+    if (refused?.status !== 'error' || tries >= REFUSED_TRIES_LIMIT) return results;
+    await setTimeout(Number(refused.error.details['retryAfterSeconds']) * 1_000, undefined, { signal });
+  }
+}
+
 async function answerAgain(
   { principal, signal }: WorkflowContext,
   { servable, parts }: LoadedRevision,
@@ -185,7 +205,7 @@ async function answerAgain(
     input,
     context: { invocation: id, principal, deadlineMs: undefined, priority: 'batch', signal, traceparent: undefined, parts },
   }));
-  const results = await servable.invoke(calls);
+  const results = await invokeWithPatience(servable, calls, signal);
   return recorded.map((call, row) => {
     const result = results[row];
     const output = result?.status === 'ok' ? (result.output as Json) : undefined;
