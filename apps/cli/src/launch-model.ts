@@ -5,11 +5,10 @@ import { InvalidError, toName } from '@slipway/kernel';
 import { ModelLaunchDefinition, type ModelLaunchResult } from '@slipway/project/contract';
 import type { Command } from 'commander';
 import { withClient } from './connect.ts';
-import { uploadFile } from './launch-file.ts';
+import { followRun } from './follow-run.ts';
 import { readableSize } from './local-file.ts';
 import { globalOptions, parseList } from './options.ts';
-import { INTERRUPTED_EXIT_CODE, type Output, createOutput, printResult, short, table } from './output.ts';
-import { createProgress } from './progress.ts';
+import { type Output, createOutput, printResult, short, table } from './output.ts';
 import { rolloutOf } from './rollout-flags.ts';
 import { servingOf } from './serving-flags.ts';
 import { saveModelConfig, savePath } from './save-config.ts';
@@ -151,29 +150,16 @@ export interface ModelLaunchFiles {
   readonly mode: 'always' | 'when-changed';
 }
 
-export async function runModelLaunch(client: Client, files: ModelLaunchFiles, output: Output): Promise<ModelLaunchResult> {
-  const progress = createProgress(output);
-  try {
-    const upload = (path: string) =>
-      uploadFile(client, path, (ratio) => progress.update({ phase: 'upload', message: basename(path), ratio }));
-    const model = await upload(files.modelPath);
-    const reference = files.referencePath === undefined ? undefined : await upload(files.referencePath);
-    const { definition, mode } = files;
-    const { run } = await client.launches.startModel({ definition, model, ...(reference ? { reference } : {}), mode });
-    const leave = () => {
-      progress.end();
-      output.note(`interrupted; the run is kept and goes on with the server: slipway runs ${run}`);
-      process.exit(INTERRUPTED_EXIT_CODE);
-    };
-    process.once('SIGINT', leave);
-    try {
-      return await client.launches.followModel(run, (event) => progress.update(event));
-    } finally {
-      process.off('SIGINT', leave);
-    }
-  } finally {
-    progress.end();
-  }
+export function runModelLaunch(client: Client, files: ModelLaunchFiles, output: Output): Promise<ModelLaunchResult> {
+  const { definition, modelPath, referencePath, mode } = files;
+  return followRun(client, output, {
+    async start(upload) {
+      const model = await upload(modelPath);
+      const reference = referencePath === undefined ? undefined : await upload(referencePath);
+      return client.launches.startModel({ definition, model, ...(reference ? { reference } : {}), mode });
+    },
+    follow: (run, onEvent) => client.launches.followModel(run, onEvent),
+  });
 }
 
 /** Columns shown of a model that takes many. */

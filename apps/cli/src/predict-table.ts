@@ -8,11 +8,10 @@ import { InvalidError } from '@slipway/kernel';
 import type { BatchFormat, BatchResult } from '@slipway/project/contract';
 import type { Command } from 'commander';
 import { withClient } from './connect.ts';
-import { uploadFile } from './launch-file.ts';
+import { followRun } from './follow-run.ts';
 import { readableSize } from './local-file.ts';
 import { globalOptions, parseList, parseNumber } from './options.ts';
-import { INTERRUPTED_EXIT_CODE, type Output, createOutput, printResult } from './output.ts';
-import { createProgress } from './progress.ts';
+import { type Output, createOutput, printResult } from './output.ts';
 
 /** Flags of `slipway predict NAME FILE -o FILE`. */
 export interface BatchFlags {
@@ -73,25 +72,11 @@ function besideOf(target: string): string {
 
 type BatchBody = Omit<Parameters<Client['batches']['start']>[0], 'input'>;
 
-async function runBatch(client: Client, input: string, body: BatchBody, output: Output): Promise<BatchResult> {
-  const progress = createProgress(output);
-  try {
-    const uploaded = await uploadFile(client, input, (ratio) => progress.update({ phase: 'upload', message: basename(input), ratio }));
-    const { run } = await client.batches.start({ ...body, input: uploaded });
-    const leave = () => {
-      progress.end();
-      output.note(`interrupted; the run is kept and goes on with the server: slipway runs ${run}`);
-      process.exit(INTERRUPTED_EXIT_CODE);
-    };
-    process.once('SIGINT', leave);
-    try {
-      return await client.batches.follow(run, (event) => progress.update(event));
-    } finally {
-      process.off('SIGINT', leave);
-    }
-  } finally {
-    progress.end();
-  }
+function runBatch(client: Client, input: string, body: BatchBody, output: Output): Promise<BatchResult> {
+  return followRun(client, output, {
+    start: async (upload) => client.batches.start({ ...body, input: await upload(input) }),
+    follow: (run, onEvent) => client.batches.follow(run, onEvent),
+  });
 }
 
 /** Writes beside the target and renames: nobody meets half a file. */

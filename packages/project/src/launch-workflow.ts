@@ -1,5 +1,5 @@
 import { EvaluationReport } from '@slipway/evaluation/contract';
-import { type Field, type Json, type WorkflowContext, type WorkflowDefinition, canonicalJson, defineWorkflow } from '@slipway/kernel';
+import { type Field, type WorkflowContext, type WorkflowDefinition, defineWorkflow } from '@slipway/kernel';
 import { ModelMetadata } from '@slipway/models';
 import { configureMonitor } from '@slipway/monitoring';
 import { LaunchRequest, type LaunchResult } from './contract.ts';
@@ -10,8 +10,18 @@ import { withLossOfCosts } from './loss-of-costs.ts';
 import { exampleRow } from './example-row.ts';
 import { launchForecast } from './forecast/launch-forecast.ts';
 import { getJson } from './json-object.ts';
-import { type LaunchDeps, secondsSince } from './launch-deps.ts';
-import { DatasetStep, EvaluateStep, LaunchedModelMeta, PlanStep, ReleaseStep, ReportMeta, TrainStep, VersionStep } from './launch-state.ts';
+import type { LaunchDeps } from './launch-deps.ts';
+import { asJson, endLaunch } from './launch-end.ts';
+import {
+  DatasetStep,
+  EvaluateStep,
+  LaunchedModelMeta,
+  PlanStep,
+  type ReleaseStep,
+  ReportMeta,
+  TrainStep,
+  VersionStep,
+} from './launch-state.ts';
 import { ingestStep, planStep, trainStep, versionStep } from './launch-steps.ts';
 import { type PreparedData, prepareData } from './prepare-data.ts';
 import { publishReason } from './retrain/publish-reason.ts';
@@ -36,8 +46,6 @@ export function launchWorkflow(deps: LaunchDeps): WorkflowDefinition {
   });
 }
 
-const asJson = (value: unknown): Json => JSON.parse(canonicalJson(value)) as Json;
-
 async function launch(deps: LaunchDeps, context: WorkflowContext, asked: LaunchRequest): Promise<LaunchResult> {
   const request = { ...asked, definition: withLossOfCosts(asked.definition) };
   if (request.definition.unsupervised) return launchUnsupervised(deps, context, request, releaseStep);
@@ -56,22 +64,12 @@ async function launch(deps: LaunchDeps, context: WorkflowContext, asked: LaunchR
     await context.step('evaluate', async () => asJson(await evaluateStep(deps, context, request, { datasets, plan, version, prepared }))),
   );
   loading = undefined;
-  const released = ReleaseStep.parse(
-    await context.step('release', async () => asJson(await releaseStep(deps, context, request, { version, evaluated }))),
-  );
-  const seconds = {
-    dataset: datasets.seconds,
-    plan: plan.seconds,
-    train: trainSeconds,
-    evaluate: evaluated.seconds,
-    total: secondsSince(deps.clock, startedMs),
-  };
-  await context.progress({
-    phase: 'done',
-    ratio: 1,
-    message: released
-      ? `${released.name} revision ${released.revision} is ${released.rollout === null ? 'live' : 'in a rollout'}`
-      : 'a gate failed',
+  const { released, seconds } = await endLaunch(deps, context, request, {
+    release: releaseStep,
+    version: version.version,
+    evaluated,
+    startedMs,
+    seconds: { dataset: datasets.seconds, plan: plan.seconds, train: trainSeconds },
   });
   return describe(deps, context, request, { datasets, plan, version, evaluated, released, seconds });
 }

@@ -9,11 +9,12 @@ const STYLE = `:root{color-scheme:light dark;--ink:#1c2430;--dim:#5b6675;--paper
 h1{font-size:28px;line-height:1.2;margin:0 0 12px}h2{font-size:20px;margin:40px 0 10px;padding-top:14px;border-top:1px solid var(--line)}p{margin:6px 0;overflow-wrap:anywhere}
 nav{display:flex;flex-wrap:wrap;gap:4px 14px;margin:18px 0;font-size:14px}a{color:var(--main);text-decoration:none}a:hover{text-decoration:underline}
 .facts{display:flex;flex-wrap:wrap;gap:10px;margin:18px 0}.facts div{background:var(--panel);border:1px solid var(--line);border-radius:8px;padding:10px 14px;min-width:120px}.facts b{display:block;font-size:20px;overflow-wrap:anywhere}.facts span{color:var(--dim);font-size:13px}
-.scroll{overflow-x:auto;margin:10px 0}table{border-collapse:collapse;width:100%;font-size:14px}caption{text-align:left;color:var(--dim);padding:4px 0}th,td{text-align:left;padding:5px 10px 5px 0;border-bottom:1px solid var(--line);vertical-align:top;overflow-wrap:anywhere}th{color:var(--dim);font-weight:600;white-space:nowrap}td{font-variant-numeric:tabular-nums;min-width:56px}td:not(.short){min-width:170px}
+.scroll{overflow-x:auto;margin:10px 0}table{border-collapse:collapse;width:100%;font-size:14px}caption{text-align:left;color:var(--dim);padding:4px 0}th,td{text-align:left;padding:5px 10px 5px 0;border-bottom:1px solid var(--line);vertical-align:top;overflow-wrap:anywhere}th{color:var(--dim);font-weight:600;white-space:nowrap}td{font-variant-numeric:tabular-nums;min-width:56px}
 .short{white-space:nowrap}.passed{color:var(--good);font-weight:600}.failed{color:var(--bad);font-weight:600}
 .plots{display:flex;flex-wrap:wrap;gap:18px}figure{margin:8px 0;max-width:100%}figcaption{color:var(--dim);font-size:13px;width:0;min-width:100%}svg{max-width:100%;height:auto;display:block}
 svg text{font:11px system-ui,sans-serif;fill:var(--dim)}svg text.inverse{fill:var(--paper)}.grid{stroke:var(--line);stroke-width:1}.main,.second,.faint{fill:none;stroke:var(--main);stroke-width:2}.second{stroke:var(--second);stroke-dasharray:5 4}.faint{stroke:var(--dim);stroke-width:1;stroke-dasharray:3 4;opacity:.6}.dot{fill:var(--main)}.bar{fill:var(--main)}.bar.marked{fill:var(--second)}.right{fill:var(--main)}.wrong{fill:var(--bad)}.whisker{stroke:var(--ink);stroke-width:1.5}.reference{stroke:var(--bad);stroke-dasharray:4 3}
 footer{margin-top:48px;color:var(--dim);font-size:13px}
+@media(max-width:640px){td:not(.short){min-width:170px}}
 @media print{body{max-width:none;padding:0;font-size:12px}nav{display:none}h2{break-after:avoid}figure,tr{break-inside:avoid}}`;
 
 /** One file that opens offline: style and plots are inside, nothing is fetched and no script runs. */

@@ -17,7 +17,7 @@ export function metricsSection(report: EvaluationReport): PageSection {
     id: 'metrics',
     title: 'Metrics',
     texts: [
-      `${Math.round(report.level * 100)} % intervals from ${report.resamples} bootstrap resamples, seed ${report.seed}. The model improves ${report.improvement.metric} over the baseline (${report.baseline.name}) by ${showInterval(report.improvement)}.`,
+      `${Math.round(report.level * 100)} % intervals from ${report.resamples} bootstrap resamples, seed ${report.seed}.${improvementText(report)}`,
       ...(report.deLong
         ? [`DeLong's interval of the area under the ROC curve: ${show(report.deLong.low)} to ${show(report.deLong.high)}.`]
         : []),
@@ -30,11 +30,25 @@ export function metricsSection(report: EvaluationReport): PageSection {
           show(report.metrics[name]?.value),
           `${show(report.metrics[name]?.low)} to ${show(report.metrics[name]?.high)}`,
           show(report.baseline.metrics[name]),
-          higherIsBetter(name) ? 'higher' : 'lower',
+          direction(name),
         ]),
       },
     ],
   };
+}
+
+/** Nothing where there was no baseline to compare with. */
+function improvementText({ improvement, baseline }: EvaluationReport): string {
+  if (improvement.value === null) return '';
+  return ` The model improves ${improvement.metric} over the baseline (${baseline.name}) by ${showInterval(improvement)}.`;
+}
+
+/** Shares that follow from what was asked for are neither good nor bad. */
+const UNDIRECTED: ReadonlySet<string> = new Set(['anomaly_rate', 'coverage']);
+
+function direction(metric: string): string {
+  if (UNDIRECTED.has(metric)) return '–';
+  return higherIsBetter(metric) ? 'higher' : 'lower';
 }
 
 export function gatesSection({ gates, gatesHash }: EvaluationReport): PageSection | undefined {

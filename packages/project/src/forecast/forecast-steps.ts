@@ -28,6 +28,7 @@ import { type DatasetStep, type EvaluateStep } from '../launch-state.ts';
 import { forecastExample } from './forecast-example.ts';
 import { type ForecastPlan, forecastColumns, planForecast, requireForecastColumns, requireForecastOptions } from './forecast-data.ts';
 import { ForecastEvidence, ForecastPlanStep, ForecasterMeta, type ForecasterStep } from './forecast-state.ts';
+import { measureLatency } from '../measure-latency.ts';
 import { reportOnce } from '../report-once.ts';
 
 /** Raised when the same recipe would give another forecaster. */
@@ -331,27 +332,8 @@ async function measureForecaster(deps: LaunchDeps, project: string, version: str
   const { kind: _, ...reference } = await deps.catalog.get(project, version);
   const source = { path: await deps.objects.localPath(project, meta.onnx) };
   const servable = await openForecaster({ version: { ...reference, kind: 'model' }, metadata, state, source });
-  try {
-    const times: number[] = [];
-    for (let call = 0; call < LATENCY_CALLS; call += 1) {
-      const input = forecastExample(metadata, state, call, metadata.horizon);
-      const startedMs = deps.clock.monotonicMs();
-      await servable.invoke([{ input, context: NO_CONTEXT }]);
-      times.push(deps.clock.monotonicMs() - startedMs);
-    }
-    times.sort((a, b) => a - b);
-    return { p50Ms: times[Math.floor(LATENCY_CALLS / 2)] ?? 0, p95Ms: times[Math.floor(LATENCY_CALLS * 0.95)] ?? 0 };
-  } finally {
-    await servable.dispose?.();
-  }
+  return measureLatency(deps.clock, servable, {
+    calls: LATENCY_CALLS,
+    inputOf: (call) => forecastExample(metadata, state, call, metadata.horizon),
+  });
 }
-
-/** Measuring is nobody's call: a forecaster reads only signal and deadline of its context. */
-const NO_CONTEXT = {
-  invocation: 'measuring',
-  principal: undefined as never,
-  deadlineMs: undefined,
-  signal: undefined,
-  traceparent: undefined,
-  parts: new Map<string, never>(),
-};

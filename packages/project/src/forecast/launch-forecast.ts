@@ -1,25 +1,16 @@
 import { EvaluationReport } from '@slipway/evaluation/contract';
-import { type Json, type WorkflowContext, canonicalJson } from '@slipway/kernel';
+import type { WorkflowContext } from '@slipway/kernel';
 import { ForecastVersionMeta, readForecaster } from '@slipway/learning';
 import { type LaunchRequest, LaunchResult } from '../contract.ts';
 import { getJson } from '../json-object.ts';
-import { type LaunchDeps, secondsSince } from '../launch-deps.ts';
-import { DatasetStep, EvaluateStep, ReleaseStep, ReportMeta } from '../launch-state.ts';
+import type { LaunchDeps } from '../launch-deps.ts';
+import { type Release, asJson, endLaunch } from '../launch-end.ts';
+import { DatasetStep, EvaluateStep, type ReleaseStep, ReportMeta } from '../launch-state.ts';
 import { ingestStep } from '../launch-steps.ts';
 import type { ForecastPlan } from './forecast-data.ts';
 import { EXAMPLE_FUTURE_STEPS, forecastExample } from './forecast-example.ts';
 import { ForecastPlanStep, ForecasterMeta, ForecasterStep } from './forecast-state.ts';
 import { forecastPlanStep, forecastReportStep, forecasterStep, loadForecast } from './forecast-steps.ts';
-
-/** Puts a judged version live; the same for every kind of launch. */
-export type Release = (
-  deps: LaunchDeps,
-  context: WorkflowContext,
-  request: LaunchRequest,
-  state: { readonly version: { readonly version: string }; readonly evaluated: EvaluateStep },
-) => Promise<ReleaseStep>;
-
-const asJson = (value: unknown): Json => JSON.parse(canonicalJson(value)) as Json;
 
 /** `source -> dataset version -> series -> forecaster, judged by rolling origins -> version -> gates -> revision`; durable steps as in every launch. */
 export async function launchForecast(
@@ -43,25 +34,13 @@ export async function launchForecast(
     await context.step('evaluate', async () => asJson(await forecastReportStep(deps, context, request, { datasets, planned, made }))),
   );
   loading = undefined;
-  const released = ReleaseStep.parse(
-    await context.step('release', async () =>
-      asJson(await release(deps, context, request, { version: { version: made.version }, evaluated })),
-    ),
-  );
-  await context.progress({
-    phase: 'done',
-    ratio: 1,
-    message: released
-      ? `${released.name} revision ${released.revision} is ${released.rollout === null ? 'live' : 'in a rollout'}`
-      : 'a gate failed',
+  const { released, seconds } = await endLaunch(deps, context, request, {
+    release,
+    version: made.version,
+    evaluated,
+    startedMs,
+    seconds: { dataset: datasets.seconds, plan: planned.seconds, train: made.seconds },
   });
-  const seconds = {
-    dataset: datasets.seconds,
-    plan: planned.seconds,
-    train: made.seconds,
-    evaluate: evaluated.seconds,
-    total: secondsSince(deps.clock, startedMs),
-  };
   return describeForecast(deps, context, request, { datasets, planned, made, evaluated, released, seconds });
 }
 

@@ -76,6 +76,10 @@ function planModelLaunch(served: ReleaseDefinition, model: FinishedModelDefiniti
     throw new InvalidError(`Release "${served.name}": target: names a column of the reference data, and there are none.`, {
       help: "Give them: reference: parquet('rows.parquet').",
     });
+  if (served.retrain !== undefined)
+    throw new InvalidError(`Release "${served.name}": retrain: a model made elsewhere cannot be trained again here.`, {
+      help: 'Leave it out, and apply a newer file.',
+    });
   const parsed = ModelLaunchDefinition.safeParse(Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)));
   if (parsed.success) return { definition: parsed.data, modelPath: onnx.path, referencePath: source?.path };
   const issue = parsed.error.issues[0];

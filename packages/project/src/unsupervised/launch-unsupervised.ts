@@ -1,18 +1,16 @@
 import { EvaluationReport } from '@slipway/evaluation/contract';
-import { type Json, type WorkflowContext, canonicalJson } from '@slipway/kernel';
+import type { WorkflowContext } from '@slipway/kernel';
 import { UnsupervisedVersionMeta, readUnsupervised } from '@slipway/learning';
 import { type LaunchDefinition, type LaunchRequest, LaunchResult } from '../contract.ts';
 import { exampleRow } from '../example-row.ts';
-import type { Release } from '../forecast/launch-forecast.ts';
 import { getJson } from '../json-object.ts';
-import { type LaunchDeps, secondsSince } from '../launch-deps.ts';
-import { DatasetStep, EvaluateStep, ReleaseStep, ReportMeta } from '../launch-state.ts';
+import type { LaunchDeps } from '../launch-deps.ts';
+import { type Release, asJson, endLaunch } from '../launch-end.ts';
+import { DatasetStep, EvaluateStep, type ReleaseStep, ReportMeta } from '../launch-state.ts';
 import { ingestStep } from '../launch-steps.ts';
 import { type UnsupervisedRows, unsupervisedRows } from './unsupervised-data.ts';
 import { UnsupervisedMeta, UnsupervisedPlanStep, UnsupervisedStep } from './unsupervised-state.ts';
 import { unsupervisedGates, unsupervisedPlanStep, unsupervisedReportStep, unsupervisedStep } from './unsupervised-steps.ts';
-
-const asJson = (value: unknown): Json => JSON.parse(canonicalJson(value)) as Json;
 
 /** `source -> dataset version -> fit and judge -> version -> gates -> revision`, without a target; durable steps as in every launch. */
 export async function launchUnsupervised(
@@ -38,25 +36,13 @@ export async function launchUnsupervised(
     ),
   );
   loading = undefined;
-  const released = ReleaseStep.parse(
-    await context.step('release', async () =>
-      asJson(await release(deps, context, request, { version: { version: made.version }, evaluated })),
-    ),
-  );
-  await context.progress({
-    phase: 'done',
-    ratio: 1,
-    message: released
-      ? `${released.name} revision ${released.revision} is ${released.rollout === null ? 'live' : 'in a rollout'}`
-      : 'a gate failed',
+  const { released, seconds } = await endLaunch(deps, context, request, {
+    release,
+    version: made.version,
+    evaluated,
+    startedMs,
+    seconds: { dataset: datasets.seconds, plan: planned.seconds, train: made.seconds },
   });
-  const seconds = {
-    dataset: datasets.seconds,
-    plan: planned.seconds,
-    train: made.seconds,
-    evaluate: evaluated.seconds,
-    total: secondsSince(deps.clock, startedMs),
-  };
   return describe(deps, context, request, { datasets, made, evaluated, released, seconds });
 }
 

@@ -27,6 +27,7 @@ import { type DatasetStep, type EvaluateStep } from '../launch-state.ts';
 import { CONTAMINATION_DEFAULT, type UnsupervisedDefinition } from './contract.ts';
 import type { UnsupervisedRows } from './unsupervised-data.ts';
 import { UnsupervisedEvidence, UnsupervisedMeta, UnsupervisedPlanStep, type UnsupervisedStep } from './unsupervised-state.ts';
+import { measureLatency } from '../measure-latency.ts';
 import { reportOnce } from '../report-once.ts';
 import { holdOfAnswers, unsupervisedReference } from './answers-of-rows.ts';
 
@@ -336,7 +337,7 @@ async function measure(
 ): Promise<Measured> {
   const metadata = await readUnsupervised(deps, project, UnsupervisedVersionMeta.parse(meta));
   const source = { path: await deps.objects.localPath(project, meta.onnx) };
-  const latency = await measureLatency(deps, { project, version, metadata, source }, test);
+  const latency = await latencyOf(deps, { project, version, metadata, source }, test);
   const graph = await openUnsupervisedGraph({ metadata, source });
   try {
     return { latency, robustness: await holdOfAnswers(metadata, graph, test, { seed: meta.seed, signal }) };
@@ -346,7 +347,7 @@ async function measure(
 }
 
 /** Single calls as production would make them. */
-async function measureLatency(
+async function latencyOf(
   deps: LaunchDeps,
   {
     project,
@@ -370,27 +371,5 @@ async function measureLatency(
       Array.from({ length: Math.min(LATENCY_ROWS, test.rowCount) }, (__, row) => row),
     ),
   );
-  try {
-    const times: number[] = [];
-    for (let call = 0; call < LATENCY_CALLS; call += 1) {
-      const input = rows[call % rows.length] as Row;
-      const startedMs = deps.clock.monotonicMs();
-      await servable.invoke([{ input, context: NO_CONTEXT }]);
-      times.push(deps.clock.monotonicMs() - startedMs);
-    }
-    times.sort((a, b) => a - b);
-    return { p50Ms: times[Math.floor(LATENCY_CALLS / 2)] ?? 0, p95Ms: times[Math.floor(LATENCY_CALLS * 0.95)] ?? 0 };
-  } finally {
-    await servable.dispose?.();
-  }
+  return measureLatency(deps.clock, servable, { calls: LATENCY_CALLS, inputOf: (call) => rows[call % rows.length] as Row });
 }
-
-/** Measuring is nobody's call: the model reads only signal and deadline of its context. */
-const NO_CONTEXT = {
-  invocation: 'measuring',
-  principal: undefined as never,
-  deadlineMs: undefined,
-  signal: undefined,
-  traceparent: undefined,
-  parts: new Map<string, never>(),
-};
