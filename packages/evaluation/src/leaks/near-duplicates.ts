@@ -50,7 +50,8 @@ export async function findNearDuplicates(request: NearDuplicateRequest): Promise
   const known = sample(train.frame, TRAIN_ROW_LIMIT, () => random.sampleWithoutReplacement(train.frame.rowCount, TRAIN_ROW_LIMIT));
   const asked = sample(test.frame, TEST_ROW_LIMIT, () => random.sampleWithoutReplacement(test.frame.rowCount, TEST_ROW_LIMIT));
   const fields = request.fields.map((name) => codeField(name, [train.frame, test.frame]));
-  const finder = createFinder(fields, known);
+  const compared = fields.map(comparedField);
+  const finder = createFinder(compared, known);
   const pairs: { row: number; twin: number; exact: boolean }[] = [];
   for (const [at, row] of asked.entries()) {
     if (at % ROWS_BETWEEN_BREATHS === 0) {
@@ -62,7 +63,6 @@ export async function findNearDuplicates(request: NearDuplicateRequest): Promise
   }
   const exact = pairs.filter((pair) => pair.exact).length;
   const near = pairs.length - exact;
-  const compared = fields.map(comparedField);
   const unsure = isLowDimensional(compared) || compared.every((field) => field.deviation === 0);
   const nearRatioMin = unsure ? UNSURE_RATIO_MIN : FOUND_RATIO_MIN;
   const counted = exact + (near / asked.length >= nearRatioMin && near >= FOUND_ROWS_MIN ? near : 0);
@@ -96,12 +96,11 @@ function sample(frame: Frame, limit: number, take: () => Int32Array): Int32Array
 type Finder = (row: number) => { twin: number; exact: boolean } | undefined;
 
 /** Training is side 0, test side 1 of the coded fields. */
-function createFinder(fields: readonly CodedField[], known: Int32Array): Finder {
+function createFinder(fields: readonly ComparedField[], known: Int32Array): Finder {
   const neededBits = Math.log2(Math.max(2, known.length)) + COPY_BITS_MARGIN;
   const keys = new Map<string, number>();
   for (const row of known) keys.set(rowKey(fields, 0, row), row);
-  const compared = fields.map(comparedField);
-  const near = nearFinder(compared, known, neededBits);
+  const near = nearFinder(fields, known, neededBits);
   return (row) => {
     const same = keys.get(rowKey(fields, 1, row));
     if (same !== undefined) return rowBits(fields, 1, row) >= neededBits ? { twin: same, exact: true } : undefined;
