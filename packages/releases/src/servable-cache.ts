@@ -177,13 +177,15 @@ export class ServableCache {
   async #inTurn(load: () => Promise<LoadedRevision>): Promise<LoadedRevision> {
     if (this.#turns.length >= LOAD_QUEUE_LIMIT)
       throw new OverloadedError('loading', `${LOAD_QUEUE_LIMIT} other versions already wait to be loaded.`, { retryAfterSeconds: 5 });
-    if (this.#loadingCount >= LOADS_AT_ONCE_LIMIT) await new Promise<void>((resolve) => this.#turns.push(resolve));
-    this.#loadingCount += 1;
+    if (this.#loadingCount < LOADS_AT_ONCE_LIMIT) this.#loadingCount += 1;
+    else await new Promise<void>((resolve) => this.#turns.push(resolve));
     try {
       return await load();
     } finally {
-      this.#loadingCount -= 1;
-      this.#turns.shift()?.();
+      // The next in line takes over this place, so that nobody slips in between.
+      const next = this.#turns.shift();
+      if (next) next();
+      else this.#loadingCount -= 1;
     }
   }
 
