@@ -60,6 +60,11 @@ export class ModelWorker {
     await this.#ask({ type: 'open', source, plan, options }, []);
   }
 
+  /** Why it answers no more; undefined while it does. */
+  get ended(): Error | undefined {
+    return this.#ended;
+  }
+
   /** Requests that have not been answered. */
   get waiting(): number {
     return this.#waiting.size;

@@ -1,6 +1,7 @@
 import { availableParallelism } from 'node:os';
 import type { ModelMetadata } from './contract.ts';
 import { type Engine, openEngine, type Numbers } from './engine.ts';
+import { ModelClosedError } from './errors.ts';
 import type { EncodedRows } from './input-plan.ts';
 import { ModelWorker } from './lane-worker.ts';
 import { prepareModel, type ModelSource, type PrepareOptions, type PreparedModel } from './prepare.ts';
@@ -105,17 +106,23 @@ async function withMoreWorkers(
   const { threads = 1, provider, lanes } = options;
   const count = lanes === 'auto' ? lanesFor({ cores: availableParallelism(), threads, sizeBytes: prepared.sizeBytes }) : lanes;
   const workers = [first];
-  try {
-    for (let index = 1; index < count; index += 1) {
-      const worker = new ModelWorker();
-      workers.push(worker);
+  const openAnother = async (): Promise<ModelWorker> => {
+    const worker = new ModelWorker();
+    try {
       await worker.open(prepared.packedBytes ?? source, prepared.plan, { threads, provider });
+      return worker;
+    } catch (error) {
+      await worker.close();
+      throw error;
     }
+  };
+  try {
+    while (workers.length < count) workers.push(await openAnother());
   } catch (error) {
     await Promise.all(workers.map((worker) => worker.close()));
     throw error;
   }
-  return new WorkerLanes(workers, eachBytes * workers.length);
+  return new WorkerLanes(workers, eachBytes * workers.length, openAnother);
 }
 
 /** Computes on the calling thread. */
@@ -158,27 +165,57 @@ class InlineLane implements Lane {
   }
 }
 
-/** Several workers with a copy of the model each; a run goes to the one with the least to do. */
-class WorkerLanes implements Lane {
+/** Workers of one model that are started again when they have died; more deaths than this are no accident. */
+export const REPLACEMENTS_LIMIT = 5;
+
+/**
+ * Several workers with a copy of the model each; a run goes to the one with the least to do. One that has died (out of heap)
+ * fails the runs it had and is replaced.
+ */
+export class WorkerLanes implements Lane {
   readonly kind = 'worker';
   readonly lanes: number;
   readonly memoryBytes: number;
   readonly lastRunMs = Number.NaN;
-  readonly #workers: readonly ModelWorker[];
+  readonly #workers: ModelWorker[];
+  readonly #openAnother: () => Promise<ModelWorker>;
+  #replacements = 0;
+  #replacing: Promise<void> | undefined;
+  #isClosed = false;
 
-  constructor(workers: readonly ModelWorker[], memoryBytes: number) {
-    this.#workers = workers;
+  constructor(workers: readonly ModelWorker[], memoryBytes: number, openAnother: () => Promise<ModelWorker>) {
+    this.#workers = [...workers];
     this.lanes = workers.length;
     this.memoryBytes = memoryBytes;
+    this.#openAnother = openAnother;
   }
 
-  run(rows: EncodedRows, outputs: readonly string[]): Promise<Numbers[]> {
-    let best = this.#workers[0] as ModelWorker;
-    for (const worker of this.#workers) if (worker.waiting < best.waiting) best = worker;
-    return best.run(rows, outputs);
+  async run(rows: EncodedRows, outputs: readonly string[]): Promise<Numbers[]> {
+    let best: ModelWorker | undefined;
+    let dead: ModelWorker | undefined;
+    for (const worker of this.#workers) {
+      if (worker.ended) dead = worker;
+      else if (!best || worker.waiting < best.waiting) best = worker;
+    }
+    if (dead && !this.#isClosed && this.#replacements < REPLACEMENTS_LIMIT) this.#replacing ??= this.#replace(dead);
+    if (best) return best.run(rows, outputs);
+    // Nobody is left: the replacement is worth waiting for.
+    if (!this.#replacing) throw dead?.ended ?? new ModelClosedError('The model was closed.');
+    await this.#replacing;
+    return this.run(rows, outputs);
   }
 
   async close(): Promise<void> {
+    this.#isClosed = true;
+    await this.#replacing;
     await Promise.all(this.#workers.map((worker) => worker.close()));
+  }
+
+  /** Never rejects: a worker that cannot be opened again stays dead. */
+  async #replace(dead: ModelWorker): Promise<void> {
+    this.#replacements += 1;
+    const fresh = await this.#openAnother().catch(() => undefined);
+    if (fresh) this.#workers.splice(this.#workers.indexOf(dead), 1, fresh);
+    this.#replacing = undefined;
   }
 }

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { afterEach, describe, test } from 'vitest';
 import {
   LANES_DEFAULT_MAX,
+  ModelClosedError,
   type OnnxModel,
   type OpenModelOptions,
   ProviderMissingError,
@@ -9,7 +10,9 @@ import {
   openModel,
   requireProvider,
 } from './index.ts';
-import { measured } from './lane.ts';
+import { createEncoder } from './input-plan.ts';
+import { ModelWorker } from './lane-worker.ts';
+import { REPLACEMENTS_LIMIT, WorkerLanes, measured } from './lane.ts';
 import { heavyModel, syntheticModel } from './testing/index.ts';
 
 const opened: OnnxModel[] = [];
@@ -37,6 +40,29 @@ describe('lanes', () => {
     assert.ok(model.capacity.memoryBytes >= 2 * bytes.length);
     assert.equal(model.capacity.inFlight, 0);
   });
+
+  test('a worker that has died is replaced, and one that dies again and again is not', async () => {
+    const { bytes, metadata } = heavyModel(50);
+    const workers: ModelWorker[] = [];
+    const openWorker = async () => {
+      const worker = new ModelWorker();
+      workers.push(worker);
+      const prepared = await worker.prepare(bytes, metadata, { pack: true });
+      return { worker, plan: prepared.plan };
+    };
+    const { worker, plan } = await openWorker();
+    const lanes = new WorkerLanes([worker], 1, async () => (await openWorker()).worker);
+    const rows = () => createEncoder(plan, metadata.contract).encodeRows([{ x: 0.5 }]);
+    assert.equal((await lanes.run(rows(), ['prediction']))[0]?.[0], 0.5);
+    for (let death = 0; death < REPLACEMENTS_LIMIT; death += 1) {
+      await workers.at(-1)?.close();
+      assert.equal((await lanes.run(rows(), ['prediction']))[0]?.[0], 0.5);
+    }
+    assert.equal(workers.length, 1 + REPLACEMENTS_LIMIT);
+    await workers.at(-1)?.close();
+    await assert.rejects(lanes.run(rows(), ['prediction']), ModelClosedError);
+    await lanes.close();
+  }, 60_000);
 
   test('by default the cores beside the event loop compute, up to a limit, and a large model is not copied', () => {
     const of = (cores: number, threads = 1, sizeBytes = 1e6) => lanesFor({ cores, threads, sizeBytes });
