@@ -1,31 +1,8 @@
+import { BINARY_METRICS, MULTICLASS_METRICS, QUANTILE_METRICS, REGRESSION_METRICS } from '@slipway/statistics/metric-names';
 import { z } from 'zod';
 
-export const MetricName = z.enum([
-  'roc_auc',
-  'average_precision',
-  'log_loss',
-  'brier',
-  'accuracy',
-  'precision',
-  'recall',
-  'f1',
-  'mcc',
-  'balanced_accuracy',
-  'calibration_error',
-  'ks',
-  'precision_at_10_percent',
-  'lift_at_10_percent',
-  'macro_f1',
-  'top_3_accuracy',
-  'roc_auc_macro',
-  'roc_auc_weighted',
-  'rmse',
-  'mae',
-  'r2',
-  'mape',
-  'median_absolute_error',
-  'pinball',
-  'coverage',
+/** Of rankings, forecasts, and models without a target; those of classes and numbers have their home where they are computed. */
+const OTHER_METRICS = [
   'ndcg_at_10',
   'map',
   'mrr',
@@ -37,6 +14,10 @@ export const MetricName = z.enum([
   'adjusted_rand',
   'explained_variance',
   'anomaly_rate',
+] as const;
+
+export const MetricName = z.enum([
+  ...new Set([...BINARY_METRICS, ...MULTICLASS_METRICS, ...REGRESSION_METRICS, ...QUANTILE_METRICS, ...OTHER_METRICS]),
 ]);
 export type MetricName = z.infer<typeof MetricName>;
 

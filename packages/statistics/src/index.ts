@@ -1,3 +1,4 @@
+export { BINARY_METRICS, MULTICLASS_METRICS, QUANTILE_METRICS, REGRESSION_METRICS } from './metric-names.ts';
 export { RangeOfValueError, ShapeError, SketchFormatError, StatisticsError } from './errors.ts';
 export { createRandom, type Random, type Shuffleable } from './random.ts';
 export { orderDescending, type Numbers } from './order.ts';
@@ -64,15 +65,7 @@ export {
   type Interval,
   type ResamplePlan,
 } from './bootstrap.ts';
-export {
-  BINARY_METRICS,
-  MULTICLASS_METRICS,
-  QUANTILE_METRICS,
-  REGRESSION_METRICS,
-  binaryPlan,
-  multiclassPlan,
-  regressionPlan,
-} from './resample-plans.ts';
+export { binaryPlan, multiclassPlan, regressionPlan } from './resample-plans.ts';
 export { compareSketches, type ComparisonBin, type SketchComparison } from './compare-sketches.ts';
 export {
   anytimeInterval,

@@ -15,38 +15,11 @@ import { CALIBRATION_BIN_COUNT, calibrationBinOf, calibrationErrorOf } from './c
 import { RangeOfValueError, ShapeError, requireSameLength } from './errors.ts';
 import { argmaxRows, macroF1Of, macroRecallOf } from './multiclass-metrics.ts';
 import { ONE_VERSUS_REST_CELL_LIMIT, oneVersusRest, truthRanks } from './one-vs-rest.ts';
+import { BINARY_METRICS, MULTICLASS_METRICS, QUANTILE_METRICS, REGRESSION_METRICS } from './metric-names.ts';
 import { type Numbers, orderDescending } from './order.ts';
 import { r2Of } from './regression-metrics.ts';
 import { ksOf, positivesAmongTop } from './top-metrics.ts';
 
-export const BINARY_METRICS = [
-  'roc_auc',
-  'average_precision',
-  'log_loss',
-  'brier',
-  'accuracy',
-  'precision',
-  'recall',
-  'f1',
-  'mcc',
-  'balanced_accuracy',
-  'calibration_error',
-  'ks',
-  'precision_at_10_percent',
-  'lift_at_10_percent',
-] as const;
-export const MULTICLASS_METRICS = [
-  'accuracy',
-  'macro_f1',
-  'log_loss',
-  'balanced_accuracy',
-  'top_3_accuracy',
-  'roc_auc_macro',
-  'roc_auc_weighted',
-] as const;
-export const REGRESSION_METRICS = ['rmse', 'mae', 'r2', 'mape', 'median_absolute_error'] as const;
-/** What a prediction of one quantile is judged by, besides the metrics of a regression. */
-export const QUANTILE_METRICS = ['pinball', 'coverage'] as const;
 /** Share of the rows that `precision_at_10_percent` looks at. */
 const TOP_RATIO = 0.1;
 const TOP_CLASSES = 3;
