@@ -66,7 +66,7 @@ export async function evaluateStep(
 
 async function judge(deps: LaunchDeps, context: WorkflowContext, request: LaunchRequest, state: EvaluateState) {
   const { plan, version } = state;
-  const { definition } = request;
+  const { definition, retraining } = request;
   const { project } = context;
   const prepared = await state.prepared();
   const meta = LaunchedModelMeta.parse((await deps.catalog.get(project, version.version)).meta);
@@ -78,14 +78,8 @@ async function judge(deps: LaunchDeps, context: WorkflowContext, request: Launch
     const predictions = await predict(prepared.test.frame);
     const threshold = metadata.decision?.threshold;
     const evaluation = await evaluateModel(context, definition, prepared, { predictions, threshold });
-    const judged = { definition, prepared, predictions, threshold, decision: meta.decision ?? null };
-    const { notes, ...worth } = await worthOf(deps, context, {
-      ...state,
-      ...judged,
-      metadata,
-      version: version.version,
-      unseenBy: request.retraining?.champion,
-    });
+    const judged = { definition, prepared, predictions, threshold, decision: meta.decision ?? null, unseenBy: retraining?.champion };
+    const { notes, ...worth } = await worthOf(deps, context, { ...state, ...judged, metadata, version: version.version });
     await context.progress({ phase: 'importance', ratio: 0 });
     const importances = await importancesOf(context, model, prepared, definition);
     const conduct = await gatherConduct({
