@@ -78,13 +78,14 @@ function simulate(draw: Draw, rules: { readonly thresholds?: Partial<DriftThresh
 function bound(hits: number, side: 'upper' | 'lower'): number {
   const tail = (rate: number) => {
     // P(at most `hits`), or P(at least `hits`).
-    let term = (1 - rate) ** RUNS;
+    let logTerm = RUNS * Math.log1p(-rate);
     let below = 0;
+    // In logarithms: the first terms are far below the smallest double when the rate is large.
     for (let count = 0; count < hits; count += 1) {
-      below += term;
-      term *= ((RUNS - count) / (count + 1)) * (rate / (1 - rate));
+      below += Math.exp(logTerm);
+      logTerm += Math.log((RUNS - count) / (count + 1)) + Math.log(rate / (1 - rate));
     }
-    return side === 'upper' ? below + term : 1 - below;
+    return side === 'upper' ? below + Math.exp(logTerm) : 1 - below;
   };
   if (side === 'upper' && hits === RUNS) return 1;
   let [low, high] = [0, 1];
