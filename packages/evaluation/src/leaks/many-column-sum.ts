@@ -2,7 +2,7 @@ import type { LeakColumn } from './leak-columns.ts';
 import { isExact, say } from './pair-relations.ts';
 
 /** The target as `slope * a + slope * b + slope * c … + intercept`. */
-export interface ColumnSum {
+interface ColumnSum {
   readonly columns: readonly LeakColumn[];
   /** Right-hand side of the equation. */
   readonly formula: string;
@@ -10,7 +10,7 @@ export interface ColumnSum {
 }
 
 /** Columns tried together; wider tables are searched among their first ones only. */
-export const SUM_COLUMN_LIMIT = 100;
+const SUM_COLUMN_LIMIT = 100;
 /** Columns that one formula may have: more would be a model, not a definition. */
 const PART_LIMIT = 12;
 /** Different target values, and rows for each column, that it takes to believe a formula. */

@@ -15,7 +15,7 @@ export interface GainMoments {
 }
 
 /** What a column still says when others are known: how to take them out of it, and how much it would lower the loss. */
-export interface PartialGain {
+interface PartialGain {
   /** [size] multiples of the other columns to take away. */
   readonly projection: Float64Array;
   /** The score statistic, chi-squared with one degree of freedom when the column says nothing more. Source: Rao 1948. */

@@ -28,7 +28,7 @@ const ALIKE_MIN = 0.95;
 /** Penalty of the model whose errors the products shall explain. */
 const BASE_PENALTY: Penalty = { strength: 1e-3, l1Ratio: 0 };
 
-export interface ScreenRequest extends Omit<LinearRequest, 'penalty' | 'start'> {
+interface ScreenRequest extends Omit<LinearRequest, 'penalty' | 'start'> {
   readonly matrix: EncodedMatrix;
   /** The plan of the design, without products. */
   readonly plan: DesignPlan;
