@@ -1,3 +1,4 @@
+/* oxlint-disable unicorn/no-thenable -- `then` is what a rule answers, never a function */
 import { z } from 'zod';
 import { Json as JsonShape } from './json-shape.ts';
 
