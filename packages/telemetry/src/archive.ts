@@ -82,14 +82,14 @@ export class Archive {
       const parquet: string[] = [];
       for (const segment of segments.stored) parquet.push(await this.#deps.objects.localPath(segment.project, segment.sha256));
       const lines: string[] = [];
-      let largestBytes = 0;
+      let longestBytes = 0;
       for (const segment of segments.pending) {
         if (segment.kind !== kind || segment.committedBytes === 0) continue;
         lines.push(await this.#stablePath(segment, copies));
-        // After the copy: it holds no more than has been committed by now.
-        largestBytes = Math.max(largestBytes, segment.committedBytes);
+        // After the copy: it holds no longer line than has been committed by now.
+        longestBytes = Math.max(longestBytes, segment.longestBytes);
       }
-      return await work(relationSql(kind, { parquet, lines, largestBytes } satisfies RelationFiles) ?? emptyRelationSql(kind));
+      return await work(relationSql(kind, { parquet, lines, longestBytes } satisfies RelationFiles) ?? emptyRelationSql(kind));
     } finally {
       for (const copy of copies) await rm(copy, { force: true });
     }

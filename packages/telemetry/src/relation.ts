@@ -56,8 +56,8 @@ export const KEY_COLUMN: Readonly<Record<SegmentKind, string>> = { invocation: '
 export interface RelationFiles {
   readonly parquet: readonly string[];
   readonly lines: readonly string[];
-  /** Size of the largest file of lines, when known. The engine sets aside twice the longest line possible for each thread. */
-  readonly largestBytes?: number;
+  /** No line is longer, when known. The engine sets aside twice that for each thread: with 64 MiB, half of what storing a segment cost. */
+  readonly longestBytes?: number;
 }
 
 /** The rows of all the files as one SQL table expression; undefined when there is no file. */
@@ -83,9 +83,9 @@ function columnList(kind: SegmentKind, jsonCast?: 'varchar'): string {
 /** No line is assumed shorter than this: a file may have grown since it was measured. */
 const LINE_MIN_BYTES = 1024 * 1024;
 
-function linesSql(kind: SegmentKind, { lines, largestBytes = Number.POSITIVE_INFINITY }: RelationFiles): string {
+function linesSql(kind: SegmentKind, { lines, longestBytes = Number.POSITIVE_INFINITY }: RelationFiles): string {
   const columns = Object.entries(COLUMNS[kind]).map(([name, type]) => `${literal(name)}: ${literal(type)}`);
-  const longest = Math.min(LINE_LIMIT_CHARACTERS * 4, Math.max(LINE_MIN_BYTES, largestBytes));
+  const longest = Math.min(LINE_LIMIT_CHARACTERS * 4, Math.max(LINE_MIN_BYTES, longestBytes));
   const options = `format = 'newline_delimited', maximum_object_size = ${longest}`;
   return `read_json(${list(lines)}, columns = {${columns.join(', ')}}, ${options})`;
 }

@@ -26,6 +26,8 @@ export class SegmentFile {
   readonly path: string;
   readonly openedMs: number;
   committedBytes = 0;
+  /** No line is longer than this: the longest single write, or all of what an earlier process left. */
+  longestBytes = 0;
   /** Bytes whose lines are in the sketches. */
   observedBytes = 0;
   /** A closed segment takes no more lines and waits to become Parquet. */
@@ -58,6 +60,7 @@ export class SegmentFile {
     try {
       const size = fstatSync(descriptor).size;
       file.committedBytes = wholeBytes(descriptor, size, options.kind);
+      file.longestBytes = file.committedBytes;
       if (file.committedBytes < size) ftruncateSync(descriptor, file.committedBytes);
     } finally {
       closeSync(descriptor);
@@ -88,6 +91,7 @@ export class SegmentFile {
       throw cause;
     }
     this.committedBytes += bytes.length;
+    this.longestBytes = Math.max(this.longestBytes, bytes.length);
   }
 
   /** The descriptor for appending, opened when needed. */
