@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { type Column, Contract, type Frame, textColumn } from '@slipway/kernel';
+import { decodeModel } from '@slipway/models';
 import { createRandom, type Random } from '@slipway/statistics';
 import { describe, expect, test } from 'vitest';
-import { TrainRequestError } from '../errors.ts';
 import type { Calibration } from '../calibration.ts';
 import { type FittedModel, predictFitted, type Task } from '../fitted-model.ts';
 import { DAY_MS, type FeaturePlan, FIRST_LEVEL_CODE } from '../preparation.ts';
@@ -330,7 +330,7 @@ describe('LE3 the graph computes what the trainer computes', () => {
     assert.notDeepEqual(graph.values, trainer.values);
   });
 
-  test('equal models give equal bytes, and a column named like an output is refused', () => {
+  test('equal models give equal bytes, and a column named like an output has an input of another name', () => {
     const model: FittedModel = {
       task: 'binary',
       classes: ['no', 'yes'],
@@ -342,6 +342,9 @@ describe('LE3 the graph computes what the trainer computes', () => {
     };
     assert.deepEqual(exportModel(model), exportModel(model));
     const named = { features: [{ kind: 'number' as const, name: 'prediction', field: 'prediction', shift: 0 }], excluded: [] };
-    assert.throws(() => exportModel({ ...model, preparation: named }), TrainRequestError);
+    const { graph } = decodeModel(exportModel({ ...model, preparation: named }));
+    const names = (values: readonly { readonly name: string }[] | undefined) => values?.map(({ name }) => name);
+    assert.deepEqual(names(graph?.input), ['slipway:column:prediction']);
+    assert.ok(names(graph?.output)?.includes('prediction'));
   });
 });

@@ -10,9 +10,8 @@ const ML_OPSET = 5;
 
 /**
  * The whole model as one ONNX graph: one input [N, 1] per used field (double with NaN, int64 milliseconds with
- * INT64_MIN, string with "" for missing), outputs `features` float [N, F] and either `probabilities` float [N, K] with
+ * INT64_MIN, string with "" for missing; named by `inputNameOf`), outputs `features` float [N, F] and either `probabilities` float [N, K] with
  * `prediction` string [N], or `prediction` double [N, 1]. Equal models give equal bytes.
- * @throws {TrainRequestError} when a column has the name of an output.
  */
 export function exportModel(model: FittedModel, metadata: Readonly<Record<string, string>> = {}): Uint8Array {
   const graph = new GraphBuilder('slipway');
