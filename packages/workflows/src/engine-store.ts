@@ -93,6 +93,15 @@ export async function putBack(tx: Tx, id: string, delayMs: number): Promise<void
     where workflow_uuid = ${id} and status = 'PENDING'`.execute(tx);
 }
 
+/** Delays that are still to be waited for, the nearest first: whoever launches has been told of none of them. */
+export async function openDelays(db: Db, limit: number): Promise<{ queue: string; delayMs: number }[]> {
+  const { rows } = await sql`
+    select queue_name as queue, greatest(delay_until_epoch_ms - ${EpochMs}, 1)::float8 as "delayMs" from dbos.workflow_status
+    where status = 'DELAYED' and application_name = ${ENGINE_APPLICATION} and queue_name is not null
+    order by delay_until_epoch_ms limit ${limit}`.execute(db);
+  return z.array(z.object({ queue: z.string(), delayMs: z.number() })).parse(rows);
+}
+
 /** Workers that hold runs and have no lease, or one that is out by the database's clock. */
 export async function deadExecutors(db: Db | Tx, limit: number): Promise<string[]> {
   const { rows } = await sql`

@@ -18,7 +18,7 @@ const QUEUE_POLL_MS = 5_000;
 /** The engine looks this often for delays that are over, and only then gives the runs to be claimed. */
 const DELAY_OVER_MS = 1_100;
 /** Delays that are waited for in this process; beyond either the poll finds the run, a little later. */
-const NUDGE_TIMERS_LIMIT = 1_000;
+export const NUDGE_TIMERS_LIMIT = 1_000;
 const NUDGE_DELAY_MAX_MS = 3_600_000;
 /** A claim that met another process's claim is tried again soon, this often. */
 const CLAIM_RETRY_LIMIT = 8;

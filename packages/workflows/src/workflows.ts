@@ -3,8 +3,8 @@ import type { Audit } from '@slipway/audit';
 import type { Clock, Ids, Json, Page, Principal, WorkflowDefinition } from '@slipway/kernel';
 import type { Records, Tx } from '@slipway/records';
 import { Definitions } from './definitions.ts';
-import { requeueExecutors } from './engine-store.ts';
-import { launchEngine, type Engine } from './engine.ts';
+import { openDelays, requeueExecutors } from './engine-store.ts';
+import { NUDGE_TIMERS_LIMIT, launchEngine, type Engine } from './engine.ts';
 import { listEvents } from './event-store.ts';
 import { DefinitionError, WaitTimeoutError } from './errors.ts';
 import { Executor } from './executor.ts';
@@ -136,6 +136,7 @@ class WorkflowsService implements Workflows {
     await reconcile(this.#upkeepDeps(executor, lease));
     await takeOver(this.#upkeepDeps(executor, lease));
     for (const queue of this.#queues()) engine.nudge(queue.name);
+    for (const { queue, delayMs } of await openDelays(records.db, NUDGE_TIMERS_LIMIT)) engine.nudge(queue, delayMs);
     upkeep.start();
   }
 
