@@ -14,7 +14,7 @@ import { batchProblems, begunShards } from './batch-checks.ts';
 import { temporaryDatabase } from './database.ts';
 import { objectProblems, strayFiles } from './home-checks.ts';
 import { untilEnded } from './quickstart.ts';
-import { type Round, roundsOf } from './rounds.ts';
+import { LONG_ROUNDS, type Round, roundsOf } from './rounds.ts';
 import { type ServerProcess, type Where, endAll, runCli, startServerProcess, temporaryHome } from './server-process.ts';
 
 const RELEASE = 'killed-batch';
@@ -135,7 +135,7 @@ describe.each(testEngines)('kill -9 in the middle of a batch (%s)', (engine) => 
     await server.kill();
   }
 
-  test.for(roundsOf(`kill-batch ${engine}`))(
+  test.for(roundsOf(`kill-batch ${engine}`, LONG_ROUNDS))(
     'round $number: no finished shard is done again, and the output is the same',
     async (round) => {
       const doomed = await startServerProcess(place);
