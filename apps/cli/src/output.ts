@@ -28,6 +28,9 @@ export function printResult(output: Output, value: unknown, toText: () => string
   output.data(output.json ? JSON.stringify(value) : toText());
 }
 
+/** A sentence in the last column is longer than any screen; the line under its header need not be. */
+const RULE_LIMIT = 60;
+
 /** Columns padded to their widest cell; numbers are right-aligned. */
 export function table(rows: readonly (readonly (string | number | null | undefined)[])[], header?: readonly string[]): string {
   const cells = [...(header ? [header] : []), ...rows].map((row) =>
@@ -42,7 +45,7 @@ export function table(rows: readonly (readonly (string | number | null | undefin
       .join('  ')
       .trimEnd(),
   );
-  if (header) lines.splice(1, 0, widths.map((width) => '─'.repeat(width)).join('  '));
+  if (header) lines.splice(1, 0, widths.map((width) => '─'.repeat(Math.min(width, RULE_LIMIT))).join('  '));
   return lines.join('\n');
 }
 

@@ -13,8 +13,8 @@ const Data = z.record(z.string(), z.unknown());
 /** What happened to a release, one sentence a line, newest first. */
 export function showHistory({ items }: ReleaseHistory): string {
   return table(
-    items.map((each) => [each.at, explainChange(each), each.principal]),
-    ['when', 'what and why', 'by'],
+    items.map((each) => [each.at, each.principal, explainChange(each)]),
+    ['when', 'by', 'what and why'],
   );
 }
 
