@@ -4,7 +4,7 @@ import { heavyModel } from '@slipway/models/testing';
 import { KEY, type ServerOptions, runSlipway } from './slipway-process.ts';
 
 /** Side of the squared matrix: about 20 ms a run on the machine of the figures. */
-export const HEAVY_SIZE = 700;
+export const HEAVY_SIZE = 1_150;
 export const HEAVY_NAME = 'heavy';
 
 /** Launches the heavy model, a run of which takes tens of milliseconds whatever its rows. @param serving as `--serving` takes it. */
