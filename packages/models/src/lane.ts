@@ -76,10 +76,13 @@ export function laneFor(rowMs: number): LaneKind {
   return rowMs > INLINE_LIMIT_MS ? 'worker' : 'inline';
 }
 
-/** Workers that a model gets when nobody says: as many as the cores beside the event loop's compute at once. */
+/**
+ * Workers that a model gets when nobody says: as many as the cores compute at once. The event loop of a model that is worth a worker
+ * has little to do, and gets its turn within a few milliseconds (`bench/event-loop.ts --serving lanes=2` on two cores).
+ */
 export function lanesFor({ cores, threads, sizeBytes }: { cores: number; threads: number; sizeBytes: number }): number {
   if (sizeBytes > COPIED_BYTES_MAX) return 1;
-  return Math.max(1, Math.min(LANES_DEFAULT_MAX, Math.floor((cores - 1) / threads)));
+  return Math.max(1, Math.min(LANES_DEFAULT_MAX, Math.floor(cores / threads)));
 }
 
 /**

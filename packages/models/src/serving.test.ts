@@ -64,9 +64,9 @@ describe('lanes', () => {
     await lanes.close();
   }, 60_000);
 
-  test('by default the cores beside the event loop compute, up to a limit, and a large model is not copied', () => {
+  test('by default all cores compute, up to a limit, and a large model is not copied', () => {
     const of = (cores: number, threads = 1, sizeBytes = 1e6) => lanesFor({ cores, threads, sizeBytes });
-    assert.deepEqual([of(1), of(2), of(4), of(64), of(8, 4), of(8, 4, 1e9)], [1, 1, 3, LANES_DEFAULT_MAX, 1, 1]);
+    assert.deepEqual([of(1), of(2), of(4), of(64), of(8, 4), of(8, 4, 1e9)], [1, 2, LANES_DEFAULT_MAX, LANES_DEFAULT_MAX, 2, 1]);
   });
 
   test('what a model holds is its file at least, and what the process grew by within bounds', () => {
