@@ -85,7 +85,7 @@ describe('settings of a release', () => {
   });
 
   test("MO7 calls that name no deadline have the release's", async () => {
-    const model = await open({ ...heavyModel(900), serving: { lane: 'worker', lanes: 1, maxBatchRows: 1, deadlineMs: 15 } });
+    const model = await open({ ...heavyModel(2_000), serving: { lane: 'worker', lanes: 1, maxBatchRows: 1, deadlineMs: 15 } });
     const answers = await Promise.allSettled(Array.from({ length: 8 }, () => model.predictRows([{ x: 1 }])));
     const names = answers.map((answer) => (answer.status === 'rejected' ? (answer.reason as Error).name : 'answered'));
     assert.equal(names[0], 'answered', 'the model was idle');
