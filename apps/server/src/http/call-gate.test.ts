@@ -1,7 +1,14 @@
 import assert from 'node:assert/strict';
 import { test } from 'vitest';
 import { CallGate } from './call-gate.ts';
-import { CALLS_AT_ONCE_LIMIT, CALL_WAIT_LIMIT_MS, REFUSED_CALLS_RATIO, TURN_BUDGET_MS, TURN_CALLS_MIN } from './limits.ts';
+import {
+  CALLS_AT_ONCE_LIMIT,
+  CALL_WAIT_LIMIT_MS,
+  REFUSALS_WAITING_LIMIT,
+  REFUSED_CALLS_RATIO,
+  TURN_BUDGET_MS,
+  TURN_CALLS_MIN,
+} from './limits.ts';
 
 interface Call {
   readonly name: string;
@@ -116,4 +123,15 @@ test('HT82 more calls than may be answered at once are refused, and let in again
   gate.leave();
   enter(1, undefined, 'again');
   assert.equal(begun.at(-1), 'again0');
+});
+
+test('HT83 refusals that wait have a limit: beyond it they are told at once', () => {
+  const { refused, enter, turn, learn } = gateOf(1);
+  learn();
+  const calls = CALL_WAIT_LIMIT_MS + 2 * REFUSALS_WAITING_LIMIT;
+  enter(calls);
+  assert.ok(refused.length >= 0.9 * REFUSALS_WAITING_LIMIT, `${refused.length} told in the turn they came in`);
+  assert.ok(refused.length < calls - CALL_WAIT_LIMIT_MS, 'the others wait their turn');
+  while (turn());
+  assert.equal(new Set(refused).size, refused.length, 'none was told twice');
 });

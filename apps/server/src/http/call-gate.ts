@@ -4,6 +4,7 @@ import {
   CALLS_AT_ONCE_LIMIT,
   CALL_QUEUE_LIMIT,
   CALL_WAIT_LIMIT_MS,
+  REFUSALS_WAITING_LIMIT,
   REFUSED_CALLS_RATIO,
   TURN_BUDGET_MS,
   TURN_CALLS_MIN,
@@ -101,7 +102,8 @@ export class CallGate<Call> {
   }
 
   #refuse(call: Call, error: OverloadedError): void {
-    if (this.#refused.length === 0 && this.#refusedNow < this.#limit() * REFUSED_CALLS_RATIO) {
+    const hasShare = this.#refused.length === 0 && this.#refusedNow < this.#limit() * REFUSED_CALLS_RATIO;
+    if (hasShare || this.#refused.length >= REFUSALS_WAITING_LIMIT) {
       this.#refusedNow += 1;
       this.#deps.refuse(call, error);
     } else this.#refused.push({ call, error });

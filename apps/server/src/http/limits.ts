@@ -59,6 +59,8 @@ export const TURN_BUDGET_MS = 6;
 export const TURN_CALLS_MIN = 8;
 /** Refusals in a turn for each call that is begun: they cost about a fifth of one. */
 export const REFUSED_CALLS_RATIO = 0.5;
+/** Refusals that wait to be told; beyond it they are told at once, whatever the turn costs. */
+export const REFUSALS_WAITING_LIMIT = 10_000;
 
 /** How long a drain leaves idle connections open after the last request, so that none is closed under a request on its way. */
 export const DRAIN_IDLE_MS = 500;
