@@ -246,10 +246,8 @@ function composeAnswers(
     catalog,
     thread: explaining,
   });
-  for (const loader of [
-    forecastLoader({ objects, catalog, clock }, unsupervisedLoader({ objects, catalog, clock }, models)),
-    ...(extra.loaders ?? []),
-  ])
+  const loading = { objects, catalog, clock, onRun: serving.ran };
+  for (const loader of [forecastLoader(loading, unsupervisedLoader(loading, models)), ...(extra.loaders ?? [])])
     loaders.set(loader.kind, loader);
   const routing: Routing = createRouting({
     records,

@@ -47,6 +47,8 @@ export {
   type OpenModelOptions,
   type Predictions,
 } from './model.ts';
+export { AnswerQueue, type AnswerQueueOptions } from './answer-queue.ts';
+export { type RowSource, invokeRows } from './invoke-rows.ts';
 export { QUEUE_WAIT_LIMIT_MS, type CallOptions, type RunFacts } from './batcher.ts';
 export { BATCH_AGEING_MS, BATCH_QUEUE_RATIO, CallQueue, type Waiting } from './call-queue.ts';
 export { requireProvider, type Provider } from './engine.ts';

@@ -1,11 +1,7 @@
 import {
-  CancelledError,
-  PlatformError,
   parseJson,
   systemClock,
-  type Call,
   type Clock,
-  type Priority,
   type Result,
   type Row,
   type Servable,
@@ -17,7 +13,8 @@ import type { Objects } from '@slipway/objects';
 import { type ModelAnswer, ModelMetadata, ModelVersionMeta, answerContract } from './contract.ts';
 import type { CallOptions } from './batcher.ts';
 import { thresholdOf } from './group-thresholds.ts';
-import { InferenceError, ModelTimeoutError, ModelVersionError } from './errors.ts';
+import { InferenceError, ModelVersionError } from './errors.ts';
+import { type RowSource, invokeRows } from './invoke-rows.ts';
 import { type OnnxModel, type OpenModelOptions, type Predictions, openModel } from './model.ts';
 
 /** Most bytes of stored metadata. */
@@ -71,61 +68,35 @@ export function createModelServable(
   model: OnnxModel,
   clock: Pick<Clock, 'monotonicMs'> = systemClock,
 ): Servable<Row, ModelAnswer> {
+  const source = new ModelSource(model);
   return {
     version,
     input: model.metadata.contract,
     output: answerContract(model.metadata),
-    invoke: (calls) => invokeModel(model, calls, clock.monotonicMs()),
+    invoke: (calls) => invokeRows(source, calls, clock.monotonicMs()),
     capacity: model.capacity,
     dispose: async () => model.close(),
   };
 }
 
-function invokeModel(model: OnnxModel, calls: readonly Call<Row>[], nowMs: number): Promise<Result<ModelAnswer>[]> {
-  // On this thread nobody goes away between the check and the answer; looking at the signal would only make it.
-  const isInline = model.lane === 'inline';
-  const isLive = ({ context }: Call<Row>) => isInline && (context.deadlineMs === undefined || context.deadlineMs > nowMs);
-  if (calls.every((call) => isLive(call) || refusalOf(call, nowMs) === undefined)) return answerRows(model, calls, nowMs);
-  return invokeSome(model, calls, nowMs);
-}
+/** A loaded model as what answers rows. */
+class ModelSource implements RowSource<Predictions, ModelAnswer> {
+  readonly #model: OnnxModel;
 
-async function invokeSome(model: OnnxModel, calls: readonly Call<Row>[], nowMs: number): Promise<Result<ModelAnswer>[]> {
-  const refused = calls.map((call) => refusalOf(call, nowMs));
-  const live = calls.filter((_, index) => refused[index] === undefined);
-  const answers = live.length === 0 ? [] : await answerRows(model, live, nowMs);
-  let next = 0;
-  return refused.map((error) => (error ? { status: 'error', error } : (answers[next++] as Result<ModelAnswer>)));
-}
-
-/** What calls that are answered together ask of the queue: what the most pressing of them asks, and to the latest deadline. */
-function wishesOf(model: OnnxModel, calls: readonly Call<Row>[], nowMs: number): CallOptions {
-  const isCancelled = model.lane === 'worker' ? () => calls.every(({ context: { signal } }) => signal?.aborted === true) : undefined;
-  let priority: Priority = 'batch';
-  let latestMs = Number.NEGATIVE_INFINITY;
-  for (const { context } of calls) {
-    if (context.priority !== 'batch') priority = 'interactive';
-    latestMs = Math.max(latestMs, context.deadlineMs ?? Number.POSITIVE_INFINITY);
+  constructor(model: OnnxModel) {
+    this.#model = model;
   }
-  // The model's queue goes by the process's own time, whatever clock the caller has.
-  const deadlineMs = latestMs === Number.POSITIVE_INFINITY ? undefined : performance.now() + latestMs - nowMs;
-  return { priority, deadlineMs, isCancelled };
-}
 
-function refusalOf({ context: { signal, deadlineMs } }: Call<Row>, nowMs: number): PlatformError | undefined {
-  if (signal?.aborted) return new CancelledError('The call was cancelled before the model answered.');
-  if (deadlineMs !== undefined && deadlineMs <= nowMs)
-    return new ModelTimeoutError("The call's deadline passed before the model answered.");
-  return undefined;
-}
+  get canBeLeft(): boolean {
+    return this.#model.lane === 'worker';
+  }
 
-async function answerRows(model: OnnxModel, calls: readonly Call<Row>[], nowMs: number): Promise<Result<ModelAnswer>[]> {
-  try {
-    const rows = calls.map((call) => call.input);
-    const predictions = await model.predictRows(rows, wishesOf(model, calls, nowMs));
-    return calls.map((call, row) => resultOf(model.metadata, predictions, row, call.input));
-  } catch (thrown) {
-    const error = thrown instanceof PlatformError ? thrown : new InferenceError('The model failed.', { cause: thrown });
-    return calls.map(() => ({ status: 'error', error }));
+  compute(rows: readonly Row[], options: CallOptions): Promise<Predictions> {
+    return this.#model.predictRows(rows, options);
+  }
+
+  resultOf(predictions: Predictions, row: number, input: Row): Result<ModelAnswer> {
+    return resultOf(this.#model.metadata, predictions, row, input);
   }
 }
 

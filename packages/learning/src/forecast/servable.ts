@@ -1,6 +1,4 @@
 import {
-  type Call,
-  CancelledError,
   type Clock,
   type Json,
   PlatformError,
@@ -14,7 +12,17 @@ import {
   systemClock,
   toRfc3339,
 } from '@slipway/kernel';
-import { InferenceError, ModelTimeoutError, ModelVersionError, openModel } from '@slipway/models';
+import {
+  AnswerQueue,
+  type CallOptions,
+  InferenceError,
+  ModelVersionError,
+  type OpenModelOptions,
+  type RowSource,
+  invokeRows,
+  openModel,
+} from '@slipway/models';
+import type { EncodedMatrix } from '../matrix.ts';
 import { type ForecastAnswer, ForecastMetadata, ForecastState, ForecastVersionMeta } from './contract.ts';
 import { answerShape } from './call-contract.ts';
 import { lazyExplainer } from '../explain/lazy-explainer.ts';
@@ -23,7 +31,7 @@ import { ForecastExplainer, unpackForecastExplainer } from './explain.ts';
 import { graphFrame, graphMetadata } from './export-forecaster.ts';
 import type { Forecast, Forecaster } from './forecaster.ts';
 import { stepTime } from './frequency.ts';
-import { prepareForecasts } from './predict.ts';
+import { type Query, prepareForecasts } from './predict.ts';
 import { type ReadCall, readCall } from './read-call.ts';
 import type { SeriesData } from './series.ts';
 import { forecasterOf } from './state.ts';
@@ -39,6 +47,8 @@ export interface ForecastLoaderDeps {
     read(project: string, sha256: string, limitBytes?: number): Promise<Uint8Array>;
   };
   readonly clock?: Pick<Clock, 'monotonicMs'>;
+  /** Told of every run of calls. */
+  readonly onRun?: OpenModelOptions['onRun'];
 }
 
 /** Loads versions of kind `model`: forecasters here, all others by `otherwise`. */
@@ -58,6 +68,8 @@ export function forecastLoader(deps: ForecastLoaderDeps, otherwise: ServableLoad
         metadata,
         state,
         source: { path },
+        serving: serving ?? {},
+        onRun: deps.onRun,
         explainer: explainer === undefined ? undefined : () => deps.objects.read(project, explainer, PLAIN_DATA_LIMIT_BYTES),
         clock: deps.clock ?? systemClock,
       })) as Servable;
@@ -87,70 +99,129 @@ export interface OpenForecasterOptions {
   /** Reads the stored explainer; called when an explanation is first asked for. */
   readonly explainer?: (() => Promise<Uint8Array>) | undefined;
   readonly serving?: ServingSettings | undefined;
+  /** Told of every run of calls. */
+  readonly onRun?: OpenModelOptions['onRun'];
   readonly clock?: Pick<Clock, 'monotonicMs'>;
 }
 
 /** A forecaster as a servable: a call names a series and gets its next steps with intervals. */
 export async function openForecaster(options: OpenForecasterOptions): Promise<Servable<Row, ForecastAnswer>> {
-  const { metadata, version, clock = systemClock } = options;
+  const { metadata, version, serving, clock = systemClock } = options;
   const model = await openModel({
     ...options.source,
     metadata: graphMetadata(metadata.features.length),
-    ...(options.serving ? { serving: options.serving } : {}),
+    ...(serving ? { serving } : {}),
   });
   const { forecaster, series } = forecasterOf(metadata, options.state);
   const parts = { metadata, forecaster, series };
+  const correct = async (matrix: EncodedMatrix) => (matrix.rowCount === 0 ? [] : ((await model.predict(graphFrame(matrix))).values ?? []));
+  const forecast = async (asked: readonly Query[]) => {
+    const prepared = prepareForecasts(forecaster, asked);
+    return prepared.finish(await correct(prepared.matrix));
+  };
+  const rowMs = await measureForecast(parts, forecast);
+  const queue = new AnswerQueue<ReadCall, Forecast>({
+    answer: forecast,
+    // Smoothing is computed on the event loop's thread, wherever the trees are.
+    rowLimit: Math.min(RUN_CALLS_MAX, Math.max(1, Math.floor(RUN_BUDGET_MS / rowMs))),
+    lanes: model.facts.lanes,
+    rowMs,
+    model: model.capacity,
+    serving,
+    onRun: (facts) => options.onRun?.(facts, model.lane),
+  });
+  const source = new ForecastSource(parts, queue);
   return {
     version,
     input: metadata.contract,
     output: answerShape(),
-    invoke: async (calls) => {
-      const nowMs = clock.monotonicMs();
-      const read = calls.map((call) => refusalOf(call, nowMs) ?? readSafely(parts, call.input));
-      const live = read.filter((each): each is ReadCall => !(each instanceof PlatformError));
-      const prepared = prepareForecasts(forecaster, live);
-      const run = async () => {
-        if (prepared.matrix.rowCount === 0) return [];
-        const { values } = await model.predict(graphFrame(prepared.matrix));
-        return values ?? [];
-      };
-      try {
-        const forecasts = prepared.finish(await run());
-        let next = 0;
-        return read.map((each): Result<ForecastAnswer> => {
-          if (each instanceof PlatformError) return { status: 'error', error: each };
-          const forecast = forecasts[next] as Forecast;
-          next += 1;
-          return answerOf(parts, each, forecast);
-        });
-      } catch (thrown) {
-        const error = thrown instanceof PlatformError ? thrown : new InferenceError('The forecaster failed.', { cause: thrown });
-        return calls.map(() => ({ status: 'error', error }));
-      }
-    },
+    invoke: (calls) => invokeRows(source, calls, clock.monotonicMs()),
     explain: lazyExplainer(version, options.explainer, (bytes) => {
-      const explainer = new ForecastExplainer(parts, unpackForecastExplainer(bytes), async (matrix) => {
-        const { values } = await model.predict(graphFrame(matrix));
-        return values ?? [];
-      });
+      const explainer = new ForecastExplainer(parts, unpackForecastExplainer(bytes), correct);
       return (row, asked) => explainer.explain(row, asked);
     }),
-    capacity: model.capacity,
-    dispose: async () => model.close(),
+    capacity: queue,
+    dispose: async () => {
+      queue.close();
+      await model.close();
+    },
   };
+}
+
+/** Most forecasts of one run, and how long they may take together. */
+const RUN_CALLS_MAX = 64;
+const RUN_BUDGET_MS = 4;
+/** Forecasts by which a forecaster is measured and warmed up before its first call. */
+const MEASURED_FORECASTS = 5;
+/** What a forecast is taken to cost where there is no series to measure with, in milliseconds. */
+const FORECAST_MS_DEFAULT = 1;
+
+/** Median of what one forecast of the longest series takes, in milliseconds. */
+async function measureForecast(
+  { series, metadata }: ServingParts,
+  forecast: (asked: readonly Query[]) => Promise<unknown>,
+): Promise<number> {
+  let longest: SeriesData | undefined;
+  for (const each of series.values()) if (each.values.length > (longest?.values.length ?? 0)) longest = each;
+  if (!longest) return FORECAST_MS_DEFAULT;
+  const asked = { series: withFuture(longest, metadata.horizon), origin: longest.values.length, level: metadata.level };
+  const times: number[] = [];
+  for (let round = 0; round < MEASURED_FORECASTS; round += 1) {
+    const startedMs = performance.now();
+    await forecast([asked]);
+    times.push(performance.now() - startedMs);
+  }
+  return times.toSorted((a, b) => a - b)[MEASURED_FORECASTS >> 1] as number;
+}
+
+/** Known columns as far as a forecast goes, with nothing known. */
+function withFuture(series: SeriesData, horizon: number): SeriesData {
+  const length = series.values.length + horizon;
+  const covariates = series.covariates.map((covariate) => {
+    const longer = new Float64Array(length).fill(Number.NaN);
+    longer.set(covariate.subarray(0, length));
+    return longer;
+  });
+  return { ...series, covariates };
+}
+
+/** What was understood of a call with its forecast, or what is wrong with it. */
+type Answered = PlatformError | { readonly read: ReadCall; readonly forecast: Forecast };
+
+/** Calls are read when they arrive, so that a wrong one is told so at once; those that were understood wait for their forecast. */
+class ForecastSource implements RowSource<readonly Answered[], ForecastAnswer> {
+  readonly canBeLeft = true;
+  readonly #parts: ServingParts;
+  readonly #queue: AnswerQueue<ReadCall, Forecast>;
+
+  constructor(parts: ServingParts, queue: AnswerQueue<ReadCall, Forecast>) {
+    this.#parts = parts;
+    this.#queue = queue;
+  }
+
+  async compute(rows: readonly Row[], options: CallOptions): Promise<readonly Answered[]> {
+    const { priority = 'interactive', deadlineMs } = options;
+    // Reading copies a series: too much work for a call that is refused.
+    const refused = this.#queue.refusal({ rowCount: rows.length, priority, deadlineMs });
+    if (refused) throw refused;
+    const read = rows.map((row) => readSafely(this.#parts, row));
+    const live = read.filter((each): each is ReadCall => !(each instanceof PlatformError));
+    const forecasts = live.length === 0 ? [] : await this.#queue.add(live, options);
+    let next = 0;
+    return read.map((each) => (each instanceof PlatformError ? each : { read: each, forecast: forecasts[next++] as Forecast }));
+  }
+
+  resultOf(answers: readonly Answered[], row: number): Result<ForecastAnswer> {
+    const answered = answers[row] as Answered;
+    if (answered instanceof PlatformError) return { status: 'error', error: answered };
+    return answerOf(this.#parts, answered.read, answered.forecast);
+  }
 }
 
 export interface ServingParts {
   readonly metadata: ForecastMetadata;
   readonly forecaster: Forecaster;
   readonly series: ReadonlyMap<string, SeriesData>;
-}
-
-function refusalOf({ context: { signal, deadlineMs } }: Call<Row>, nowMs: number): PlatformError | undefined {
-  if (signal?.aborted) return new CancelledError('The call was cancelled before the forecaster answered.');
-  if (deadlineMs !== undefined && deadlineMs <= nowMs)
-    return new ModelTimeoutError("The call's deadline passed before the forecaster answered.");
-  return undefined;
 }
 
 function readSafely(parts: ServingParts, input: Row): ReadCall | PlatformError {

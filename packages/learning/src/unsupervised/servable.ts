@@ -1,6 +1,4 @@
 import {
-  type Call,
-  CancelledError,
   type Capacity,
   type Clock,
   Contract,
@@ -8,7 +6,6 @@ import {
   frameFromRows,
   type Json,
   parseJson,
-  PlatformError,
   type Result,
   type Row,
   type Servable,
@@ -17,7 +14,17 @@ import {
   systemClock,
   type VersionRef,
 } from '@slipway/kernel';
-import { InferenceError, ModelTimeoutError, ModelVersionError, openModel } from '@slipway/models';
+import {
+  AnswerQueue,
+  type CallOptions,
+  InferenceError,
+  type LaneKind,
+  ModelVersionError,
+  type OpenModelOptions,
+  type RowSource,
+  invokeRows,
+  openModel,
+} from '@slipway/models';
 import { type UnsupervisedAnswer, UnsupervisedMetadata, UnsupervisedVersionMeta } from './contract.ts';
 import { lazyExplainer } from '../explain/lazy-explainer.ts';
 import { PLAIN_DATA_LIMIT_BYTES } from '../explain/plain-data.ts';
@@ -35,6 +42,8 @@ export interface UnsupervisedLoaderDeps {
     read(project: string, sha256: string, limitBytes?: number): Promise<Uint8Array>;
   };
   readonly clock?: Pick<Clock, 'monotonicMs'>;
+  /** Told of every run of calls. */
+  readonly onRun?: OpenModelOptions['onRun'];
 }
 
 /** Loads versions of kind `model`: those without a target here, all others by `otherwise`. */
@@ -53,6 +62,7 @@ export function unsupervisedLoader(deps: UnsupervisedLoaderDeps, otherwise: Serv
         metadata,
         source: { path },
         serving: serving ?? {},
+        onRun: deps.onRun,
         explainer: explainerReader(deps, project, parsed.data.explainer),
         clock: deps.clock ?? systemClock,
       })) as Servable;
@@ -84,13 +94,19 @@ export interface OpenUnsupervisedOptions {
   /** Reads the stored explainer; called when an explanation is first asked for. */
   readonly explainer?: (() => Promise<Uint8Array>) | undefined;
   readonly serving?: ServingSettings | undefined;
+  /** Told of every run of calls. */
+  readonly onRun?: OpenModelOptions['onRun'];
   readonly clock?: Pick<Clock, 'monotonicMs'>;
 }
 
 /** A model without a target, ready to answer. */
 export interface UnsupervisedGraph {
   readonly capacity: Capacity;
-  answersOfRows(rows: readonly Row[]): Promise<UnsupervisedAnswer[]>;
+  /** Whether calls are computed on a worker, and can be left by their callers meanwhile. */
+  readonly lane: LaneKind;
+  /** Rows of a call, through the queue. @throws {ModelBusyError | ModelTimeoutError} as models do. */
+  answersOfRows(rows: readonly Row[], options?: CallOptions): Promise<UnsupervisedAnswer[]>;
+  /** Whole tables, past the queue. */
   answersOfFrame(frame: Frame): Promise<UnsupervisedAnswer[]>;
   close(): Promise<void>;
 }
@@ -99,53 +115,78 @@ export async function openUnsupervisedGraph({
   metadata,
   source,
   serving,
-}: Pick<OpenUnsupervisedOptions, 'metadata' | 'source' | 'serving'>): Promise<UnsupervisedGraph> {
-  const width = metadata.task === 'cluster' ? metadata.count : metadata.task === 'reduce' ? metadata.count + 1 : metadata.features.length;
-  const model = await openModel({ ...source, metadata: graphMetadata(metadata.contract, width), ...(serving ? { serving } : {}) });
+  onRun,
+}: Pick<OpenUnsupervisedOptions, 'metadata' | 'source' | 'serving' | 'onRun'>): Promise<UnsupervisedGraph> {
+  const { contract, task } = metadata;
+  const width = task === 'cluster' ? metadata.count : task === 'reduce' ? metadata.count + 1 : metadata.features.length;
+  const model = await openModel({ ...source, metadata: graphMetadata(contract, width), onRun, ...(serving ? { serving } : {}) });
   const scores = ({ values = new Float64Array(0) }: { readonly values?: Float64Array }) =>
     Array.from(values, (score) => scoreAnswer(score, metadata.threshold ?? 1));
-  const answersOfFrame = async (frame: Frame): Promise<UnsupervisedAnswer[]> => {
-    if (metadata.task === 'anomaly') return scores(await model.predict(frame));
+  const places = async (frame: Frame): Promise<UnsupervisedAnswer[]> => {
     const { values } = await model.features(frame);
     return Array.from({ length: frame.rowCount }, (_, row) => {
       const own = Array.from(values.subarray(row * width, (row + 1) * width));
-      return metadata.task === 'cluster'
+      return task === 'cluster'
         ? clusterAnswer(own)
         : { prediction: own.at(-1) ?? 0, components: own.slice(0, -1), residual: own.at(-1) ?? 0 };
     });
   };
+  // A score is one number a row, which the model's own queue knows; places are several, and wait here.
+  const queue = new AnswerQueue<Row, UnsupervisedAnswer>({
+    answer: (rows) => places(frameFromRows(contract, rows)),
+    rowLimit: model.facts.batchRows,
+    lanes: model.facts.lanes,
+    rowMs: model.facts.rowMs,
+    model: model.capacity,
+    serving,
+    onRun: (facts) => onRun?.(facts, model.lane),
+  });
+  const isScore = task === 'anomaly';
   return {
-    capacity: model.capacity,
-    answersOfFrame,
-    answersOfRows: async (rows) =>
-      metadata.task === 'anomaly' ? scores(await model.predictRows(rows)) : answersOfFrame(frameFromRows(metadata.contract, rows)),
-    close: async () => model.close(),
+    capacity: isScore ? model.capacity : queue,
+    get lane() {
+      return model.lane;
+    },
+    answersOfFrame: async (frame) => (isScore ? scores(await model.predict(frame)) : places(frame)),
+    answersOfRows: async (rows, options) => (isScore ? scores(await model.predictRows(rows, options)) : queue.add(rows, options)),
+    close: async () => {
+      queue.close();
+      await model.close();
+    },
   };
+}
+
+/** Answers calls by a graph. */
+class UnsupervisedSource implements RowSource<readonly UnsupervisedAnswer[], UnsupervisedAnswer> {
+  readonly #graph: UnsupervisedGraph;
+
+  constructor(graph: UnsupervisedGraph) {
+    this.#graph = graph;
+  }
+
+  get canBeLeft(): boolean {
+    return this.#graph.lane === 'worker';
+  }
+
+  compute(rows: readonly Row[], options: CallOptions): Promise<readonly UnsupervisedAnswer[]> {
+    return this.#graph.answersOfRows(rows, options);
+  }
+
+  resultOf(answers: readonly UnsupervisedAnswer[], row: number): Result<UnsupervisedAnswer> {
+    return resultOf(answers[row] as UnsupervisedAnswer);
+  }
 }
 
 /** A model without a target as a servable: clusters, components or scores of rows. */
 export async function openUnsupervised(options: OpenUnsupervisedOptions): Promise<Servable<Row, UnsupervisedAnswer>> {
   const { metadata, version, clock = systemClock } = options;
   const graph = await openUnsupervisedGraph(options);
+  const source = new UnsupervisedSource(graph);
   return {
     version,
     input: metadata.contract,
     output: answerShape(metadata),
-    invoke: async (calls) => {
-      const nowMs = clock.monotonicMs();
-      const refused = calls.map((call) => refusalOf(call, nowMs));
-      const live = calls.filter((_, index) => refused[index] === undefined);
-      try {
-        const found = live.length === 0 ? [] : await graph.answersOfRows(live.map((call) => call.input));
-        let next = 0;
-        return refused.map((error): Result<UnsupervisedAnswer> =>
-          error ? { status: 'error', error } : resultOf(found[next++] as UnsupervisedAnswer),
-        );
-      } catch (thrown) {
-        const error = thrown instanceof PlatformError ? thrown : new InferenceError('The model failed.', { cause: thrown });
-        return calls.map(() => ({ status: 'error', error }));
-      }
-    },
+    invoke: (calls) => invokeRows(source, calls, clock.monotonicMs()),
     explain: lazyExplainer(version, options.explainer, (bytes) => {
       const explainer = new UnsupervisedExplainer(unpackUnsupervisedExplainer(bytes), metadata.contract);
       return (row, asked) => explainer.explain(row, asked);
@@ -169,13 +210,6 @@ function resultOf(output: UnsupervisedAnswer): Result<UnsupervisedAnswer> {
   const numbers = [output.distance, output.residual, output.score, ...(output.components ?? [])];
   if (numbers.every((value) => value === undefined || Number.isFinite(value))) return { status: 'ok', output };
   return { status: 'error', error: new InferenceError('The model answered with no finite number for this row.') };
-}
-
-function refusalOf({ context: { signal, deadlineMs } }: Call<Row>, nowMs: number): PlatformError | undefined {
-  if (signal?.aborted) return new CancelledError('The call was cancelled before the model answered.');
-  if (deadlineMs !== undefined && deadlineMs <= nowMs)
-    return new ModelTimeoutError("The call's deadline passed before the model answered.");
-  return undefined;
 }
 
 /** The contract of the answers, for monitors and clients. */
