@@ -1,5 +1,5 @@
 /**
- * One-row latency of a model as serving runs it: packed into one tensor against its graph's own inputs, alone and with
+ * One-row latency of a model as serving runs it: as a program, by ONNX Runtime packed into one tensor, and fed input by input; alone and with
  * 32 callers at once. `node bench/model-single-row.ts [calls]`. The model has 20 numeric and 10 string columns and 300
  * random trees of 32 leaves, the worst case for branch prediction; a trained ensemble is quicker.
  */
@@ -21,14 +21,17 @@ async function usPerRowTogether(model: OnnxModel): Promise<number> {
   return ((performance.now() - startedMs) * 1_000) / (rounds * CALLERS);
 }
 
-for (const pack of [true, false]) {
+const WAYS = [{ compile: true }, { compile: false }, { pack: false }];
+for (const way of WAYS) {
   const startedMs = performance.now();
-  const model = await openModel({ bytes, metadata, pack });
+  const model = await openModel({ bytes, metadata, ...way });
   const openMs = performance.now() - startedMs;
   await measureLatency(model, sample, { repeats: 5_000 });
   const { p50Ms, p95Ms } = await measureLatency(model, sample, { repeats: calls });
   const result = {
     layout: model.facts.layout,
+    engine: model.facts.engine,
+    why: model.facts.uncompiledReason,
     lane: model.facts.lane,
     openMs: Math.round(openMs),
     singleRowUsP50: Math.round(p50Ms * 10_000) / 10,

@@ -8,6 +8,12 @@ import { type Timers, systemTimers } from './timers.ts';
 /** A call of a priority is refused when it would wait longer than this, whatever its deadline. */
 export const QUEUE_WAIT_LIMIT_MS: Readonly<Record<Priority, number>> = { interactive: 2_000, batch: 60_000 };
 
+/**
+ * A call that takes less, by what rows cost lately, is computed where it arrives: about what its HTTP costs. Dearer ones get a turn of the
+ * event loop each, so that many of them that arrive together leave room for other work.
+ */
+export const RUN_NOW_LIMIT_MS = 0.1;
+
 /** One run as it was: for metrics, and for those who adapt to it. */
 export interface RunFacts {
   readonly rows: number;
@@ -23,6 +29,8 @@ export interface BatcherOptions {
   readonly queueLimit: number;
   /** Computes the answer of rows: `width` numbers each. */
   readonly run: (rows: readonly Row[]) => Promise<Numbers>;
+  /** The same at once, where that is possible; undefined where it is not. Asked only when nobody waits and nothing runs. */
+  readonly runNow?: (rows: readonly Row[]) => Numbers | undefined;
   readonly width: number;
   /** Runs at once. Default 1. */
   readonly lanes?: number;
@@ -170,6 +178,10 @@ export class Batcher {
     const { priority = 'interactive', deadlineMs } = options;
     const refused = this.refusal({ rowCount: rows.length, priority, deadlineMs });
     if (refused) return Promise.reject(refused);
+    if (this.#running === 0 && this.#queue.isEmpty && rows.length * this.#rate.rowMs <= RUN_NOW_LIMIT_MS) {
+      const numbers = this.#runNow(rows);
+      if (numbers) return numbers;
+    }
     return new Promise((resolve, reject) => {
       const wasEmpty = this.#queue.isEmpty;
       const item = new Item(rows, options, this.#timers.nowMs(), [resolve, reject]);
@@ -178,6 +190,22 @@ export class Batcher {
       // Nobody waits and nothing runs: the model is idle, and an idle model never delays.
       this.#start(wasEmpty && this.#running === 0);
     });
+  }
+
+  /** A call that needs no turn: an idle model that computes at once. */
+  #runNow(rows: readonly Row[]): Promise<Numbers> | undefined {
+    const startedMs = this.#timers.nowMs();
+    let numbers: Numbers | undefined;
+    try {
+      numbers = this.#options.runNow?.(rows);
+    } catch (thrown) {
+      return Promise.reject(thrown);
+    }
+    if (!numbers) return undefined;
+    const runMs = this.#timers.nowMs() - startedMs;
+    this.#rate.add(runMs, rows.length);
+    this.#options.onRun?.({ rows: rows.length, calls: 1, runMs });
+    return Promise.resolve(numbers);
   }
 
   close(): void {

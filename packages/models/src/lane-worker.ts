@@ -48,8 +48,13 @@ export class ModelWorker {
   }
 
   async prepare(source: ModelSource, metadata: ModelMetadata, options: PrepareOptions): Promise<PreparedModel> {
-    const { threads, provider, limits, pack } = options;
-    const request = { type: 'prepare', source, metadata, options: { threads, provider, pack, ...(limits ? { limits } : {}) } } as const;
+    const { threads, provider, limits, pack, compile } = options;
+    const request = {
+      type: 'prepare',
+      source,
+      metadata,
+      options: { threads, provider, pack, compile, ...(limits ? { limits } : {}) },
+    } as const;
     const reply = await this.#ask(request, []);
     if (reply.type !== 'prepared') throw new InferenceError('The model worker gave an unexpected reply.');
     return reply.prepared;

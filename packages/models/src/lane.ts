@@ -1,4 +1,6 @@
 import { availableParallelism } from 'node:os';
+import { openCompiledEngine, programBytes } from './compiled/compiled-engine.ts';
+import type { GraphProgram } from './compiled/program.ts';
 import type { ModelMetadata } from './contract.ts';
 import { type Engine, openEngine, type Numbers } from './engine.ts';
 import { ModelClosedError } from './errors.ts';
@@ -16,6 +18,8 @@ export interface Lane {
   /** What the sessions hold: their files, or what the process grew by when they were opened; see {@link measured}. */
   readonly memoryBytes: number;
   run(rows: EncodedRows, outputs: readonly string[]): Promise<Numbers[]>;
+  /** The same at once, where the thread that asks computes in JavaScript. */
+  readonly runNow?: ((rows: EncodedRows, outputs: readonly string[]) => Numbers[]) | undefined;
   /** How long the engine computed in the run that ended last; NaN where another thread did. */
   readonly lastRunMs: number;
   close(): Promise<void>;
@@ -69,7 +73,9 @@ export async function openLaneHere(
   options: PrepareOptions,
 ): Promise<{ lane: Lane; prepared: PreparedModel }> {
   const { prepared, engine } = await prepareModel(source, metadata, options);
-  return { lane: new InlineLane(engine, prepared.sizeBytes), prepared };
+  if (!prepared.program) return { lane: new InlineLane(engine, prepared.sizeBytes), prepared };
+  await engine.close();
+  return { lane: programLane(prepared.program), prepared };
 }
 
 export function laneFor(rowMs: number): LaneKind {
@@ -93,7 +99,12 @@ export function measured(sizeBytes: number, growthBytes: number): number {
   return Math.max(sizeBytes, Math.min(growthBytes, GROWTH_RATIO_MAX * sizeBytes + GROWTH_BYTES_MAX));
 }
 
+function programLane(program: GraphProgram): Lane {
+  return new InlineLane(openCompiledEngine(program), programBytes(program));
+}
+
 async function openInline(source: ModelSource, prepared: PreparedModel, options: LaneOptions): Promise<Lane> {
+  if (prepared.program) return programLane(prepared.program);
   const beforeBytes = process.memoryUsage.rss();
   const engine = await openEngine(prepared.packedBytes ?? source, prepared.plan, options);
   return new InlineLane(engine, measured(prepared.sizeBytes, process.memoryUsage.rss() - beforeBytes));
@@ -134,6 +145,7 @@ class InlineLane implements Lane {
   readonly lanes = 1;
   readonly memoryBytes: number;
   lastRunMs = Number.NaN;
+  readonly runNow: Lane['runNow'];
   readonly #engine: Engine;
   #startedMs = 0;
   #running = 0;
@@ -145,6 +157,15 @@ class InlineLane implements Lane {
   constructor(engine: Engine, memoryBytes: number) {
     this.#engine = engine;
     this.memoryBytes = memoryBytes;
+    const { runNow } = engine;
+    this.runNow =
+      runNow &&
+      ((rows, outputs) => {
+        const startedMs = performance.now();
+        const numbers = runNow(rows, outputs);
+        this.lastRunMs = performance.now() - startedMs;
+        return numbers;
+      });
   }
 
   async run(rows: EncodedRows, outputs: readonly string[]): Promise<Numbers[]> {

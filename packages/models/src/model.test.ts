@@ -45,7 +45,7 @@ describe('openModel', () => {
     async (task) => {
       const { bytes, metadata, rows } = made(task);
       const some = rows(300);
-      const packed = await open({ bytes, metadata });
+      const packed = await open({ bytes, metadata, compile: false });
       const named = await open({ bytes, metadata, pack: false });
       assert.equal(packed.facts.layout, 'packed');
       assert.equal(named.facts.layout, 'named');
@@ -132,7 +132,7 @@ describe('openModel', () => {
 
   test('a closed model refuses calls, and closing fails the waiting ones', async () => {
     const { bytes, metadata, rows } = made();
-    const model = await open({ bytes, metadata });
+    const model = await open({ bytes, metadata, compile: false });
     const some = rows(2);
     const first = model.predictRows(some.slice(0, 1));
     const second = assert.rejects(model.predictRows(some.slice(1)), ModelClosedError);
@@ -144,7 +144,7 @@ describe('openModel', () => {
 
   test('MO4 more rows than the queue holds are refused, as many as it holds are answered', async () => {
     const { bytes, metadata, rows } = made();
-    const model = await open({ bytes, metadata, queueLimit: 5 });
+    const model = await open({ bytes, metadata, queueLimit: 5, compile: false });
     const some = rows(5);
     const first = model.predictRows(some); // starts at once and leaves the queue
     const waiting = model.predictRows(some);
@@ -187,7 +187,7 @@ describe('the worker lane', () => {
   test('a quick model sent to a worker gives the same numbers as inline', async () => {
     const { bytes, metadata, rows } = made('multiclass');
     const some = rows(200);
-    const inline = await open({ bytes, metadata });
+    const inline = await open({ bytes, metadata, compile: false });
     const worker = await open({ bytes, metadata, lane: 'worker', prepare: 'worker' });
     const got = await Promise.all(some.map(async (row) => worker.predictRows([row])));
     const expected = await inline.predictRows(some);

@@ -42,6 +42,8 @@ export interface OpenModelOptions {
   readonly prepare?: 'worker' | 'here';
   /** False serves the graph as it is; for comparisons. */
   readonly pack?: boolean;
+  /** False leaves all computing to ONNX Runtime. By default a cheap graph of plain numbers is computed by a program in JavaScript. */
+  readonly compile?: boolean;
   readonly limits?: Partial<ModelLimits>;
   /** Rows of one run of `predict`; for batch work, where nobody waits for a thread. Default: what fits a few milliseconds. */
   readonly runRows?: number;
@@ -60,6 +62,9 @@ export interface ModelFacts {
   readonly lanes: number;
   readonly layout: 'packed' | 'named';
   readonly unpackedReason: string | undefined;
+  /** `program`: computed in JavaScript on the thread that asks; `onnxruntime` otherwise, and why. */
+  readonly engine: 'onnxruntime' | 'program';
+  readonly uncompiledReason: string | undefined;
   /** Median of one row when it was loaded. */
   readonly rowMs: number;
   /** Most rows of one run. */
@@ -113,11 +118,17 @@ export async function openModel(options: OpenModelOptions): Promise<OnnxModel> {
 }
 
 function laneOptionsOf({ serving, ...options }: OpenModelOptions): LaneOptions {
+  const lane = options.lane ?? serving?.lane ?? 'auto';
+  const threads = options.threads ?? serving?.threads ?? 1;
+  const provider = serving?.provider satisfies Provider | undefined;
+  // Many rows in one run are what ONNX Runtime is good at, and so are its providers and threads.
+  const isSmall = lane !== 'worker' && threads === 1 && (provider ?? 'cpu') === 'cpu' && options.runRows === undefined;
   return {
-    threads: options.threads ?? serving?.threads ?? 1,
-    provider: serving?.provider satisfies Provider | undefined,
+    threads,
+    provider,
     pack: options.pack ?? true,
-    lane: options.lane ?? serving?.lane ?? 'auto',
+    compile: isSmall && (options.compile ?? true) && (options.pack ?? true),
+    lane,
     lanes: serving ? (serving.lanes ?? 'auto') : 1,
     ...(options.limits ? { limits: options.limits } : {}),
   };
@@ -173,6 +184,7 @@ class LoadedModel implements OnnxModel {
       delayMs: serving.batchDelayMs ?? 0,
       rowMs: prepared.batchRowMs,
       run: async (rows) => this.#run(this.#encoder.encodeRows(rows), this.#outputs),
+      runNow: (rows) => this.#lane.runNow?.(this.#encoder.encodeRows(rows), this.#outputs)[0],
       onRun: (facts) => this.#ran(facts),
     });
     this.capacity = new ModelCapacity(this, () => this.#lane.memoryBytes, this.#batcher);
@@ -184,6 +196,8 @@ class LoadedModel implements OnnxModel {
       lanes: this.#lane.lanes,
       layout: this.#prepared.plan.layout,
       unpackedReason: this.#prepared.unpackedReason,
+      engine: this.#lane.runNow ? 'program' : 'onnxruntime',
+      uncompiledReason: this.#prepared.uncompiledReason,
       rowMs: this.#prepared.rowMs,
       batchRows: this.#batcher.rowLimit,
       knownTexts: this.#knownTexts,

@@ -37,7 +37,7 @@ function branch(name: string, value: number): TypedAttribute {
 }
 
 async function bothWays(bytes: Uint8Array, metadata: ModelMetadata, rows: Row[]) {
-  const packed = await openModel({ bytes, metadata, prepare: 'here' });
+  const packed = await openModel({ bytes, metadata, prepare: 'here', compile: false });
   const named = await openModel({ bytes, metadata, prepare: 'here', pack: false });
   const [left, right] = [await packed.predictRows(rows), await named.predictRows(rows)];
   const { facts } = packed;

@@ -38,7 +38,7 @@ test('MO1 negative control: a packed graph that answers otherwise is not served,
 
 test('MO1 every load compares: a model that is prepared says which graph serves it', async () => {
   const { bytes, metadata } = syntheticModel(SIZES);
-  const { prepared, engine } = await prepareModel(bytes, metadata, { pack: true });
+  const { prepared, engine } = await prepareModel(bytes, metadata, { pack: true, compile: true });
   assert.deepEqual([prepared.plan.layout, prepared.unpackedReason], ['packed', undefined]);
   assert.equal(prepared.sizeBytes, prepared.packedBytes?.length);
   await engine.close();

@@ -1,4 +1,7 @@
 import { readFile, stat } from 'node:fs/promises';
+import { openCompiledEngine } from './compiled/compiled-engine.ts';
+import { compileGraph } from './compiled/compile-graph.ts';
+import type { GraphProgram } from './compiled/program.ts';
 import type { ModelMetadata } from './contract.ts';
 import { openEngine, type Engine, type EngineOptions, type Numbers } from './engine.ts';
 import { createEncoder, namedPlan, type EncodedRows, type InputPlan, type NamedTensor } from './input-plan.ts';
@@ -17,6 +20,8 @@ export interface PrepareOptions extends EngineOptions {
   readonly limits?: Partial<ModelLimits>;
   /** False leaves the graph as it is and feeds its inputs one by one. */
   readonly pack: boolean;
+  /** True lets JavaScript compute the graph where it answers as ONNX Runtime does, and sooner. */
+  readonly compile: boolean;
 }
 
 /** What loading found out about a model. Plain data: a worker makes it, the main thread uses it. */
@@ -27,6 +32,10 @@ export interface PreparedModel {
   readonly packedBytes: Uint8Array | undefined;
   /** Why the original is served, when it is. */
   readonly unpackedReason: string | undefined;
+  /** The packed graph as a program for the thread that asks; undefined when ONNX Runtime computes it. */
+  readonly program: GraphProgram | undefined;
+  /** Why there is no program. */
+  readonly uncompiledReason: string | undefined;
   /** Median time of one row, in milliseconds, and of one row within a batch. */
   readonly rowMs: number;
   readonly batchRowMs: number;
@@ -40,6 +49,8 @@ const PACK_TOLERANCE = 1e-6;
 const PARITY_ROWS = 64;
 const MEASURE_REPEATS = 40;
 const MEASURE_BUDGET_MS = 200;
+const WARM_RUNS = 2_000;
+const WARM_BUDGET_MS = 60;
 
 /**
  * Reads, checks, packs and measures a model: everything that needs time or meets untrusted bytes.
@@ -62,18 +73,44 @@ export async function prepareModel(
   const choice = options.pack
     ? await choosePacked(named, options, metadata, () => packInputs(model, keptOutputs(metadata)))
     : { ...named, reason: 'asked to' };
-  const times = await measure(choice, metadata);
+  const compiled = options.compile ? await chooseProgram(choice, metadata) : { reason: 'asked to' };
   return {
     prepared: {
       ...shared,
       plan: choice.plan,
       packedBytes: choice.bytes,
       unpackedReason: choice.reason,
+      program: compiled.program,
+      uncompiledReason: compiled.reason,
       sizeBytes: (choice.bytes ?? bytes).length,
-      ...times,
+      ...(compiled.times ?? (await measure(choice, metadata))),
     },
     engine: choice.engine,
   };
+}
+
+interface RowTimes {
+  readonly rowMs: number;
+  readonly batchRowMs: number;
+}
+
+/** The packed graph as a program, when that answers sample rows as ONNX Runtime does and a row of it comes sooner; else why not. */
+async function chooseProgram(
+  packed: Candidate,
+  metadata: ModelMetadata,
+): Promise<{ readonly program?: GraphProgram; readonly times?: RowTimes; readonly reason: string | undefined }> {
+  if (!packed.bytes || packed.plan.texts.length > 0) return { reason: 'the graph reads more than one matrix of numbers' };
+  const { program, reason } = compileGraph(decodeModel(packed.bytes), keptOutputs(metadata));
+  if (!program) return { reason };
+  const engine = openCompiledEngine(program);
+  const candidate: Candidate = { plan: packed.plan, bytes: packed.bytes, engine };
+  for (const output of Object.keys(program.outputs)) {
+    const difference = await largestDifference(packed, candidate, metadata, output);
+    if (difference > PACK_TOLERANCE) return { reason: `"${output}" of the program differs by ${difference}` };
+  }
+  const [own, native] = [await measure(candidate, metadata), await measure(packed, metadata)];
+  if (own.rowMs >= native.rowMs) return { times: native, reason: 'ONNX Runtime answers a row sooner' };
+  return { program, times: own, reason: undefined };
 }
 
 async function readModelFile(path: string, limits: Partial<ModelLimits> | undefined): Promise<Uint8Array> {
@@ -126,9 +163,14 @@ export async function choosePacked(
 }
 
 /** Largest relative difference of the answers of two graphs over sample rows; NaN on one side only is infinite. */
-async function largestDifference(left: Candidate, right: Candidate, metadata: ModelMetadata): Promise<number> {
+async function largestDifference(
+  left: Candidate,
+  right: Candidate,
+  metadata: ModelMetadata,
+  output: string = answerOutput(metadata),
+): Promise<number> {
   const sample = compileSample(metadata.contract, right.plan, PARITY_ROWS);
-  const answers = [answerOutput(metadata)];
+  const answers = [output];
   const [expected, got] = await Promise.all(
     [left, right].map(async ({ plan, engine }) => {
       const [numbers] = await engine.run(createEncoder(plan, metadata.contract).encodeRows(sample), answers);
@@ -151,24 +193,34 @@ function relativeDifference(expected: Numbers, got: Numbers): number {
   return largest;
 }
 
-async function measure({ plan, engine }: Candidate, metadata: ModelMetadata): Promise<{ rowMs: number; batchRowMs: number }> {
+async function measure({ plan, engine }: Candidate, metadata: ModelMetadata): Promise<RowTimes> {
   const encoder = createEncoder(plan, metadata.contract);
   const sample = compileSample(metadata.contract, plan, PARITY_ROWS);
   const outputs = [answerOutput(metadata)];
   // Different rows take different branches; one row repeated would look twice as fast as it is.
   const singles = sample.map((row) => encoder.encodeRows([row]));
+  if (engine.runNow) warmProgram(engine.runNow, singles, outputs);
   return {
     rowMs: await medianMs(engine, singles, outputs),
     batchRowMs: (await medianMs(engine, [encoder.encodeRows(sample)], outputs)) / sample.length,
   };
 }
 
+/** JavaScript is ten times slower until it is compiled, which takes some hundred runs; serving is measured as it will be. */
+function warmProgram(runNow: NonNullable<Engine['runNow']>, singles: readonly EncodedRows[], outputs: readonly string[]): void {
+  const startedMs = performance.now();
+  for (let run = 0; run < WARM_RUNS && performance.now() - startedMs < WARM_BUDGET_MS; run += 1)
+    runNow(singles[run % singles.length] as EncodedRows, outputs);
+}
+
 async function medianMs(engine: Engine, batches: readonly EncodedRows[], outputs: readonly string[]): Promise<number> {
   const times: number[] = [];
   const startedMs = performance.now();
   while (times.length < MEASURE_REPEATS && (times.length < 2 || performance.now() - startedMs < MEASURE_BUDGET_MS)) {
+    const batch = batches[times.length % batches.length] as EncodedRows;
     const beforeMs = performance.now();
-    await engine.run(batches[times.length % batches.length] as EncodedRows, outputs);
+    if (engine.runNow) engine.runNow(batch, outputs);
+    else await engine.run(batch, outputs);
     times.push(performance.now() - beforeMs);
   }
   // The first run also builds arenas; it is no measure of the later ones.

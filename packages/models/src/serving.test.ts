@@ -47,7 +47,7 @@ describe('lanes', () => {
     const openWorker = async () => {
       const worker = new ModelWorker();
       workers.push(worker);
-      const prepared = await worker.prepare(bytes, metadata, { pack: true });
+      const prepared = await worker.prepare(bytes, metadata, { pack: true, compile: true });
       return { worker, plan: prepared.plan };
     };
     const { worker, plan } = await openWorker();

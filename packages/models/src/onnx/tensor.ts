@@ -103,7 +103,8 @@ export function numbersOf(tensor: TensorMessage): number[] {
 }
 
 function rawNumbers(raw: Uint8Array, type: ElementType | undefined): number[] {
-  const buffer = raw.slice().buffer;
+  // A decoded tensor is a Buffer, whose `slice` would show the memory that it shares.
+  const { buffer } = Uint8Array.from(raw);
   if (type === 'float') return Array.from(new Float32Array(buffer));
   if (type === 'double') return Array.from(new Float64Array(buffer));
   if (type === 'int64') return Array.from(new BigInt64Array(buffer), Number);
