@@ -31,7 +31,7 @@ beforeAll(async () => {
 function serve(serving: ServingSettings, onRun?: (facts: { readonly rows: number }) => void) {
   const metadata = forecastMetadata(run.forecaster, { target: 'y', time: 't', series: 's', frequency, level: 0.9, seed: 3 });
   const state = ForecastState.parse(stateOf(run.forecaster, series));
-  return openForecaster({ version, metadata, state, source: { bytes: run.bytes }, serving: { lanes: 1, ...serving }, onRun });
+  return openForecaster({ version, metadata, state, source: { bytes: run.bytes }, serving: { lane: 'worker', lanes: 1, ...serving }, onRun });
 }
 
 function call(context: Partial<CallContext> = {}, input: Row = { series: 's1' }): Call<Row> {

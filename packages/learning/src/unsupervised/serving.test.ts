@@ -63,7 +63,7 @@ describe.each(['cluster', 'reduce', 'anomaly'] as const)('LU10 a served model of
       seed: 1,
     });
     const version = { id: 'mv_1', kind: 'model', name: 'm', recipe: 'r', content: 'c' } as const;
-    return openUnsupervised({ version, metadata, source: { bytes: done.bytes }, serving: { lanes: 1, ...serving } });
+    return openUnsupervised({ version, metadata, source: { bytes: done.bytes }, serving: { lane: 'worker', lanes: 1, ...serving } });
   }
 
   test('answers what fits its queue, refuses the rest, and answers rows of several calls as it does alone', async () => {
