@@ -9,7 +9,8 @@ import { BatchColumnsError } from '../errors.ts';
 import { convertSource, describeSource } from './convert-source.ts';
 import { joinShards } from './join-shards.ts';
 import { planBatch } from './plan-batch.ts';
-import { type Answers, runShard } from './run-shard.ts';
+import type { Answers } from './answer-writer.ts';
+import { runShard } from './run-shard.ts';
 
 const shared = { expect: {}, severity: 'error' } as const;
 const contract: Contract = {

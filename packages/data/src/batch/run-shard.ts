@@ -1,23 +1,11 @@
-import type { DuckDBConnection, DuckDBDataChunk, DuckDBVector } from '@duckdb/node-api';
-import { type Column, type Frame, categoryText } from '@slipway/kernel';
+import type { Frame } from '@slipway/kernel';
 import { randomUUID } from 'node:crypto';
 import { type Engine, type Session, quoteName, quoteText, throwIfAborted } from '../engine.ts';
 import { StreamEndedError } from '../errors.ts';
-import { doublesOf } from '../vectors.ts';
+import { ANSWERS, AnswerWriter, type Answers, type Written } from './answer-writer.ts';
+import { PIECE_ROWS, type Piece, type PieceLoader, createPieceLoader } from './load-piece.ts';
 import { moveFile } from './move-file.ts';
-import type { BatchField, BatchPlan } from './plan-batch.ts';
-
-/** One column of answers: numbers, or texts by code. */
-export type AnswerColumn =
-  | { readonly name: string; readonly kind: 'number'; readonly values: ArrayLike<number> }
-  | { readonly name: string; readonly kind: 'text'; readonly codes: ArrayLike<number>; readonly levels: readonly string[] };
-
-/** Answers for the rows of one piece, in its order. */
-export interface Answers {
-  readonly columns: readonly AnswerColumn[];
-  /** 1 for a row that got no answer; it joins the rejects. */
-  readonly failed: Uint8Array;
-}
+import type { BatchPlan } from './plan-batch.ts';
 
 export interface ShardRequest {
   /** Parquet, as `convertSource` left it. */
@@ -30,7 +18,10 @@ export interface ShardRequest {
   readonly keep: readonly string[];
   /** Texts of a column that make a difference; all others are one. */
   readonly knownTexts: ReadonlyMap<string, readonly string[]>;
+  /** The frame stands until it has answered. */
   readonly answer: (frame: Frame) => Promise<Answers>;
+  /** Pieces that `answer` is given before it has answered the first, default 1; each holds memory. */
+  readonly piecesAtOnce?: number;
   /** Where the answers and the rejects are written, as Parquet. */
   readonly outputPath: string;
   readonly rejectsPath: string;
@@ -43,8 +34,6 @@ export interface ShardResult {
   readonly rejected: number;
 }
 
-/** Rows that are answered at a time. */
-export const PIECE_ROWS = 16_384;
 /** Reason of rows that the model itself could not answer. */
 const NO_ANSWER = 'the model gave no finite number';
 
@@ -61,7 +50,7 @@ export async function runShard(engine: Engine, request: ShardRequest): Promise<S
     try {
       const answered = await answerPieces(session, file, request, enums);
       await writeOutput(session, file, request, answered.columns);
-      const rejected = await writeRejects(session, file, request, answered.columns !== undefined);
+      const rejected = await writeRejects(session, file, request, answered);
       const rows = request.to - request.from;
       const accounted = answered.rows + rejected - answered.failed;
       if (accounted !== rows) throw new StreamEndedError(accounted, rows);
@@ -97,170 +86,66 @@ interface Answered {
   readonly failed: number;
 }
 
-type Written = readonly { readonly name: string; readonly levels: readonly string[] | undefined }[];
-
 async function answerPieces(session: Session, file: string, request: ShardRequest, enums: ReadonlyMap<string, string>): Promise<Answered> {
-  const { plan, signal } = request;
-  const loaders = plan.fields.map((field) => loaderFor(field, enums.get(field.name), request.knownTexts.get(field.name)));
-  const columns = ['file_row_number::double', ...loaders.map((loader) => loader.sql)];
-  const list = columns.map((sql, index) => `${sql} as v${index}`).join(', ');
+  const { plan, knownTexts } = request;
+  const loader = createPieceLoader(plan.fields, knownTexts, enums);
+  const answering = new Answering(session, request, loader);
   const where = plan.isBroken === undefined ? '' : ` where not (${plan.isBroken})`;
-  const rows = new Float64Array(PIECE_ROWS);
-  let filled = 0;
-  let total = 0;
-  let failed = 0;
-  let writer: AnswerWriter | undefined;
-  const flush = async () => {
-    if (filled === 0) return;
-    throwIfAborted(signal);
-    const frame = {
-      rowCount: filled,
-      columns: new Map(plan.fields.map((field, index) => [field.name, (loaders[index] as Loader).take(filled)])),
-    };
-    const answers = await request.answer(frame);
-    writer ??= await AnswerWriter.create(session, answers.columns);
-    writer.append(rows.subarray(0, filled), answers);
-    request.onRows?.(filled);
-    total += filled;
-    for (const each of answers.failed) failed += each;
-    filled = 0;
-  };
+  let piece = loader.create();
   // The answers are written meanwhile, by the session's own connection.
-  for await (const chunk of session.stream(`select ${list} from ${sourceSql(file, request)}${where}`)) {
-    if (filled + chunk.rowCount > PIECE_ROWS) await flush();
-    rows.set(doublesOf(chunk.getColumnVector(0)).subarray(0, chunk.rowCount), filled);
-    loaders.forEach((loader, index) => loader.fill(chunk.getColumnVector(index + 1), chunk.rowCount, filled));
-    filled += chunk.rowCount;
+  for await (const chunk of session.stream(`select ${loader.list} from ${sourceSql(file, request)}${where}`)) {
+    if (piece.filled + chunk.rowCount > PIECE_ROWS) piece = await answering.begin(piece);
+    loader.add(piece, chunk);
   }
-  await flush();
-  writer?.close();
-  return { columns: writer?.columns, rows: total, failed };
+  if (piece.filled > 0) await answering.begin(piece);
+  return answering.end();
 }
 
-interface Loader {
-  readonly sql: string;
-  fill(vector: DuckDBVector, rows: number, offset: number): void;
-  take(rows: number): Column;
-}
+/** Pieces that are being answered, the oldest first: their answers are written in this order. */
+class Answering {
+  readonly #session: Session;
+  readonly #request: ShardRequest;
+  readonly #loader: PieceLoader;
+  readonly #waiting: { readonly piece: Piece; readonly answers: Promise<Answers> }[] = [];
+  #writer: AnswerWriter | undefined;
+  #rows = 0;
+  #failed = 0;
 
-/** Stands for every text that a model does not know. */
-const OTHER_TEXT = '\u0000other';
-
-function loaderFor({ kind, sql }: BatchField, enumType: string | undefined, known: readonly string[] | undefined): Loader {
-  if (kind === 'number') return numberLoader(sql);
-  if (kind === 'decimal') return textLoader(sql, (value) => (Number.isNaN(value as number) ? null : categoryText(value)));
-  return enumType === undefined || known === undefined
-    ? textLoader(sql, (value) => value as string | null)
-    : codeLoader(sql, enumType, known);
-}
-
-function numberLoader(sql: string): Loader {
-  const values = new Float64Array(PIECE_ROWS);
-  return {
-    sql,
-    fill: (vector, rows, offset) => values.set(doublesOf(vector).subarray(0, rows), offset),
-    take: (rows) => ({ kind: 'number', values: values.subarray(0, rows) }),
-  };
-}
-
-function codeLoader(sql: string, type: string, known: readonly string[]): Loader {
-  const texts = known.filter((text) => text !== '');
-  const levels = [...texts, OTHER_TEXT];
-  const codes = new Int32Array(PIECE_ROWS);
-  return {
-    sql: `case when ${sql} is null then -1.0 else coalesce(enum_code(try_cast(${sql} as ${type}))::double, ${texts.length}.0) end`,
-    fill: (vector, rows, offset) => codes.set(doublesOf(vector).subarray(0, rows), offset),
-    take: (rows) => ({ kind: 'text', codes: codes.subarray(0, rows), levels }),
-  };
-}
-
-/** Different texts of one column that are remembered from piece to piece. */
-const REMEMBERED_TEXTS = 20_000;
-
-function textLoader(sql: string, toText: (value: unknown) => string | null): Loader {
-  const codes = new Int32Array(PIECE_ROWS);
-  let codeOf = new Map<unknown, number>();
-  let levels: string[] = [];
-  return {
-    sql,
-    fill(vector, rows, offset) {
-      for (let row = 0; row < rows; row += 1) {
-        const value = vector.getItem(row) as unknown;
-        let code = value === null ? -1 : codeOf.get(value);
-        if (code === undefined) {
-          const text = toText(value);
-          code = text === null ? -1 : levels.push(text) - 1;
-          codeOf.set(value, code);
-        }
-        codes[offset + row] = code;
-      }
-    },
-    take(rows) {
-      const column: Column = { kind: 'text', codes: codes.slice(0, rows), levels };
-      if (levels.length > REMEMBERED_TEXTS) {
-        codeOf = new Map();
-        levels = [];
-      }
-      return column;
-    },
-  };
-}
-
-const ANSWERS = 'batch_answers';
-/** Rows of DuckDB's vectors. */
-const VECTOR_ROWS = 2_048;
-
-/** Collects answers in a temporary table, a block of numbers at a time. */
-class AnswerWriter {
-  readonly columns: Written;
-  readonly #appender: Awaited<ReturnType<DuckDBConnection['createAppender']>>;
-  readonly #chunk: (rows: number) => DuckDBDataChunk;
-
-  private constructor(columns: Written, appender: AnswerWriter['appender'], chunk: (rows: number) => DuckDBDataChunk) {
-    this.columns = columns;
-    this.#appender = appender;
-    this.#chunk = chunk;
+  constructor(session: Session, request: ShardRequest, loader: PieceLoader) {
+    this.#session = session;
+    this.#request = request;
+    this.#loader = loader;
   }
 
-  get appender() {
-    return this.#appender;
+  /** @returns memory for the next piece. */
+  async begin(piece: Piece): Promise<Piece> {
+    throwIfAborted(this.#request.signal);
+    const answers = this.#request.answer(this.#loader.frameOf(piece));
+    // Its failure is told when its turn comes; another one's may come first.
+    answers.catch(() => {});
+    this.#waiting.push({ piece, answers });
+    return this.#waiting.length < (this.#request.piecesAtOnce ?? 1) ? this.#loader.create() : this.#finishOldest();
   }
 
-  static async create(session: Session, columns: readonly AnswerColumn[]): Promise<AnswerWriter> {
-    const { DOUBLE, DuckDBDataChunk: Chunk } = await import('@duckdb/node-api');
-    const list = columns.map((_, index) => `a${index} double`).join(', ');
-    await session.run(`create or replace temp table ${ANSWERS} (row double, failed double${list === '' ? '' : `, ${list}`})`);
-    const appender = await session.connection.createAppender(ANSWERS);
-    const types = Array.from({ length: columns.length + 2 }, () => DOUBLE);
-    return new AnswerWriter(
-      columns.map((column) => ({ name: column.name, levels: column.kind === 'text' ? column.levels : undefined })),
-      appender,
-      (rows) => Chunk.create(types, rows),
-    );
+  async end(): Promise<Answered> {
+    while (this.#waiting.length > 0) await this.#finishOldest();
+    this.#writer?.close();
+    return { columns: this.#writer?.columns, rows: this.#rows, failed: this.#failed };
   }
 
-  append(rows: Float64Array, { columns, failed }: Answers): void {
-    for (let start = 0; start < rows.length; start += VECTOR_ROWS) {
-      const count = Math.min(VECTOR_ROWS, rows.length - start);
-      const chunk = this.#chunk(count);
-      const sources: ArrayLike<number>[] = [
-        rows,
-        failed,
-        ...columns.map((column) => (column.kind === 'number' ? column.values : column.codes)),
-      ];
-      sources.forEach((source, index) => {
-        const vector = chunk.getColumnVector(index);
-        const block = doublesOf(vector);
-        for (let row = 0; row < count; row += 1) block[row] = source[start + row] as number;
-        vector.flush();
-      });
-      this.#appender.appendDataChunk(chunk);
-    }
-  }
-
-  close(): void {
-    this.#appender.flushSync();
-    this.#appender.closeSync();
+  async #finishOldest(): Promise<Piece> {
+    const [oldest] = this.#waiting;
+    if (!oldest) throw new Error('Broken invariant: a piece is being answered');
+    const { piece, answers } = oldest;
+    const got = await answers;
+    this.#waiting.shift();
+    this.#writer ??= await AnswerWriter.create(this.#session, got.columns);
+    this.#writer.append(piece.rows.subarray(0, piece.filled), got);
+    for (const each of got.failed) this.#failed += each;
+    this.#rows += piece.filled;
+    this.#request.onRows?.(piece.filled);
+    piece.filled = 0;
+    return piece;
   }
 }
 
@@ -284,12 +169,13 @@ async function writeOutput(session: Session, file: string, request: ShardRequest
   await moveFile(path, request.outputPath);
 }
 
-async function writeRejects(session: Session, file: string, request: ShardRequest, answered: boolean): Promise<number> {
-  const { plan } = request;
-  const broken =
-    plan.isBroken === undefined ? [] : [`select file_row_number as "row", ${plan.reasons} as reasons from src where ${plan.isBroken}`];
-  const failed = answered ? [`select row::bigint as "row", ${quoteText(NO_ANSWER)} as reasons from ${ANSWERS} where failed = 1`] : [];
-  const parts = [...broken, ...failed];
+async function writeRejects(session: Session, file: string, request: ShardRequest, answered: Answered): Promise<number> {
+  const { plan, from, to } = request;
+  const parts: string[] = [];
+  // Looking for broken rows costs as much as reading the table once more: not when every row was answered.
+  if (plan.isBroken !== undefined && answered.rows < to - from)
+    parts.push(`select file_row_number as "row", ${plan.reasons} as reasons from src where ${plan.isBroken}`);
+  if (answered.failed > 0) parts.push(`select row::bigint as "row", ${quoteText(NO_ANSWER)} as reasons from ${ANSWERS} where failed = 1`);
   if (parts.length === 0) return 0;
   const path = session.path('.parquet');
   const definitions = `with src as ${sourceSql(file, request)}, bad as (${parts.join(' union all ')})`;
