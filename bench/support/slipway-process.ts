@@ -76,6 +76,15 @@ export function cpuMicrosOf(pid: number): number {
   }
 }
 
+/** Processor time of a process's main thread alone, in microseconds, or NaN where the kernel does not tell. */
+export function mainThreadMicrosOf(pid: number): number {
+  try {
+    return Number(readFileSync(`/proc/${pid}/task/${pid}/schedstat`, 'utf8').split(' ')[0]) / 1_000;
+  } catch {
+    return Number.NaN;
+  }
+}
+
 /** A process and all that it started, directly or not; itself alone where there is no /proc. */
 export function processTreeOf(pid: number): number[] {
   try {
