@@ -2,9 +2,9 @@ import assert from 'node:assert/strict';
 import { inspect } from 'node:util';
 import { createIds, fixedClock, systemRandomBytes, type Json, type Principal, type Role } from '@slipway/kernel';
 import type { Records } from '@slipway/records';
-import { createTestRecords, testEngines } from '@slipway/records/testing';
+import { createTestRecords, emptyTables, testEngines } from '@slipway/records/testing';
 import { sql } from 'kysely';
-import { afterEach, beforeEach, describe, test } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, test } from 'vitest';
 import { CACHE_REFRESH_MS, CACHE_TTL_MS, FAILED_LOOKUPS_BURST, FAILED_LOOKUPS_PER_SECOND, OUTAGE_GRACE_MS } from './authenticator.ts';
 import {
   IdentityLimitError,
@@ -49,13 +49,16 @@ describe.each(testEngines)('identity on %s', (engine) => {
     return createIdentity({ records: store, audit, clock, ids: createIds(clock), random: systemRandomBytes });
   }
 
-  beforeEach(async () => {
+  beforeAll(async () => {
     records = await createTestRecords([{ name: 'identity', migrations: identityMigrations }], engine);
+  });
+  afterAll(() => records.close());
+  beforeEach(async () => {
+    await emptyTables(records);
     events = [];
     auditFails = false;
     identity = build();
   });
-  afterEach(() => records.close());
 
   async function start(adminKey = OWN_KEY): Promise<{ admin: Principal; project: string }> {
     return identity.bootstrap({ adminKey });

@@ -1,8 +1,9 @@
 import { type Invocation, fixedClock } from '@slipway/kernel';
 import type { Records } from '@slipway/records';
+import { emptyTables } from '@slipway/records/testing';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { type ArmTallyQuery, SHADOW_ARM } from './arm-tallies.ts';
-import { type TelemetryFixture, createTelemetryFixture, createTelemetryRecords, emptyTables, invocationMaker } from './testing/index.ts';
+import { type TelemetryFixture, createTelemetryFixture, createTelemetryRecords, invocationMaker } from './testing/index.ts';
 
 const START_MS = Date.UTC(2026, 2, 1, 12);
 

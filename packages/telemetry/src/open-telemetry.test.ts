@@ -3,11 +3,11 @@ import { appendFile, readFile, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Invocation, fixedClock } from '@slipway/kernel';
 import type { Records } from '@slipway/records';
-import { testEngines } from '@slipway/records/testing';
+import { emptyTables, testEngines } from '@slipway/records/testing';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { InvocationNotFoundError, LineTooLongError } from './errors.ts';
 import { LINE_LIMIT_CHARACTERS } from './limits.ts';
-import { type TelemetryFixture, createTelemetryFixture, createTelemetryRecords, emptyTables, invocationMaker } from './testing/index.ts';
+import { type TelemetryFixture, createTelemetryFixture, createTelemetryRecords, invocationMaker } from './testing/index.ts';
 
 async function segmentFiles(fixture: TelemetryFixture, project = 'alpha'): Promise<string[]> {
   const folder = join(fixture.directory, 'telemetry', 'segments', project);

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { type Invocation, type Outcome, fixedClock } from '@slipway/kernel';
 import type { Records } from '@slipway/records';
-import { testEngines } from '@slipway/records/testing';
+import { emptyTables, testEngines } from '@slipway/records/testing';
 import { createRandom } from '@slipway/statistics';
 import * as fc from 'fast-check';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
@@ -9,7 +9,7 @@ import type { OutcomeInput } from './contract.ts';
 import { OutcomeInvalidError, OutcomesRefusedError } from './errors.ts';
 import { OUTCOMES_PER_CALL_LIMIT } from './limits.ts';
 import { resolveOutcomes } from './resolve-outcomes.ts';
-import { type TelemetryFixture, createTelemetryFixture, createTelemetryRecords, emptyTables, invocationMaker } from './testing/index.ts';
+import { type TelemetryFixture, createTelemetryFixture, createTelemetryRecords, invocationMaker } from './testing/index.ts';
 
 interface Label {
   readonly invocation: string;

@@ -1,14 +1,14 @@
 import assert from 'node:assert/strict';
 import { type Contract, fixedClock } from '@slipway/kernel';
 import type { Records } from '@slipway/records';
-import { testEngines } from '@slipway/records/testing';
+import { emptyTables, testEngines } from '@slipway/records/testing';
 import { createRandom } from '@slipway/statistics';
 import { sql } from 'kysely';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { WindowTooLongError } from './errors.ts';
 import { OPEN_MINUTES_LIMIT, SKETCH_MERGE_LIMIT } from './limits.ts';
 import { CALL_FIELDS } from './sketch-values.ts';
-import { type TelemetryFixture, createTelemetryFixture, createTelemetryRecords, emptyTables, invocationMaker } from './testing/index.ts';
+import { type TelemetryFixture, createTelemetryFixture, createTelemetryRecords, invocationMaker } from './testing/index.ts';
 
 const START_MS = Date.UTC(2026, 2, 1, 12);
 const HOUR_MS = 3_600_000;

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { setTimeout as delay } from 'node:timers/promises';
 import { defineWorkflow, systemClock, type WorkflowDefinition } from '@slipway/kernel';
-import { createTestRecords, testEngines } from '@slipway/records/testing';
+import { createTestRecords, emptyTables, testEngines } from '@slipway/records/testing';
 import type { Records } from '@slipway/records';
 import { sql } from 'kysely';
-import { afterEach, beforeEach, describe, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, test } from 'vitest';
 import { z } from 'zod';
 import { AlreadyLaunchedError, DefinitionError, NotLaunchedError } from './errors.ts';
 import { RECOVERY_LIMIT, RUN_EVENT_LIMIT } from './limits.ts';
@@ -31,13 +31,14 @@ describe.each(testEngines)('recovery on %s', (engine) => {
     await app.workflows.shutdown();
   };
   const ended = (app: TestWorkflows, id: string) => app.workflows.wait(TEST_PROJECT, id, { timeoutMs: 20_000 });
-  beforeEach(async () => {
+  beforeAll(async () => {
     records = await createTestRecords(testSchemas, engine);
   });
+  beforeEach(() => emptyTables(records));
   afterEach(async () => {
     for (const app of launched) await shutdown(app);
-    await records.close();
   });
+  afterAll(() => records.close());
 
   test('a shutdown lets a running step finish, and the next launch continues after it', async () => {
     const seen: string[] = [];
@@ -94,8 +95,9 @@ describe.each(testEngines)('recovery on %s', (engine) => {
   });
 
   test('before the first launch of a store no run can be started', async () => {
+    const fresh = await createTestRecords(testSchemas, engine);
     const app = createWorkflows({
-      records,
+      records: fresh,
       audit: { append: async () => ({ seq: 1, id: 'evt' }) } as never,
       clock: systemClock,
       ids: { next: () => 'run_00000000-0000-7000-8000-000000000000' },
@@ -103,8 +105,9 @@ describe.each(testEngines)('recovery on %s', (engine) => {
       applicationVersion: 'x',
     });
     app.register([workflow('w', 1, async () => null)]);
-    const start = records.transaction((tx) => app.start(tx, { project: 'p', principal: testPrincipal, workflow: 'w', input: {} }));
+    const start = fresh.transaction((tx) => app.start(tx, { project: 'p', principal: testPrincipal, workflow: 'w', input: {} }));
     await assert.rejects(start, NotLaunchedError);
+    await fresh.close();
   });
 
   test('a run that has finished steps keeps its version: without it the run fails and can be retried with it', async () => {

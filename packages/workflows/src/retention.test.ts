@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { defineWorkflow, InvalidError, type WorkflowDefinition } from '@slipway/kernel';
 import type { Records } from '@slipway/records';
-import { createTestRecords, testEngines } from '@slipway/records/testing';
+import { createTestRecords, emptyTables, testEngines } from '@slipway/records/testing';
 import { sql } from 'kysely';
-import { afterEach, beforeEach, describe, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, test } from 'vitest';
 import { z } from 'zod';
 import { RunNotRetryableError } from './errors.ts';
 import { pruneRuns, runSizes, runsMention } from './retention.ts';
@@ -19,9 +19,13 @@ describe.each(testEngines)('what is kept of runs on %s', (engine) => {
 
   const workflow = (name: string, run: WorkflowDefinition['run']) =>
     defineWorkflow({ name, version: 1, input: z.any(), run: run as never });
+  beforeAll(async () => {
+    records = await createTestRecords(testSchemas, engine);
+  });
+  afterAll(() => records.close());
   beforeEach(async () => {
     failing = true;
-    records = await createTestRecords(testSchemas, engine);
+    await emptyTables(records);
     app = await launchTestWorkflows(records, [
       workflow('once', async (context) => {
         await context.progress({ phase: 'work', ratio: 0.5 });
@@ -40,7 +44,6 @@ describe.each(testEngines)('what is kept of runs on %s', (engine) => {
   });
   afterEach(async () => {
     await app.workflows.shutdown();
-    await records.close();
   });
 
   const ended = (id: string) => app.workflows.wait(TEST_PROJECT, id, { timeoutMs: 20_000 });

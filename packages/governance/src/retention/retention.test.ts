@@ -8,11 +8,11 @@ import { createIds, defineWorkflow, InvalidError, systemClock } from '@slipway/k
 import { sha256Hex } from '@slipway/kernel/hash';
 import { type Objects, openFolderObjects } from '@slipway/objects';
 import type { Records } from '@slipway/records';
-import { createTestRecords, testEngines } from '@slipway/records/testing';
+import { createTestRecords, emptyTables, testEngines } from '@slipway/records/testing';
 import { TEST_PROJECT, launchTestWorkflows, testPrincipal, type TestWorkflows } from '@slipway/workflows/testing';
 import { workflowsSchema } from '@slipway/workflows';
 import { sql } from 'kysely';
-import { afterEach, beforeEach, describe, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, test } from 'vitest';
 import { z } from 'zod';
 import { governanceSchema } from '../capability.ts';
 import { createRetention, type Retention, UploadLostError } from './retention.ts';
@@ -30,11 +30,15 @@ describe.each(testEngines)('retention on %s', (engine) => {
   let nowMs: number;
   let failing: boolean;
 
+  beforeAll(async () => {
+    records = await createTestRecords([auditSchema, workflowsSchema, catalogSchema, governanceSchema], engine);
+  });
+  afterAll(() => records.close());
   beforeEach(async () => {
     failing = true;
     nowMs = systemClock.nowMs();
     folder = await mkdtemp(join(tmpdir(), 'slipway-retention-'));
-    records = await createTestRecords([auditSchema, workflowsSchema, catalogSchema, governanceSchema], engine);
+    await emptyTables(records);
     objects = await openFolderObjects(join(folder, 'objects'));
     const uses = defineWorkflow({
       name: 'uses',
@@ -56,7 +60,6 @@ describe.each(testEngines)('retention on %s', (engine) => {
   });
   afterEach(async () => {
     await app.workflows.shutdown();
-    await records.close();
     await rm(folder, { recursive: true, force: true });
   });
 

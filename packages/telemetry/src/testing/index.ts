@@ -6,7 +6,6 @@ import { type Clock, type Invocation, createIds, createInvocationIds, systemCloc
 import { type Objects, openFolderObjects } from '@slipway/objects';
 import type { Records } from '@slipway/records';
 import { type TestEngine, createTestRecords } from '@slipway/records/testing';
-import { sql } from 'kysely';
 import { telemetrySchema } from '../capability.ts';
 import { openTelemetry } from '../open-telemetry.ts';
 import type { Telemetry, TelemetryOptions } from '../telemetry.ts';
@@ -28,13 +27,6 @@ export interface TelemetryFixture {
 /** A migrated store that several fixtures may use one after the other. */
 export function createTelemetryRecords(engine: TestEngine): Promise<Records> {
   return createTestRecords([auditSchema, telemetrySchema], engine);
-}
-
-/** Empties every table of the store, for the next test that uses it. */
-export async function emptyTables(records: Records): Promise<void> {
-  const { rows } = await sql<{ name: string }>`select quote_ident(tablename) as name from pg_tables
-    where schemaname = 'public' and tablename <> 'records_migration'`.execute(records.db);
-  await sql.raw(`truncate ${rows.map((row) => row.name).join(', ')}`).execute(records.db);
 }
 
 export async function createTelemetryFixture(options: Partial<TelemetryOptions> & { engine?: TestEngine } = {}): Promise<TelemetryFixture> {
