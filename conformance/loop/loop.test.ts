@@ -79,7 +79,8 @@ test.skipIf(!hasElectricity())(
     const [attempt] = (await client.retraining.get('electricity')).attempts;
     assert.equal(attempt?.status, 'promoted', JSON.stringify(attempt));
     const children = (await client.runs.list({ parent: run })).items.map(({ workflow, status }) => `${workflow} ${status}`);
-    assert.deepEqual(children.toSorted(), ['project.launch succeeded', 'releases.rollout succeeded']);
+    const done = children.filter((child) => !child.startsWith('project.evidence'));
+    assert.deepEqual(done.toSorted(), ['project.launch succeeded', 'releases.rollout succeeded']);
     assert.equal((await client.releases.get('electricity')).revisions.length, 2);
     assert.equal((await client.versions.list({ kind: 'model', name: 'electricity' })).items.length, 2);
     const { items } = await client.releases.history('electricity');

@@ -26,7 +26,7 @@ describe('flags of retraining', () => {
       policy?.on.map(({ kind }) => kind),
       ['drift', 'new-data', 'schedule'],
     );
-    assert.deepEqual(policy?.data, { rows: 5000, original: false, holdBack: 0.2 });
+    assert.deepEqual(policy?.data, { rows: 5000, original: false });
     assert.deepEqual(policy?.budget, { runs: 4, days: 7, seconds: 36_000 });
     assert.deepEqual([policy?.rollout?.strategy, policy?.rollout?.steps], ['canary', [0.1, 0.5]]);
     assert.equal(retrainOf({}), undefined);

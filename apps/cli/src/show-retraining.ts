@@ -44,7 +44,7 @@ function showPolicy(release: string, { on, data, coolDown, budget, margin, requi
   });
   return [
     `${release} trains again on ${triggers.length > 0 ? triggers.join(', or ') : 'a person’s word only'}`,
-    `  from   the newest ${data.rows} labelled calls${data.days === undefined ? '' : ` of ${data.days} days`}${data.original ? ' and the launched rows' : ''}; the latest ${short(data.holdBack * 100)} % are held back`,
+    `  from   the newest ${data.rows} labelled calls${data.days === undefined ? '' : ` of ${data.days} days`}${data.original ? ' and the launched rows' : ''}; the latest ${data.holdBack === undefined ? 'fifth, or more when the margin needs it, is' : `${short(data.holdBack * 100)} % are`} held back`,
     `  gate   ${require === 'better' ? 'better than the live version' : `no worse than the live version by ${margin}`} on the held-back calls, beside the gates of the launch`,
     `  then   ${rollout?.strategy ?? 'shadow, judged by labels'}`,
     `  limits ${coolDown} of event time between attempts, ${budget.runs} attempts and ${budget.seconds} s of training in ${budget.days} days, ${expectedGain.rows} new labelled calls${expectedGain.atLeast > 0 ? `, ${expectedGain.atLeast} to win back` : ''}`,

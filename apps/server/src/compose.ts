@@ -22,7 +22,7 @@ import { modelLoader } from '@slipway/models';
 import { type Monitoring, type ResourceLimits, createMonitoring, monitoringCapability } from '@slipway/monitoring';
 import type { Objects } from '@slipway/objects';
 import { createOpenInference, openInferenceCapability } from '@slipway/open-inference';
-import { BATCH_QUEUE, RETRAIN_QUEUE, createLaunches, createRetrainings, projectCapability } from '@slipway/project';
+import { BATCH_QUEUE, EVIDENCE_QUEUE, RETRAIN_QUEUE, createLaunches, createRetrainings, projectCapability } from '@slipway/project';
 import type { Records } from '@slipway/records';
 import {
   ROLLOUT_QUEUE,
@@ -193,7 +193,7 @@ function composeBase({ records, log, ...options }: ComposeOptions) {
     ids,
     executorId: options.executorId,
     applicationVersion: options.applicationVersion,
-    queues: [ROLLOUT_QUEUE, RETRAIN_QUEUE, { name: 'launch', concurrency: 1 }, { name: BATCH_QUEUE, concurrency: 1 }],
+    queues: [ROLLOUT_QUEUE, RETRAIN_QUEUE, EVIDENCE_QUEUE, { name: 'launch', concurrency: 1 }, { name: BATCH_QUEUE, concurrency: 1 }],
     log: ({ level, message, error, run }) =>
       log({ level, message, fields: { run, error: error instanceof Error ? error.message : undefined } }),
   });

@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { type Client, createClient } from '@slipway/client';
-import { RetrainPolicy } from '@slipway/project/contract';
+import { EvaluationReport } from '@slipway/evaluation/contract';
+import { LaunchResult, RetrainPolicy } from '@slipway/project/contract';
 import { RolloutOptions } from '@slipway/releases/rollout-contract';
 import { createRandom } from '@slipway/statistics';
 import { afterAll, beforeAll, describe, test } from 'vitest';
@@ -71,6 +72,7 @@ async function live(name: string, count: number, concept: Concept, subject?: str
   });
 }
 
+const reportOf = async (reference: string) => EvaluationReport.parse(JSON.parse(await client.reports.text(reference)));
 const policy = (changes: object = {}) =>
   RetrainPolicy.parse({
     data: { original: false, rows: 300 },
@@ -140,8 +142,23 @@ describe('retraining', () => {
       items.map(({ type }) => type).filter((type) => type.startsWith('project.')),
       ['project.retraining.promoted', 'project.retraining.started', 'project.retraining.configured'],
     );
-    const children = await client.runs.list({ parent: run });
-    assert.deepEqual(children.items.map(({ workflow }) => workflow).toSorted(), ['project.launch', 'releases.rollout']);
+    const tree = await until(
+      async () => (await client.runs.list({ parent: run })).items,
+      (items) => items.some(({ workflow, endedAt }) => workflow === 'project.evidence' && endedAt !== null),
+      'the evidence that follows',
+    );
+    assert.deepEqual(tree.map(({ workflow, status }) => `${workflow} ${status}`).toSorted(), [
+      'project.evidence succeeded',
+      'project.launch succeeded',
+      'releases.rollout succeeded',
+    ]);
+    const launched = LaunchResult.parse(tree.find(({ workflow }) => workflow === 'project.launch')?.output);
+    const [lean, whole] = [await reportOf(launched.report), await reportOf(ended?.version ?? '')];
+    assert.deepEqual([lean.slices, lean.robustness, lean.explanations], [null, null, null], 'the verdict needs none of these');
+    assert.ok(lean.notes.some((note) => note.includes('the rest follows')));
+    assert.ok(whole.slices && whole.robustness && whole.explanations && whole.importances);
+    assert.deepEqual([whole.comparison, whole.gates], [lean.comparison, lean.gates]);
+    assert.ok(!whole.notes.some((note) => note.includes('the rest follows')));
     const { edges } = await client.versions.lineage(ended?.facts.data?.dataset ?? '', 'up');
     assert.ok(edges.some(({ role }) => role === 'answered-by'));
   }, 400_000);

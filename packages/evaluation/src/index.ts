@@ -37,6 +37,7 @@ export { evaluate, type EvaluateRequest, type Evaluation } from './evaluate.ts';
 export { BOOTSTRAP_DRAW_LIMIT, RESAMPLES_MIN } from './resampling.ts';
 export { REPORT_RULE_LIMIT } from './rules/contract.ts';
 export { Comparison } from './compare/contract.ts';
+export { rowsNeeded } from './compare/rows-needed.ts';
 export { compareModels, type CompareRequest } from './compare/compare-models.ts';
 export { DecisionCosts, DecisionRule, Objective, ObjectiveConstraint, ObjectiveResult, UnitErrorCosts } from './objective/contract.ts';
 export { bestF1Threshold, chooseThreshold, thresholdOfCosts, type ChosenThreshold } from './objective/choose-threshold.ts';

@@ -9,6 +9,7 @@ import { modelLaunchRoutes } from './imported/import-service.ts';
 import { modelLaunchWorkflow } from './imported/import-workflow.ts';
 import { reportRoutes } from './report-routes.ts';
 import { launchWorkflow } from './launch-workflow.ts';
+import { evidenceWorkflow } from './retrain/evidence-workflow.ts';
 import type { RetrainServiceDeps, Retrainings } from './retrain/retrain-service.ts';
 import { retrainJob, retrainRoutes, retrainWorkflow } from './retrain/retrain-workflow.ts';
 import { migrations } from './migrations.ts';
@@ -23,7 +24,7 @@ export function projectCapability(
   return {
     name: 'project',
     migrations,
-    workflows: [launchWorkflow(deps), modelLaunchWorkflow(deps), batchWorkflow(batch), retrainWorkflow(deps)],
+    workflows: [launchWorkflow(deps), modelLaunchWorkflow(deps), batchWorkflow(batch), retrainWorkflow(deps), evidenceWorkflow(deps)],
     jobs: [retrainJob(retrainings)],
     routes: [
       defineRoute({

@@ -1,23 +1,14 @@
-import {
-  type Evaluation,
-  type Importances,
-  type Leak,
-  type ModelPredictions,
-  buildReport,
-  decideGates,
-  evaluate,
-  permutationImportance,
-} from '@slipway/evaluation';
+import { type Evaluation, type Leak, type ModelPredictions, buildReport, decideGates, evaluate } from '@slipway/evaluation';
 import { type Contract, type Frame, INPUT_ROLES, type Row, type WorkflowContext, cell, takeRows, toRfc3339 } from '@slipway/kernel';
-import { ModelMetadata, type OnnxModel, measureLatency, openModel } from '@slipway/models';
+import { ModelMetadata, measureLatency, openModel } from '@slipway/models';
 import type { LaunchDefinition, LaunchRequest } from './contract.ts';
-import { gatherConduct } from './evidence/conduct.ts';
-import { explanationsOf } from './evidence/explanations.ts';
+import { LEAN_NOTE, WHOLE_EVIDENCE, evidenceForGates, gatherEvidence } from './evidence/gather-evidence.ts';
 import { worthOf } from './evidence/worth.ts';
 import { getJson } from './json-object.ts';
 import { type LaunchDeps } from './launch-deps.ts';
 import { type DatasetStep, type EvaluateStep, LaunchedModelMeta, type PlanStep, type VersionStep } from './launch-state.ts';
 import { gatesOf, testHash } from './launch-steps.ts';
+import { predictionsOf } from './predictions-of.ts';
 import type { PreparedData } from './prepare-data.ts';
 import { reportRecipe } from './recipe.ts';
 import { reportOnce } from './report-once.ts';
@@ -53,6 +44,7 @@ export async function evaluateStep(
     sensitive: definition.sensitive,
     objective: definition.objective,
     baseline: definition.baseline,
+    evidence: request.retraining ? 'gates' : 'whole',
   });
   const place = {
     name: definition.name,
@@ -80,22 +72,11 @@ async function judge(deps: LaunchDeps, context: WorkflowContext, request: Launch
     const evaluation = await evaluateModel(context, definition, prepared, { predictions, threshold });
     const judged = { definition, prepared, predictions, threshold, decision: meta.decision ?? null, unseenBy: retraining?.champion };
     const { notes, ...worth } = await worthOf(deps, context, { ...state, ...judged, metadata, version: version.version });
-    await context.progress({ phase: 'importance', ratio: 0 });
-    const importances = await importancesOf(context, model, prepared, definition);
-    const conduct = await gatherConduct({
-      ...judged,
-      context,
-      clock: deps.clock,
-      model,
-      meta,
-      leftOut: plan.leftOut,
-      predict,
-      importances,
-    });
-    const explanations = await explanationsOf(deps, context, { definition, prepared, meta, contract: metadata.contract, predict });
+    const gates = gatesOf(definition, plan.task);
+    const looked = { ...judged, context, clock: deps.clock, model, meta, metadata, leftOut: plan.leftOut, predict };
+    const evidence = await gatherEvidence(deps, looked, retraining ? evidenceForGates(gates) : WHOLE_EVIDENCE);
     const rows = rowsOf(metadata.contract, takeRows(prepared.test.frame, firstRows(prepared.test.frame, LATENCY_ROWS)));
     const latency = await measureLatency(model, rows, { repeats: LATENCY_CALLS });
-    const gates = gatesOf(definition, plan.task);
     const leaks: Leak[] = plan.leaks.filter((leak) => !plan.leftOut.includes(leak.column) || leak.action === 'dropped');
     const facts = {
       metrics: evaluation.metrics,
@@ -104,8 +85,8 @@ async function judge(deps: LaunchDeps, context: WorkflowContext, request: Launch
       leaks,
       acceptedLeaks: definition.acceptLeak,
       latency,
-      fairness: conduct?.fairness ?? null,
-      robustness: conduct?.robustness ?? null,
+      fairness: evidence.fairness,
+      robustness: evidence.robustness,
       objective: worth.objective,
       rules: worth.rules,
       comparison: worth.comparison,
@@ -117,9 +98,7 @@ async function judge(deps: LaunchDeps, context: WorkflowContext, request: Launch
       positive: plan.positive,
       gates,
       gateResults: decideGates(gates, facts),
-      importances,
-      explanations,
-      ...conduct,
+      ...evidence,
       ...worth,
       leakage: leaks,
       acceptedLeaks: definition.acceptLeak,
@@ -128,6 +107,7 @@ async function judge(deps: LaunchDeps, context: WorkflowContext, request: Launch
       notes: [
         ...[...plan.notes, ...(meta.excluded ?? [])].map(({ column, note }) => (column === '' ? note : `${column}: ${note}`)),
         ...notes,
+        ...(retraining ? [LEAN_NOTE] : []),
       ],
     });
   } finally {
@@ -158,41 +138,8 @@ async function evaluateModel(
   });
 }
 
-async function importancesOf(
-  context: WorkflowContext,
-  model: OnnxModel,
-  prepared: PreparedData,
-  definition: LaunchDefinition,
-): Promise<Importances> {
-  const { task, classes, positive, test } = prepared;
-  let lastRatio = 0;
-  return permutationImportance({
-    task,
-    classes,
-    positive,
-    predict: (frame) => predictionsOf(model, frame),
-    frame: test.frame,
-    truth: truthOf(prepared, test.target),
-    fields: model.metadata.contract.fields.map((field) => field.name),
-    loss: definition.loss,
-    queries: test.queries,
-    seed: definition.split.seed,
-    signal: context.signal,
-    onProgress: (ratio) => {
-      if (ratio - lastRatio < 0.1) return;
-      lastRatio = ratio;
-      context.progress({ phase: 'importance', ratio }).catch(() => {});
-    },
-  });
-}
-
 function truthOf({ classes }: PreparedData, target: Float64Array): Int32Array | Float64Array {
   return classes === null ? target : Int32Array.from(target);
-}
-
-async function predictionsOf(model: OnnxModel, frame: Frame) {
-  const { probabilities, values } = await model.predict(frame);
-  return probabilities ? { probabilities } : { values: values ?? new Float64Array(0) };
 }
 
 function firstRows(frame: Frame, limit: number): number[] {

@@ -7,4 +7,5 @@ export { AnyModelMeta, ReportMeta } from './launch-state.ts';
 export { LAUNCH_WORKFLOW, launchWorkflow } from './launch-workflow.ts';
 export { migrations as projectMigrations } from './migrations.ts';
 export { modelRecipe, reportRecipe } from './recipe.ts';
+export { EVIDENCE_QUEUE } from './retrain/evidence-workflow.ts';
 export { RETRAIN_QUEUE, type Retrainings, createRetrainings } from './retrain/retrain-service.ts';

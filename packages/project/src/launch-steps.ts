@@ -223,7 +223,11 @@ export async function trainStep(
   const decision = await decisionOf(deps, context, { definition, plan, prepared, trained });
   const groupThresholds = await groupThresholdsOf(deps, context, { definition, plan, prepared, trained, threshold: decision?.threshold });
   const metadata = { ...metadataOf(definition, plan, trained, decision), ...(groupThresholds ? { groupThresholds } : {}) };
-  const maxError = await parityError(trained, metadata, prepared);
+  // Each waits for a thread of its own most of the time. Rules are their own explanation.
+  const [maxError, explainer] = await Promise.all([
+    parityError(trained, metadata, prepared),
+    trained.trainer === 'rules' ? undefined : makeExplainer(deps, context, { definition, trained, prepared, seed: plan.seed }),
+  ]);
   const onnx = await deps.objects.put(project, trained.bytes);
   const { meta } = await deps.data.dataset(project, state.datasets.dataset);
   const dropped = plan.leaks.filter((leak) => plan.leftOut.includes(leak.column) && leak.action === 'dropped').map((leak) => leak.column);
@@ -234,9 +238,7 @@ export async function trainStep(
     onnx: onnx.sha256,
     metadata: await putJson(deps.objects, project, metadata),
     leaderboard: await putJson(deps.objects, project, trained.leaderboard),
-    // Rules are their own explanation.
-    explainer:
-      trained.trainer === 'rules' ? undefined : await makeExplainer(deps, context, { definition, trained, prepared, seed: plan.seed }),
+    explainer,
     decision,
     sizeBytes: onnx.sizeBytes,
     parity: { maxError },

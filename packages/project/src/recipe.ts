@@ -84,12 +84,15 @@ export function reportRecipe(parts: {
   readonly sensitive?: readonly string[];
   readonly objective?: LaunchDefinition['objective'];
   readonly baseline?: LaunchDefinition['baseline'];
+  /** Whether more was looked into than the gates decide by. */
+  readonly evidence?: 'gates' | 'whole';
 }): string {
-  const { sensitive, objective, baseline, ...rest } = parts;
+  const { sensitive, objective, baseline, evidence, ...rest } = parts;
   const judgedBy = {
     ...(sensitive && sensitive.length > 0 ? { sensitive } : {}),
     ...(objective ? { objective } : {}),
     ...(baseline ? { baseline } : {}),
+    ...(evidence === 'gates' ? { evidence } : {}),
   };
   return hashJson({ kind: 'slipway.report/1', ...rest, ...judgedBy, acceptLeak: parts.acceptLeak.toSorted() });
 }

@@ -30,3 +30,10 @@ test('rows that the live version may have learnt from, and no live version at al
   assert.equal(decideChampion(gate('no-worse'), compared(0.3, 0.2, 0.4, 'possible')).passed, false);
   assert.equal(decideChampion(gate('no-worse'), null).passed, false);
 });
+
+test('a refusal for noise names the rows it would take, one for being worse does not', () => {
+  const noise = decideChampion(gate('no-worse'), compared(0.005, -0.035, 0.045));
+  assert.match(noise.message, /not shown to be within 0.02. The live version stays. About 1600 rows to judge by would show it/);
+  const worse = decideChampion(gate('no-worse'), compared(-0.06, -0.1, -0.02));
+  assert.match(worse.message, /More rows to judge by would hardly change that/);
+});

@@ -60,18 +60,21 @@ export interface ConductRequest {
 
 /** How a model conducts itself towards parts of its data: slices, groups of people, and rows that are not as they should be. */
 export interface Conduct {
-  readonly slices: SlicesSection;
+  readonly slices: SlicesSection | null;
   readonly fairness: FairnessSection | null;
-  readonly robustness: RobustnessSection;
+  readonly robustness: RobustnessSection | null;
 }
 
-/** Gathers slices, fairness and robustness of a judged model. Seeded; bounded in rows and time. Null for rankings. */
-export async function gatherConduct(request: ConductRequest): Promise<Conduct | null> {
+const NOTHING: Conduct = { slices: null, fairness: null, robustness: null };
+
+/** Gathers slices, fairness and robustness of a judged model, as far as asked for. Seeded; bounded in rows and time. Nothing for rankings. */
+export async function gatherConduct(
+  request: ConductRequest,
+  parts: { readonly slices: boolean; readonly fairness: boolean; readonly robustness: boolean },
+): Promise<Conduct> {
   // What is right about the order of rows is not a matter of single rows.
-  if (request.prepared.task === 'ranking') return null;
+  if (request.prepared.task === 'ranking') return NOTHING;
   const { context, prepared, definition, predictions, threshold } = request;
-  const seed = definition.split.seed;
-  const { signal } = context;
   const fields = inputFields(request);
   // A test file may do without columns that no model reads.
   const sensitive = fieldsOf(prepared, definition.sensitive).filter((field) => prepared.test.frame.columns.has(field.name));
@@ -80,23 +83,34 @@ export async function gatherConduct(request: ConductRequest): Promise<Conduct | 
     truth: truthOf(prepared, prepared.test.target),
     predictions,
     frame: prepared.test.frame,
-    seed,
+    seed: definition.split.seed,
     threshold,
-    signal,
+    signal: context.signal,
   };
+  const slices = parts.slices ? await slicesOf(request, data, [fields, sensitive]) : null;
+  const fairness = parts.fairness && sensitive.length > 0 ? await fairnessOf(request, { ...data, sensitive }) : null;
+  const robustness = parts.robustness ? await robustnessOf(request, { ...data, fields }) : null;
+  return { slices, fairness, robustness };
+}
+
+async function slicesOf(
+  { context }: ConductRequest,
+  data: Omit<Parameters<typeof findSlices>[0], 'fields'>,
+  [fields, sensitive]: readonly [readonly Field[], readonly Field[]],
+): Promise<SlicesSection> {
   await context.progress({ phase: 'slices', message: 'looking for rows that the model does worse on' });
   const others = sensitive.filter((field) => !fields.some((each) => each.name === field.name));
-  const slices = await findSlices({ ...data, fields: [...fields.filter((field) => field.role !== 'text'), ...others] });
-  const fairness = sensitive.length === 0 ? null : await fairnessOf(request, { ...data, sensitive });
-  await context.progress({ phase: 'robustness', ratio: 0 });
+  return findSlices({ ...data, fields: [...fields.filter((field) => field.role !== 'text'), ...others] });
+}
+
+async function robustnessOf(
+  request: ConductRequest,
+  data: Omit<Parameters<typeof assessRobustness>[0], 'predict'>,
+): Promise<RobustnessSection> {
+  await request.context.progress({ phase: 'robustness', ratio: 0 });
   // The small models are taught in threads of their own while the graph is asked about spoilt rows here.
-  const [labelNoise, measured] = await Promise.all([
-    labelNoiseOf(request),
-    assessRobustness({ ...data, fields, predict: request.predict }),
-  ]);
-  const robustness =
-    labelNoise === null ? { ...measured, notes: [...measured.notes, LABEL_NOISE_UNMEASURED] } : withLabelNoise(measured, labelNoise);
-  return { slices, fairness, robustness };
+  const [labelNoise, measured] = await Promise.all([labelNoiseOf(request), assessRobustness({ ...data, predict: request.predict })]);
+  return labelNoise === null ? { ...measured, notes: [...measured.notes, LABEL_NOISE_UNMEASURED] } : withLabelNoise(measured, labelNoise);
 }
 
 /** The model's inputs, the most important first, with what the contract expects of them. */

@@ -68,7 +68,7 @@ interface ExplainReport {
 
 /** The explanations section of a version's report; null for a version without an explainer. */
 export async function explanationsOf(
-  deps: LaunchDeps,
+  deps: Pick<LaunchDeps, 'objects'>,
   context: WorkflowContext,
   parts: ExplainReport,
 ): Promise<EvaluationReport['explanations']> {

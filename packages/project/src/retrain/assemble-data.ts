@@ -6,6 +6,8 @@ import { RetrainDataError } from '../errors.ts';
 import { ingestStep } from '../launch-steps.ts';
 import type { AttemptFacts, RetrainPolicy } from './contract.ts';
 import type { RetrainDeps, Origin } from './origin.ts';
+import { holdBackRatio } from './hold-back.ts';
+import { listAttempts } from './retrain-store.ts';
 import { retrainRollout } from './retrain-rollout.ts';
 import { heldBackFrom, subjectColumn, trainingRows, widenContract } from './training-rows.ts';
 
@@ -13,6 +15,8 @@ import { heldBackFrom, subjectColumn, trainingRows, widenContract } from './trai
 export const HELD_BACK_ROWS_MIN = 30;
 /** Rows of the first launch that stay in, at most. */
 export const ORIGINAL_ROWS_LIMIT = 200_000;
+/** Attempts among which the last comparison is looked for. */
+const ATTEMPTS_LOOKED_AT = 20;
 const PAGE_ROWS = 1_000;
 const DAY_MS = 86_400_000;
 
@@ -41,14 +45,16 @@ export async function assembleData(deps: RetrainDeps, context: WorkflowContext, 
   const { project } = context;
   const first = await originalDataset(deps, project, origin.dataset);
   const contract = await deps.data.loadContract(project, first.meta);
-  const { days, rows: limit, holdBack } = policy.data;
+  const { days, rows: limit } = policy.data;
   const fromMs = days === undefined ? 0 : Math.max(0, eventNowMs - Math.round(days * DAY_MS));
   await context.progress({ phase: 'data', message: 'reading labelled calls' });
   const calls = await deps.telemetry.labelledRows(project, { release, fromMs, toMs: eventNowMs + 1, outcome: policy.outcome, limit });
   const { target, time } = definition;
   const subject = subjectColumn(definition, contract, calls);
   const { rows, eventTimesMs, leftOut } = await trainingRows(calls, contract, { target, time, subject });
-  const cut = heldBackFrom(eventTimesMs, holdBack, origin.trainedToMs);
+  const before = (await listAttempts(deps.records.db, project, release, ATTEMPTS_LOOKED_AT)).map(({ facts }) => facts);
+  const ratio = holdBackRatio({ policy, calls: rows.length, before, proven: origin.judged });
+  const cut = heldBackFrom(eventTimesMs, ratio, origin.trainedToMs);
   const [train, heldBack] = [rows.slice(0, cut), rows.slice(cut)];
   requireRows(heldBack.length, train.length + (policy.data.original ? first.meta.rows : 0), leftOut);
   const original = policy.data.original ? originalRows(deps, project, first.meta) : noRows();

@@ -50,8 +50,11 @@ export const RetrainData = z.strictObject({
   days: z.number().positive().max(36_500).optional(),
   /** Whether the rows of the first launch stay in. */
   original: z.boolean().default(true),
-  /** Share of the calls, the latest, that both versions are judged by and the new one does not learn from. */
-  holdBack: z.number().min(0.05).max(0.5).default(0.2),
+  /**
+   * Share of the calls, the latest, that both versions are judged by and the new one does not learn from. Left out, a fifth, and up
+   * to a half when the margin needs more rows than that.
+   */
+  holdBack: z.number().min(0.05).max(0.5).optional(),
 });
 export type RetrainData = z.infer<typeof RetrainData>;
 

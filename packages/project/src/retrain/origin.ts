@@ -1,3 +1,4 @@
+import { primaryMetric } from '@slipway/evaluation';
 import { NotFoundError } from '@slipway/kernel';
 import type { MonitorOptions, MonitorReport } from '@slipway/monitoring';
 import { type Rollouts, liveRevision } from '@slipway/releases';
@@ -29,6 +30,8 @@ export interface Origin {
   readonly trainedToMs: number;
   /** What it had on its held-back rows, by metric. */
   readonly proven: LaunchResult['metrics'];
+  /** … the one that gates go by, and how many rows these were. */
+  readonly judged: { readonly metric: LaunchResult['metrics'][string] | undefined; readonly rows: number };
 }
 
 /** @throws {NotFoundError} without such a release; {@link NotRetrainableError} when no launch of a table made the live version. */
@@ -53,10 +56,12 @@ export async function findOrigin(deps: RetrainDeps, project: string, release: st
     task: own.result.task,
     trainedToMs: own.request.retraining?.trainedToMs ?? 0,
     proven: own.result.metrics,
+    judged: { metric: own.result.metrics[primaryMetric(own.result.task, definition.loss)], rows: own.result.rows.test },
   };
 }
 
-async function readLaunch(
+/** A finished launch: what was asked and what came of it; undefined when the run is none. */
+export async function readLaunch(
   deps: RetrainDeps,
   project: string,
   id: string,

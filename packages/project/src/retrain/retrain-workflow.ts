@@ -9,6 +9,7 @@ import { ReportMeta } from '../launch-state.ts';
 import { LAUNCH_WORKFLOW } from '../launch-workflow.ts';
 import { assembleData } from './assemble-data.ts';
 import { AttemptFacts, RetrainPolicy, RetrainPolicyBody, RetrainRequest, RetrainStarted, Retraining, TriggerFinding } from './contract.ts';
+import { startEvidence } from './evidence-workflow.ts';
 import { findOrigin } from './origin.ts';
 import { asJson } from './retrain-store.ts';
 import { RETRAIN_QUEUE, RETRAIN_WORKFLOW, type RetrainServiceDeps, type Retrainings, endAttempt, noteFacts } from './retrain-service.ts';
@@ -72,6 +73,8 @@ async function retrain(deps: RetrainServiceDeps, context: WorkflowContext, input
       facts: { ...facts, rollout: rollout === null ? null : ended },
     }),
   );
+  if (status === 'promoted')
+    await context.step('evidence', () => startEvidence(deps, context, { release, launch, version: result.version, report: result.report }));
   await context.progress({ phase: 'done', ratio: 1, message: `${release} revision ${revision} was ${status.replace('-', ' ')}` });
   return { release, status, reason: ended.reason, version: result.version, revision, launch };
 }
