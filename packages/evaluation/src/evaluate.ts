@@ -1,6 +1,6 @@
+import { breathe, computeInSlices } from '@slipway/kernel';
 import { Bootstrap, LEVEL_DEFAULT, RESAMPLES_DEFAULT, confusionMatrix, deLongArea } from '@slipway/statistics';
 import { baselinePredictions } from './baseline.ts';
-import { breathe, computeInSlices } from './breathe.ts';
 import type {
   AreaInterval,
   Baseline,

@@ -37,6 +37,7 @@ export {
 } from './ids.ts';
 export { JSON_DEPTH_LIMIT, JsonError, canonicalJson, parseJson, type Json } from './json.ts';
 export { Json as JsonShape } from './json-shape.ts';
+export { breathe, computeInSlices } from './breathe.ts';
 export { workerUrl } from './worker-url.ts';
 export { Redacted } from './redacted.ts';
 export {

@@ -1,4 +1,4 @@
-import { type Clock, type Contract, type Frame, type Json, type Row, frameFromRows, toRfc3339 } from '@slipway/kernel';
+import { type Clock, type Contract, type Frame, type Json, type Row, breathe, frameFromRows, toRfc3339 } from '@slipway/kernel';
 import type { FieldSketch } from '@slipway/statistics';
 import { CALL_FIELDS, type SampledCall, type Telemetry } from '@slipway/telemetry';
 import { findConceptDrift } from './concept/find-concept-drift.ts';
@@ -146,11 +146,11 @@ async function findQuality({
   const pairs = await ports.telemetry.pairs(project, { ...query, outcome, limit: QUALITY_PAIRS_LIMIT + 1 });
   if (pairs.length === 0) return none;
   const used = pairs.slice(0, QUALITY_PAIRS_LIMIT);
-  return {
-    quality: { outcome, truncated: pairs.length > used.length, ...measureQuality(used, task) },
-    qualityWindows: qualityWindows(used, task, query),
-    concept: findConceptDrift(used, task.task),
-  };
+  const quality = { outcome, truncated: pairs.length > used.length, ...measureQuality(used, task) };
+  await breathe();
+  const windows = await qualityWindows(used, task, query);
+  await breathe();
+  return { quality, qualityWindows: windows, concept: findConceptDrift(used, task.task) };
 }
 
 function taskOf({ task, classes, positive }: MonitoredRelease): PredictionTask | null {
@@ -194,7 +194,7 @@ async function fromSample(
   const calls = await ports.telemetry.sample(project, { ...query, limit: SAMPLE_ROWS_LIMIT });
   const inputs = contract && frameOf(contract, calls);
   return {
-    estimate: wantsEstimate && reference.quality ? estimateQuality(calls, task, reference.quality, inputs) : null,
+    estimate: wantsEstimate && reference.quality ? await estimateQuality(calls, task, reference.quality, inputs) : null,
     multivariate: wantsJoint && inputs ? await compareRows(ports, project, found.version, contract, inputs) : null,
   };
 }

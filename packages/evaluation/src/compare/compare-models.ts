@@ -1,5 +1,5 @@
+import { breathe, computeInSlices } from '@slipway/kernel';
 import { Bootstrap, LEVEL_DEFAULT, RESAMPLES_DEFAULT, deLongDifference, mcNemar } from '@slipway/statistics';
-import { breathe, computeInSlices } from '../breathe.ts';
 import type { MetricName } from '../contract.ts';
 import {
   type ModelPredictions,

@@ -1,6 +1,5 @@
-import { type Frame, takeRows } from '@slipway/kernel';
+import { type Frame, takeRows, computeInSlices } from '@slipway/kernel';
 import { argmaxRows, createRandom, quantile } from '@slipway/statistics';
-import { computeInSlices } from '../breathe.ts';
 import { EvaluationInputError } from '../errors.ts';
 import { type TaskData, checkTaskData, clippedProbabilities } from '../inputs.ts';
 import { isPositive, rowFacts } from '../slices/row-losses.ts';

@@ -1,5 +1,5 @@
+import { breathe } from '@slipway/kernel';
 import { createRandom } from '@slipway/statistics';
-import { breathe } from '../breathe.ts';
 import { isPositive } from '../slices/row-losses.ts';
 import { meanInterval } from '../slices/tests-of-means.ts';
 import type { Attribute } from './attributes.ts';

@@ -1,6 +1,5 @@
 import { Bootstrap, type Interval, type ResamplePlan, intervalScore, naiveScale } from '@slipway/statistics';
-import { toRfc3339 } from '@slipway/kernel';
-import { computeInSlices } from '../breathe.ts';
+import { toRfc3339, computeInSlices } from '@slipway/kernel';
 import type { MetricValue } from '../contract.ts';
 import { FORECAST_METRICS } from '../metric-table.ts';
 import { type ForecastSection, SAMPLE_LIMIT, SAMPLE_STEP_LIMIT, STEP_LIMIT, WORST_SERIES_LIMIT } from './contract.ts';

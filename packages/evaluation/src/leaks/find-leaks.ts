@@ -1,6 +1,5 @@
-import type { Frame } from '@slipway/kernel';
+import { type Frame, computeInSlices } from '@slipway/kernel';
 import { createRandom } from '@slipway/statistics';
-import { computeInSlices } from '../breathe.ts';
 import type { Leak, Task } from '../contract.ts';
 import { EvaluationInputError } from '../errors.ts';
 import type { Truth } from '../inputs.ts';

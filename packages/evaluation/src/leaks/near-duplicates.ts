@@ -1,6 +1,5 @@
-import { CancelledError, type Frame } from '@slipway/kernel';
+import { CancelledError, type Frame, breathe } from '@slipway/kernel';
 import { createRandom } from '@slipway/statistics';
-import { breathe } from '../breathe.ts';
 import { LEAK_EVIDENCE_ROW_LIMIT, type Leak } from './contract.ts';
 import { COPY_BITS_MARGIN, rowBits, rowKey } from './copies.ts';
 import { type EvidenceSource, evidenceRow } from './evidence-rows.ts';

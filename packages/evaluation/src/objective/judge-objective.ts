@@ -1,6 +1,6 @@
+import { computeInSlices } from '@slipway/kernel';
 import { Bootstrap, LEVEL_DEFAULT, RESAMPLES_DEFAULT, type ResamplePlan } from '@slipway/statistics';
 import { weightedQuantile } from '../baseline.ts';
-import { computeInSlices } from '../breathe.ts';
 import { EvaluationInputError } from '../errors.ts';
 import { affordableResamples, toValue } from '../resampling.ts';
 import { costOf, decisionMetric, rowCost } from './choose-threshold.ts';

@@ -1,6 +1,5 @@
-import { CancelledError, type Column, type Field, type Frame, takeRows } from '@slipway/kernel';
+import { CancelledError, type Column, type Field, type Frame, takeRows, breathe } from '@slipway/kernel';
 import { createRandom, variance } from '@slipway/statistics';
-import { breathe } from '../breathe.ts';
 import { EvaluationInputError } from '../errors.ts';
 import { type ModelPredictions, type TaskData, checkTaskData } from '../inputs.ts';
 import { primaryMetric } from '../metric-table.ts';

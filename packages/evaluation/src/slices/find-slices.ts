@@ -1,6 +1,5 @@
-import type { Field, Frame } from '@slipway/kernel';
+import { type Field, type Frame, computeInSlices } from '@slipway/kernel';
 import { createRandom } from '@slipway/statistics';
-import { computeInSlices } from '../breathe.ts';
 import { EvaluationInputError } from '../errors.ts';
 import { type TaskData, checkTaskData } from '../inputs.ts';
 import { primaryMetric } from '../metric-table.ts';

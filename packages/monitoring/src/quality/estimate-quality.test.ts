@@ -17,7 +17,7 @@ function overconfident(count: number, sharpness: number) {
   });
 }
 
-test('MO50 quality estimated without labels holds the measured one in its band, also for a model that is overconfident', () => {
+test('MO50 quality estimated without labels holds the measured one in its band, also for a model that is overconfident', async () => {
   const seen = overconfident(8_000, 3);
   const reference = learnCalibration(
     BINARY.classes,
@@ -31,7 +31,7 @@ test('MO50 quality estimated without labels holds the measured one in its band, 
   for (const sharpness of [3, 2, 1]) {
     const live = overconfident(2_000, sharpness);
     const measured = measureQuality(live, BINARY).metrics;
-    const estimated = estimateQuality(live, BINARY, reference, undefined);
+    const estimated = await estimateQuality(live, BINARY, reference, undefined);
     expect(estimated).toMatchObject({ count: 2_000, method: 'confidence-based-estimation', reason: null });
     for (const metric of ['accuracy', 'roc_auc', 'f1', 'log_loss']) {
       const band = estimated.metrics[metric];
@@ -48,7 +48,7 @@ test('MO50 quality estimated without labels holds the measured one in its band, 
   expect(inside / checked).toBeGreaterThanOrEqual(0.75);
 });
 
-test('MO51 several classes are estimated, and too few calls are not', () => {
+test('MO51 several classes are estimated, and too few calls are not', async () => {
   const classes = ['a', 'b', 'c'];
   const draw = (count: number) =>
     Array.from({ length: count }, () => {
@@ -73,8 +73,10 @@ test('MO51 several classes are estimated, and too few calls are not', () => {
   }));
   const task = { task: 'multiclass', classes, positive: null } as const;
   const accuracy = live.filter((row) => row.truth === row.predicted).length / live.length;
-  expect(Math.abs((estimateQuality(calls, task, reference, undefined).metrics['accuracy']?.value as number) - accuracy)).toBeLessThan(0.03);
-  expect(estimateQuality(calls.slice(0, 50), task, reference, undefined)).toMatchObject({
+  expect(
+    Math.abs(((await estimateQuality(calls, task, reference, undefined)).metrics['accuracy']?.value as number) - accuracy),
+  ).toBeLessThan(0.03);
+  expect(await estimateQuality(calls.slice(0, 50), task, reference, undefined)).toMatchObject({
     metrics: {},
     reason: expect.any(String) as string,
   });
@@ -93,7 +95,7 @@ test('MO52 errors of a regression are expected from the inputs: calls from where
   for (const wild of [() => true, () => false]) {
     const live = draw(1_000, wild);
     const calls = Array.from(live.predicted, (prediction) => ({ prediction, probabilities: null }));
-    const { metrics } = estimateQuality(calls, { task: 'regression', classes: null, positive: null }, reference, live.frame);
+    const { metrics } = await estimateQuality(calls, { task: 'regression', classes: null, positive: null }, reference, live.frame);
     const mae = live.predicted.reduce((sum, value, row) => sum + Math.abs(value - (live.truth[row] as number)), 0) / 1_000;
     expect(Math.abs((metrics['mae']?.value as number) / mae - 1)).toBeLessThan(0.15);
     expect(metrics['rmse']?.value as number).toBeGreaterThan(metrics['mae']?.value as number);

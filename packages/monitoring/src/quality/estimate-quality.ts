@@ -1,7 +1,8 @@
-import { type Frame, type Json, categoryText } from '@slipway/kernel';
+import { type Frame, type Json, categoryText, computeInSlices } from '@slipway/kernel';
 import {
   BINARY_METRICS,
   MULTICLASS_METRICS,
+  type Random,
   type ResamplePlan,
   binaryPlan,
   createRandom,
@@ -26,13 +27,13 @@ export interface UnlabelledCall {
  * The band holds where 95 % of measured values would lie, when labels are drawn from these probabilities: it knows of
  * sampling, not of a changed relation between inputs and truth, which no estimate without labels can see.
  */
-export function estimateQuality(
+export async function estimateQuality(
   calls: readonly UnlabelledCall[],
   task: PredictionTask,
   reference: QualityReference,
   inputs: Frame | undefined,
-): QualityEstimate {
-  const rows = task.task === 'regression' ? estimateErrors(calls, reference, inputs) : estimateClasses(calls, task, reference);
+): Promise<QualityEstimate> {
+  const rows = task.task === 'regression' ? estimateErrors(calls, reference, inputs) : await estimateClasses(calls, task, reference);
   if (!rows || rows.count < OUTCOME_COUNT_MIN) {
     return {
       count: rows?.count ?? 0,
@@ -57,7 +58,11 @@ interface Expected {
   readonly chances: readonly number[];
 }
 
-function estimateClasses(calls: readonly UnlabelledCall[], task: PredictionTask, reference: QualityReference): Estimated | undefined {
+async function estimateClasses(
+  calls: readonly UnlabelledCall[],
+  task: PredictionTask,
+  reference: QualityReference,
+): Promise<Estimated | undefined> {
   const classes = task.classes ?? [];
   if (classes.some((label) => !Object.hasOwn(reference.curves, label))) return undefined;
   const rows = calls.flatMap((call) => expect(call, classes, reference));
@@ -69,7 +74,13 @@ function estimateClasses(calls: readonly UnlabelledCall[], task: PredictionTask,
   const chances = Float64Array.from(rows.flatMap((row) => row.chances));
   const values = evaluate(planOf(chances), new Uint16Array(rows.length * width).fill(1), names.length);
   const plan = planOf(new Float64Array(rows.length * width).fill(1));
-  const samples = draws(rows, width).map((counts) => evaluate(plan, counts, names.length));
+  const random = createRandom('estimate');
+  const samples: Float64Array[] = [];
+  // A server answers calls meanwhile.
+  await computeInSlices(() => {
+    samples.push(evaluate(plan, draw(random, rows, width), names.length));
+    return samples.length < ESTIMATE_ROUNDS;
+  }, undefined);
   return { count: rows.length, metrics: Object.fromEntries(names.map((name, index) => [name, bandOf(values[index], samples, index)])) };
 }
 
@@ -112,25 +123,22 @@ function evaluate(plan: ResamplePlan, counts: Uint16Array, width: number): Float
   return out;
 }
 
-/** Resamples of the rows with a label drawn for each of them. */
-function draws(rows: readonly Expected[], width: number): Uint16Array[] {
-  const random = createRandom('estimate');
-  return Array.from({ length: ESTIMATE_ROUNDS }, () => {
-    const counts = new Uint16Array(rows.length * width);
-    for (let draw = 0; draw < rows.length; draw += 1) {
-      const row = random.int(rows.length);
-      let rest = random.next();
-      const { chances } = rows[row] as Expected;
-      let label = 0;
-      while (label < width - 1 && rest >= (chances[label] as number)) {
-        rest -= chances[label] as number;
-        label += 1;
-      }
-      const place = row * width + label;
-      counts[place] = (counts[place] as number) + 1;
+/** A resample of the rows with a label drawn for each of them. */
+function draw(random: Random, rows: readonly Expected[], width: number): Uint16Array {
+  const counts = new Uint16Array(rows.length * width);
+  for (let drawn = 0; drawn < rows.length; drawn += 1) {
+    const row = random.int(rows.length);
+    let rest = random.next();
+    const { chances } = rows[row] as Expected;
+    let label = 0;
+    while (label < width - 1 && rest >= (chances[label] as number)) {
+      rest -= chances[label] as number;
+      label += 1;
     }
-    return counts;
-  });
+    const place = row * width + label;
+    counts[place] = (counts[place] as number) + 1;
+  }
+  return counts;
 }
 
 function bandOf(value: number | undefined, samples: readonly Float64Array[], index: number): QualityEstimate['metrics'][string] {

@@ -82,7 +82,7 @@ test('MO53 labels that come late, twice, against each other and in any order giv
             return found ? [{ call, outcome: found.value }] : [];
           })
           .toSorted((a, b) => (a.call.id < b.call.id ? -1 : 1));
-        const parts = qualityWindows(pairs, TASK, { ...window, parts: 3 });
+        const parts = await qualityWindows(pairs, TASK, { ...window, parts: 3 });
         const lengthMs = (window.toMs - window.fromMs) / 3;
         parts.forEach((part, index) => {
           const own = expected

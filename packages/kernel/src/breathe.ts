@@ -1,4 +1,4 @@
-import { CancelledError } from '@slipway/kernel';
+import { CancelledError } from './errors.ts';
 
 /** Longest stretch of computing between two turns of the event loop; a server may be answering calls meanwhile. */
 const COMPUTE_SLICE_MS = 8;
@@ -11,7 +11,7 @@ export function breathe(): Promise<void> {
 /** Calls `work` until it returns false, letting the event loop turn every few milliseconds. @throws {CancelledError} */
 export async function computeInSlices(work: () => boolean, signal: AbortSignal | undefined): Promise<void> {
   for (;;) {
-    if (signal?.aborted) throw new CancelledError('The evaluation was cancelled.');
+    if (signal?.aborted) throw new CancelledError('It was cancelled.');
     const until = performance.now() + COMPUTE_SLICE_MS;
     while (performance.now() < until) if (!work()) return;
     await breathe();
