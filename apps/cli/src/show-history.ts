@@ -34,7 +34,19 @@ export function explainChange({ type, data }: Pick<Change, 'type' | 'data'>): st
     return `rollout of revision ${text(facts['candidate'])} ${verb}${step}${facts['reason'] ? `: ${text(facts['reason'])}` : ''}`;
   }
   if (type.startsWith('project.retraining.')) return explainRetraining(type.slice('project.retraining.'.length), facts);
+  if (type.startsWith('monitoring.alert.')) return explainAlerts(facts) ?? `${name}: ${JSON.stringify(data)}`;
   return `${name}: ${JSON.stringify(data)}`;
+}
+
+const Told = z.array(z.object({ kind: z.string(), about: z.string(), severity: z.string() }));
+
+/** Alerts that one check raised or saw end. */
+function explainAlerts(facts: Record<string, unknown>): string | undefined {
+  const found = z.object({ raised: Told, resolved: Told }).safeParse(facts).data;
+  if (!found) return undefined;
+  const list = (verb: string, alerts: z.infer<typeof Told>) =>
+    alerts.length === 0 ? [] : [`alert ${verb}: ${alerts.map(({ kind, about }) => `${kind} of ${about}`).join(', ')}`];
+  return [...list('raised', found.raised), ...list('over', found.resolved)].join('; ');
 }
 
 const Ended = RetrainAttempt.pick({ trigger: true, reason: true });

@@ -91,6 +91,7 @@ export function showAlerts(alerts: readonly Alert[]): string {
         `${alert.id} [${alert.severity}, ${alert.status}] ${alert.release}: ${alert.message}`,
         ...(alert.cause === null ? [] : [`  likely cause: ${alert.cause}`]),
         `  seen ${alert.count} times, last ${alert.lastSeen}${alert.acknowledgedBy === null ? '' : `; acknowledged by ${alert.acknowledgedBy}`}`,
+        ...(alert.response === null ? [] : [`  ${alert.response.message}`]),
         `  look closer: ${alert.command}`,
       ].join('\n'),
     )

@@ -22,7 +22,15 @@ import { modelLoader } from '@slipway/models';
 import { type Monitoring, type ResourceLimits, createMonitoring, monitoringCapability } from '@slipway/monitoring';
 import type { Objects } from '@slipway/objects';
 import { createOpenInference, openInferenceCapability } from '@slipway/open-inference';
-import { BATCH_QUEUE, EVIDENCE_QUEUE, RETRAIN_QUEUE, createLaunches, createRetrainings, projectCapability } from '@slipway/project';
+import {
+  BATCH_QUEUE,
+  EVIDENCE_QUEUE,
+  RETRAIN_QUEUE,
+  type Retrainings,
+  createLaunches,
+  createRetrainings,
+  projectCapability,
+} from '@slipway/project';
 import type { Records } from '@slipway/records';
 import {
   ROLLOUT_QUEUE,
@@ -88,7 +96,10 @@ export async function compose(options: ComposeOptions, extra: ExtraParts = {}) {
   const { records, objects } = options;
   const { audit, catalog, clock, identity, workflows } = base;
   const { releases, answering, routing } = answers;
-  const monitoring = composeMonitoring(options, base, { telemetry, data, releases });
+  // Monitors tell of retrainings, and retrainings ask monitors.
+  let retrainings: Retrainings | undefined;
+  const respond = async (project: string, release: string) => (await retrainings?.respond(project, release)) ?? (() => null);
+  const monitoring = composeMonitoring(options, base, { telemetry, data, releases, respond });
   await monitoring.channels.sealStored();
   const work = composeWork(options, base, {
     retention,
@@ -98,6 +109,7 @@ export async function compose(options: ComposeOptions, extra: ExtraParts = {}) {
     releases: answers.releases,
     monitoring,
   });
+  retrainings = work.retrainings;
   const openInference = createOpenInference({
     answering,
     routing,
@@ -149,10 +161,21 @@ export type House = Awaited<ReturnType<typeof compose>>;
 function composeMonitoring(
   options: ComposeOptions,
   { audit, catalog, clock, ids, identity }: Base,
-  { telemetry, data, releases }: { readonly telemetry: Telemetry; readonly data: Data; readonly releases: Releases },
+  {
+    telemetry,
+    data,
+    releases,
+    respond,
+  }: {
+    readonly telemetry: Telemetry;
+    readonly data: Data;
+    readonly releases: Releases;
+    readonly respond: Retrainings['respond'];
+  },
 ) {
   const { records, objects } = options;
   return createMonitoring({
+    respond,
     records,
     audit,
     clock,
@@ -301,12 +324,14 @@ function composeWork(
   const batchDeps = { ...launchDeps, workDirectory: join(directory('work'), 'batch'), threads: trainingThreads };
   const erasureDeps = { records, objects, audit, catalog, data, telemetry, clock, ids };
   const erasures = createErasures(erasureDeps, workflows);
+  const retrainings = createRetrainings(retrainDeps);
   return {
     launches,
+    retrainings,
     erasures,
     capabilities: [
       governanceCapability(erasureDeps, erasures, retention),
-      projectCapability(retrainDeps, { launches, retrainings: createRetrainings(retrainDeps) }, workflows, batchDeps),
+      projectCapability(retrainDeps, { launches, retrainings }, workflows, batchDeps),
     ],
   };
 }

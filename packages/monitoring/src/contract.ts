@@ -271,6 +271,10 @@ export type AlertStatus = z.infer<typeof AlertStatus>;
 export const AlertSeverity = z.enum(['warn', 'alert']);
 export type AlertSeverity = z.infer<typeof AlertSeverity>;
 
+/** What training again did about an alert, or how to start it: the run it names leads on. */
+export const AlertResponse = z.object({ run: z.string().nullable(), status: z.string().nullable(), message: z.string() });
+export type AlertResponse = z.infer<typeof AlertResponse>;
+
 /** Something a monitor found. Findings that repeat are one alert until it is resolved. */
 export const Alert = z.object({
   id: z.string(),
@@ -297,6 +301,8 @@ export const Alert = z.object({
   resolvedAt: z.string().nullable(),
   /** Who resolved it; `system` when its cause was gone. */
   resolvedBy: z.string().nullable(),
+  /** As it stands when it is read; null for what no training would mend. */
+  response: AlertResponse.nullable().default(null),
 });
 export type Alert = z.infer<typeof Alert>;
 export const AlertPage = pageOf(Alert);

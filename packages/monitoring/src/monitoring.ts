@@ -3,7 +3,7 @@ import type { SecretBox } from '@slipway/identity';
 import type { Clock, Ids, Principal, RandomBytes } from '@slipway/kernel';
 import type { Records } from '@slipway/records';
 import type { MetricsRegistry } from '@slipway/telemetry';
-import { type Alerts, createAlerts } from './alerts/alert-service.ts';
+import { type AlertDeps, type Alerts, createAlerts } from './alerts/alert-service.ts';
 import { countCurrentAlerts } from './alerts/alert-store.ts';
 import { checkRelease, checkReleases } from './check-releases.ts';
 import { configureMonitor } from './configure-monitor.ts';
@@ -31,6 +31,8 @@ export interface MonitoringDeps {
   /** Private hosts (`host` or `host:port`) that alerts may be sent to. */
   readonly outboundAllow?: readonly string[];
   readonly onProblem?: (error: Error) => void;
+  /** See `AlertDeps.respond`. */
+  readonly respond?: AlertDeps['respond'];
 }
 
 /** Monitors of releases: what they ask, what they found, and where that is told. Every method is of one project. */
@@ -63,7 +65,7 @@ export function createMonitoring(deps: MonitoringDeps): Monitoring {
     allowed: new Set(deps.outboundAllow ?? []),
     onAttempt: (project, result) => gauges.deliveries({ project, result }).add(),
   });
-  const alerts = createAlerts({ records, audit, clock, ids, announce: channels.announce });
+  const alerts = createAlerts({ records, audit, clock, ids, announce: channels.announce, respond: deps.respond });
   const watch = watchResources(deps.metrics, deps.resources ?? { directory: '.', replica: 0, backlogBytes: () => 0 });
   const onChecked = (project: string, report: MonitorReport) => showReport(gauges, project, report);
   const settingsOf = async (project: string, release: string) => (await findSettings(records.db, project, release)) ?? Settings.parse({});

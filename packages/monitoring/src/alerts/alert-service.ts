@@ -1,7 +1,7 @@
 import type { Audit } from '@slipway/audit';
 import { type Clock, type Ids, type Page, type Principal, ConflictError, isId } from '@slipway/kernel';
 import type { Records, Tx } from '@slipway/records';
-import type { Alert } from '../contract.ts';
+import type { Alert, AlertResponse } from '../contract.ts';
 import { AlertNotFoundError } from '../errors.ts';
 import { CLEAR_CHECKS_COUNT } from '../limits.ts';
 import {
@@ -31,7 +31,12 @@ export interface AlertDeps {
     project: string,
     news: { readonly raised: readonly Alert[]; readonly resolved: readonly Alert[] },
   ) => Promise<void>;
+  /** What training again did about a release's alerts, or how to start it; read before a transaction, told inside. */
+  readonly respond?: ((project: string, release: string) => Promise<(alert: Alert) => AlertResponse | null>) | undefined;
 }
+
+/** What training again may mend. */
+const MENDABLE: ReadonlySet<string> = new Set(['drift', 'dataset-drift', 'multivariate', 'concept', 'quality']);
 
 export interface Alerts {
   /**
@@ -62,7 +67,10 @@ export interface Alerts {
 }
 
 export function createAlerts(deps: AlertDeps): Alerts {
-  const get = async (project: string, id: string) => toAlert(await requireAlert(deps.records.db, project, id));
+  const get = async (project: string, id: string) => {
+    const alert = toAlert(await requireAlert(deps.records.db, project, id));
+    return (await withResponses(deps, project, [alert]))[0] ?? alert;
+  };
   return {
     settle: (project, release, findings, kinds) => settle(deps, project, release, findings, kinds),
     get,
@@ -70,7 +78,10 @@ export function createAlerts(deps: AlertDeps): Alerts {
       const before = cursor !== undefined && isId('alert', cursor) ? cursor : undefined;
       const rows = await listAlertRows(deps.records.db, project, { status, release }, { before, limit: limit + 1 });
       const page = rows.slice(0, limit);
-      return { items: page.map(toAlert), nextCursor: rows.length > limit ? (page.at(-1)?.id ?? null) : null };
+      return {
+        items: await withResponses(deps, project, page.map(toAlert)),
+        nextCursor: rows.length > limit ? (page.at(-1)?.id ?? null) : null,
+      };
     },
     async acknowledge(project, id, principal, note) {
       await deps.records.transaction(async (tx) => {
@@ -91,6 +102,29 @@ export function createAlerts(deps: AlertDeps): Alerts {
       return get(project, id);
     },
   };
+}
+
+type Told = (alert: Alert) => Alert;
+
+/** Adds to alerts of a release what was done about them. An alert is told all the same when that cannot be read. */
+async function responder({ respond }: AlertDeps, project: string, release: string): Promise<Told> {
+  const found = await respond?.(project, release).catch(() => undefined);
+  return (alert) => (found && MENDABLE.has(alert.kind) ? { ...alert, response: found(alert) } : alert);
+}
+
+async function withResponses(deps: AlertDeps, project: string, alerts: readonly Alert[]): Promise<Alert[]> {
+  const known = new Map<string, Told>();
+  const told: Alert[] = [];
+  for (const alert of alerts) {
+    if (!MENDABLE.has(alert.kind)) {
+      told.push(alert);
+      continue;
+    }
+    const tell = known.get(alert.release) ?? (await responder(deps, project, alert.release));
+    known.set(alert.release, tell);
+    told.push(tell(alert));
+  }
+  return told;
 }
 
 async function requireAlert(db: Parameters<typeof findAlert>[0], project: string, id: string, lock = false): Promise<AlertRow> {
@@ -122,6 +156,7 @@ async function settle(
   findings: readonly Finding[],
   kinds: ReadonlySet<string>,
 ): Promise<{ raised: Alert[]; resolved: Alert[] }> {
+  const tell = kinds.isDisjointFrom(MENDABLE) ? undefined : await responder(deps, project, release);
   return deps.records.transaction(async (tx) => {
     const current = await lockCurrentAlerts(tx, project, release, CURRENT_LIMIT);
     const raisedIds = await raise(deps, tx, project, findings, current);
@@ -136,7 +171,10 @@ async function settle(
     }
     const read = async (ids: readonly string[]) => {
       const found: Alert[] = [];
-      for (const id of ids) found.push(toAlert(await requireAlert(tx, project, id)));
+      for (const id of ids) {
+        const alert = toAlert(await requireAlert(tx, project, id));
+        found.push(tell ? tell(alert) : alert);
+      }
       return found;
     };
     const news = { raised: await read(raisedIds), resolved: await read(resolvedIds) };

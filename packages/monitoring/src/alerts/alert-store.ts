@@ -55,6 +55,7 @@ export function toAlert(row: AlertRow): Alert {
     note,
     resolvedAt: row.resolved_at_ms === null ? null : toRfc3339(row.resolved_at_ms),
     resolvedBy: row.resolved_by,
+    response: null,
   };
 }
 

@@ -18,11 +18,15 @@ export function renderNews(news: News): string {
     [
       `[${alert.severity}] ${alert.release} (revision ${alert.revision}): ${alert.message}`,
       ...(alert.cause === null ? [] : [`  likely cause: ${alert.cause}`]),
+      ...(alert.response === null ? [] : [`  ${alert.response.message}`]),
       `  look closer: ${alert.command}`,
       `  acknowledge: slipway alerts ack ${alert.id}`,
     ].join('\n'),
   );
-  const resolved = news.resolved.map((alert) => `[resolved] ${alert.release}: ${alert.kind} of ${alert.about}`);
+  const resolved = news.resolved.map(
+    (alert) =>
+      `[resolved] ${alert.release}: ${alert.kind} of ${alert.about}${alert.response === null ? '' : ` (${alert.response.message})`}`,
+  );
   return [...raised, ...resolved].join('\n');
 }
 

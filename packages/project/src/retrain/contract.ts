@@ -102,7 +102,7 @@ export type TriggerFinding = z.infer<typeof TriggerFinding>;
 export const AttemptStatus = z.enum(['running', 'skipped', 'refused', 'promoted', 'rolled-back', 'failed', 'cancelled']);
 export type AttemptStatus = z.infer<typeof AttemptStatus>;
 
-export const SkipCode = z.enum(['cool-down', 'back-off', 'budget-runs', 'budget-seconds', 'few-rows', 'small-gain']);
+export const SkipCode = z.enum(['cool-down', 'back-off', 'budget-runs', 'budget-seconds', 'few-rows', 'small-gain', 'late-labels']);
 export type SkipCode = z.infer<typeof SkipCode>;
 
 /** What is known of an attempt; each part comes with its step. */

@@ -32,6 +32,23 @@ export async function findTrigger(deps: RetrainDeps, sight: Sight): Promise<Trig
   return undefined;
 }
 
+/** Calls younger than this may well be labelled in a moment. */
+const LATE_LABELS_MS = 60_000;
+
+/**
+ * Drift in calls whose labels have not come: of a window that ends now, when the newest label is older. It starts nothing, as
+ * there is nothing to learn it from yet; that it waits is worth saying. @param labelledToMs null when no call is labelled.
+ */
+export async function driftAhead(deps: RetrainDeps, sight: Sight, labelledToMs: number | null): Promise<TriggerFinding | undefined> {
+  if (labelledToMs !== null && sight.nowMs - labelledToMs < LATE_LABELS_MS) return undefined;
+  for (const trigger of sight.policy.on) {
+    if (trigger.kind !== 'drift') continue;
+    const found = driftFinding(await look(deps, { ...sight, eventNowMs: sight.nowMs }, trigger.window, ['drift']));
+    if (found) return found;
+  }
+  return undefined;
+}
+
 function costOf({ kind }: RetrainTrigger): number {
   return kind === 'schedule' || kind === 'new-data' ? 0 : kind === 'drift' ? 1 : 2;
 }

@@ -10,8 +10,9 @@ import {
   type SkipCode,
   type TriggerFinding,
 } from './contract.ts';
+import { type Respond, readResponses } from './alert-response.ts';
 import { decideRetrain } from './decide-retrain.ts';
-import { type Sight, expectedGain, findTrigger } from './find-trigger.ts';
+import { type Sight, driftAhead, expectedGain, findTrigger } from './find-trigger.ts';
 import { type RetrainDeps, findOrigin } from './origin.ts';
 import { setPolicy } from './set-policy.ts';
 import {
@@ -56,6 +57,8 @@ export interface Retrainings {
    * @throws {RetrainActiveError} while one is under way; {@link NotRetrainableError}; {@link RetrainDataError} without labels.
    */
   start(project: string, release: string, reason: string | undefined, principal: Principal): Promise<{ run: string }>;
+  /** What was done, or can be, about the alerts of a release. */
+  respond(project: string, release: string): Promise<Respond>;
   /** Looks at the releases whose turn it is, starts what is due, and settles attempts whose run has ended without them. */
   round(signal?: AbortSignal): Promise<void>;
 }
@@ -69,6 +72,7 @@ export function createRetrainings(deps: RetrainServiceDeps): Retrainings {
   const rest = new Map<string, number>();
   return {
     get: (project, release) => get(deps, project, release),
+    respond: (project, release) => readResponses(deps, project, release),
     async configure(project, release, policy, principal) {
       await deps.releases.get(project, release);
       await deps.records.transaction(async (tx) => {
@@ -149,15 +153,16 @@ async function look(deps: RetrainServiceDeps, row: PolicyRow): Promise<void> {
   // Before anything is counted: while one is under way its rollout counts, and nothing follows from a look.
   if ((await lastStarted(deps.records.db, project, release))?.status === 'running') return;
   const { rows: newRows, lastEventMs, last } = await newLabels(deps, row);
-  const eventNowMs = lastEventMs ?? last?.coveredToMs ?? null;
-  if (eventNowMs === null) return;
+  const labelledToMs = lastEventMs ?? last?.coveredToMs ?? null;
+  if (labelledToMs === null && !policy.on.some(({ kind }) => kind === 'drift')) return;
+  const eventNowMs = labelledToMs ?? nowMs;
   const origin = await findOrigin(deps, project, release);
   const attempts = await listAttempts(deps.records.db, project, release, 1);
   const ticked = attempts.filter((each) => each.trigger.kind === 'schedule').map((each) => each.lastAtMs);
   const scheduledSinceMs = Math.max(row.configuredAtMs, last?.atMs ?? 0, ...ticked);
   const sight: Sight = { project, release, policy, origin, nowMs, eventNowMs, newRows, scheduledSinceMs };
-  const trigger = await findTrigger(deps, sight);
-  if (!trigger) return;
+  const trigger = labelledToMs === null ? undefined : await findTrigger(deps, sight);
+  if (!trigger) return noteLateLabels(deps, sight, labelledToMs);
   const situation = {
     nowMs,
     eventNowMs,
@@ -170,6 +175,14 @@ async function look(deps: RetrainServiceDeps, row: PolicyRow): Promise<void> {
     first.start && policy.expectedGain.atLeast > 0 ? decideRetrain(policy, { ...situation, gain: await expectedGain(deps, sight) }) : first;
   if (!decision.start) return recordSkip(deps, sight, trigger, decision);
   await begin(deps, { ...sight, principal: row.principal, trigger });
+}
+
+/** Drift that cannot be learnt from yet is seen, as a trigger that is not followed is. */
+async function noteLateLabels(deps: RetrainServiceDeps, sight: Sight, labelledToMs: number | null): Promise<void> {
+  const ahead = await driftAhead(deps, sight, labelledToMs);
+  if (!ahead) return;
+  const since = labelledToMs === null ? 'no call is labelled yet' : `the newest labelled call is of ${toRfc3339(labelledToMs)}`;
+  await recordSkip(deps, sight, ahead, { code: 'late-labels', reason: `waits for labels of the drifted calls: ${since}` });
 }
 
 interface Beginning extends Pick<Sight, 'project' | 'release' | 'policy' | 'origin' | 'eventNowMs'> {
