@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createRandom } from '@slipway/statistics';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { openHome } from './testing/open-home.ts';
+import { migrateHome, openHome } from './testing/open-home.ts';
 import type { Telemetry } from './telemetry.ts';
 
 /** Rounds of the kill test; a bench run may ask for more. */
@@ -53,8 +53,9 @@ async function listAll(telemetry: Telemetry): Promise<string[]> {
 test('TL60 after kill -9 at random moments every answered call is there exactly once, also across Parquet, and counted once', async () => {
   const random = createRandom(SEED);
   const answered: string[] = [];
+  await migrateHome(home);
   for (let round = 0; round < ROUNDS; round += 1) {
-    const runMs = 100 + random.int(1_200);
+    const runMs = 50 + random.int(600);
     answered.push(...(await recordAndKill(SEED + round, runMs)));
     const opened = await openHome(home);
     try {

@@ -11,6 +11,9 @@ import { openRecords, type Records } from '../records.ts';
 /** Where a real PostgreSQL for tests listens; when unset, the suites that need one say that they skip. */
 export const TEST_DATABASE_URL = process.env['SLIPWAY_TEST_DATABASE_URL'];
 
+/** What is kept in the temporary folder was made by this one; as in package.json. */
+const PGLITE_VERSION = '0.5.16';
+
 export type TestEngine = 'embedded' | 'postgres';
 
 /** The engines this machine can test against. */
@@ -53,7 +56,7 @@ export async function emptyTables(records: Records): Promise<void> {
  * change with whatever `prepare` does.
  */
 export async function copyTestStore(directory: string, key: string, prepare: (directory: string) => Promise<void>): Promise<void> {
-  const template = join(tmpdir(), `slipway-test-store-${process.getuid?.() ?? 0}-${key}`);
+  const template = join(tmpdir(), `slipway-test-store-${process.getuid?.() ?? 0}-${PGLITE_VERSION}-${key}`);
   if (!(await stat(template).catch(() => undefined))) {
     const partial = `${template}.${randomBytes(6).toString('hex')}`;
     await mkdir(partial, { mode: 0o700 });
@@ -65,7 +68,7 @@ export async function copyTestStore(directory: string, key: string, prepare: (di
 }
 
 async function openEmbedded(): Promise<Records> {
-  const cache = join(tmpdir(), `slipway-test-pgdata-${process.getuid?.() ?? 0}-0.5.16.tar`);
+  const cache = join(tmpdir(), `slipway-test-pgdata-${process.getuid?.() ?? 0}-${PGLITE_VERSION}.tar`);
   const cached = await readFile(cache).catch(() => undefined);
   const records = await openRecords({ kind: 'embedded', directory: undefined, ...(cached ? { loadDataDir: cached } : {}) });
   if (!cached && records.dumpDataDir) {

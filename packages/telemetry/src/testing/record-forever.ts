@@ -20,8 +20,8 @@ async function recordForever(): Promise<never> {
     await telemetry.append(call);
     // The reply: from here on the call must never be lost.
     writeSync(1, `${call.id}\n`);
-    if (random.int(50) === 0) await new Promise((resolve) => setTimeout(resolve, random.int(5)));
-    if (random.int(400) === 0) void telemetry.maintain().catch(() => {});
+    if (random.int(12) === 0) await new Promise((resolve) => setTimeout(resolve, random.int(5)));
+    if (random.int(100) === 0) void telemetry.maintain().catch(() => {});
   }
 }
 
