@@ -35,9 +35,9 @@ export async function connect(options: GlobalOptions, output: Output): Promise<C
 }
 
 export function serverOptions(options: GlobalOptions) {
-  const { home, port, databaseUrl, key, outboundAllow, secretKey, resourceLimits, modelMemoryMb } = options;
+  const { home, port, databaseUrl, objectsUrl, key, outboundAllow, secretKey, resourceLimits, modelMemoryMb } = options;
   const keepDays = { uploads: options.keepUploadsDays, runEvents: options.keepRunEventsDays, runSteps: options.keepRunStepsDays };
-  return { home, port, databaseUrl, outboundAllow, secretKey, resourceLimits, modelMemoryMb, keepDays, adminKey: key };
+  return { home, port, databaseUrl, objectsUrl, outboundAllow, secretKey, resourceLimits, modelMemoryMb, keepDays, adminKey: key };
 }
 
 /** The one time the generated admin key is shown. */

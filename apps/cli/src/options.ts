@@ -11,6 +11,7 @@ export interface GlobalOptions {
   readonly key: string | undefined;
   readonly project: string | undefined;
   readonly databaseUrl: string | undefined;
+  readonly objectsUrl: string | undefined;
   readonly outboundAllow: readonly string[];
   readonly secretKey: Redacted | undefined;
   readonly resourceLimits: SettingValues['resourceLimits'];

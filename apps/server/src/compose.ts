@@ -45,7 +45,7 @@ import {
   registerServingMetrics,
   releasesCapability,
 } from '@slipway/releases';
-import { type Telemetry, openTelemetry, telemetryCapability } from '@slipway/telemetry';
+import { type Telemetry, type TelemetryOptions, openTelemetry, telemetryCapability } from '@slipway/telemetry';
 import { createWorkflows, workflowsCapability } from '@slipway/workflows';
 import { httpCapability } from './http/index.ts';
 import type { Log } from './log.ts';
@@ -63,6 +63,8 @@ export interface ComposeOptions {
   readonly applicationVersion: string;
   readonly executorId: string;
   readonly replica: number;
+  /** How calls are recorded beside other replicas. */
+  readonly amongReplicas?: Pick<TelemetryOptions, 'segmentLimitAgeMs' | 'elsewhereAgeMs'> | undefined;
   readonly trainingThreads: number;
   readonly publicUrl: () => string;
   readonly log: Log;
@@ -229,7 +231,7 @@ type Base = ReturnType<typeof composeBase>;
 
 /** The rooms that keep data of their own beside the records. */
 async function composeStores(
-  { records, objects, directory, durability, replica, log }: ComposeOptions,
+  { records, objects, directory, durability, replica, amongReplicas, log }: ComposeOptions,
   { audit, catalog, clock }: Base,
   retention: Retention,
 ) {
@@ -241,6 +243,7 @@ async function composeStores(
     clock,
     replica,
     durability,
+    ...amongReplicas,
     onProblem: (error) => log({ level: 'warn', message: 'telemetry', fields: { error: error.message } }),
   });
   return {

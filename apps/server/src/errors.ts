@@ -1,4 +1,4 @@
-import { ConflictError } from '@slipway/kernel';
+import { ConflictError, UnavailableError } from '@slipway/kernel';
 
 /** Somebody listens on the port already. */
 export class PortInUseError extends ConflictError {
@@ -13,5 +13,20 @@ export class HomeNotEmptyError extends ConflictError {
   override readonly code = 'server/home-not-empty';
   constructor(home: string) {
     super(`${home} holds data already.`, { details: { home }, help: 'Choose an empty folder with --home, or replace it with --force.' });
+  }
+}
+
+/** Replicas on one database could not read what the other writes. */
+export class ReplicaConflictError extends ConflictError {
+  override readonly code = 'server/replica-conflict';
+}
+
+/** Another replica has been starting for too long. */
+export class ReplicaStartError extends UnavailableError {
+  override readonly code = 'server/replica-start';
+  constructor(seconds: number) {
+    super(`Another replica has been starting on this database for more than ${seconds} s.`, {
+      help: 'See what it waits for, or end it; replicas start one after the other.',
+    });
   }
 }

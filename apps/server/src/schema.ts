@@ -11,10 +11,12 @@ import { telemetrySchema } from '@slipway/telemetry';
 import { workflowsSchema } from '@slipway/workflows';
 import { sql } from 'kysely';
 import { httpCapability } from './http/index.ts';
+import { replicaMigration } from './replica-store.ts';
 
 /** Numbers of replicas are handed out once per home; 4,096 fit an invocation id. */
 const serverMigrations: readonly Migration[] = [
   { id: '0001_create', sql: 'create sequence server_replica minvalue 0 maxvalue 4095 start 0 cycle' },
+  replicaMigration,
 ];
 
 /** Every table of the house, in an order in which each finds what it refers to. */

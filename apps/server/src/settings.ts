@@ -85,6 +85,12 @@ export const SETTINGS = {
     summary: 'A PostgreSQL server for the records instead of the embedded one.',
     secret: true,
   }),
+  objectsUrl: setting({
+    flag: null,
+    env: 'OBJECTS_URL',
+    shape: z.url({ protocol: /^file$/, error: 'must be a folder such as file:///mnt/objects' }).optional(),
+    summary: 'Where objects are kept, instead of a folder of the home: a folder, as file:///path. Replicas on one DATABASE_URL share it.',
+  }),
   outboundAllow: setting({
     flag: null,
     env: 'SLIPWAY_OUTBOUND_ALLOW',

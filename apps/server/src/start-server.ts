@@ -1,7 +1,8 @@
 import { readFile, rm, writeFile } from 'node:fs/promises';
 import { availableParallelism, totalmem } from 'node:os';
+import { fileURLToPath } from 'node:url';
 import { openFolderObjects } from '@slipway/objects';
-import { type Redacted, systemClock } from '@slipway/kernel';
+import { type Job, type Redacted, systemClock } from '@slipway/kernel';
 import type { ResourceLimits } from '@slipway/monitoring';
 import { type Home, type Records, migrate, openHome, openRecords } from '@slipway/records';
 import { type BackupSummary, restoreStores, verifyBackup } from './backup.ts';
@@ -12,6 +13,7 @@ import { DRAIN_IDLE_MS, createHttpApp, createIdempotencyStore, listen, type Http
 import { startJobs } from './jobs.ts';
 import { withLocalToken } from './local-identity.ts';
 import { type Log, stderrLog } from './log.ts';
+import { AMONG_REPLICAS, joinReplicas } from './replicas.ts';
 import { schema, takeReplicaNumber } from './schema.ts';
 import { VERSION } from './version.ts';
 
@@ -39,6 +41,8 @@ export interface ServerOptions {
   readonly grpcPort?: number | undefined;
   /** A PostgreSQL server instead of the embedded records. */
   readonly databaseUrl?: string | undefined;
+  /** A folder for the objects that replicas on one database share, as `file:///path`, instead of the home's own. */
+  readonly objectsUrl?: string | undefined;
   /** Becomes the admin key at the very first start. */
   readonly adminKey?: string | undefined;
   /** False for a process that only works for itself: no port is opened. */
@@ -100,7 +104,7 @@ async function start(options: ServerOptions, closing: (() => Promise<unknown>)[]
   closing.push(() => home.release());
   // Working copies of rows that a killed process was reading; the home is ours alone, so nobody needs them.
   await rm(home.path(WORK_FOLDER), { recursive: true, force: true });
-  const { records, objects, replica } = await openStores(home, options, closing);
+  const { records, objects, replica, replicas } = await openStores(home, options, closing);
   let url: string | null = null;
   const readiness = { isReady: false };
   const isReady = () => readiness.isReady;
@@ -113,6 +117,7 @@ async function start(options: ServerOptions, closing: (() => Promise<unknown>)[]
       applicationVersion: VERSION,
       executorId: `executor-${replica}`,
       replica,
+      amongReplicas: options.objectsUrl === undefined ? undefined : AMONG_REPLICAS,
       outboundAllow: options.outboundAllow ?? [],
       secretKey: options.secretKey,
       resourceLimits: options.resourceLimits,
@@ -141,7 +146,8 @@ async function start(options: ServerOptions, closing: (() => Promise<unknown>)[]
       ? await listenOnGrpc({ house, identity, log }, { host: HOST, port: options.grpcPort })
       : undefined;
   if (grpc) closing.push(() => grpc.close());
-  await startWork(house, records, log, closing);
+  await startWork(house, records, { log, jobs: replicas ? [replicas.job] : [] }, closing);
+  replicas?.started();
   await home.announce(url, token.reveal());
   readiness.isReady = true;
   return {
@@ -163,16 +169,21 @@ async function start(options: ServerOptions, closing: (() => Promise<unknown>)[]
   };
 }
 
-async function openStores(home: Home, options: Pick<ServerOptions, 'databaseUrl'>, closing: (() => Promise<unknown>)[]) {
+async function openStores(
+  home: Home,
+  { databaseUrl, objectsUrl, secretKey }: Pick<ServerOptions, 'databaseUrl' | 'objectsUrl' | 'secretKey'>,
+  closing: (() => Promise<unknown>)[],
+) {
   const records = await openRecords(
-    options.databaseUrl === undefined
-      ? { kind: 'embedded', directory: home.path('records') }
-      : { kind: 'postgres', url: options.databaseUrl },
+    databaseUrl === undefined ? { kind: 'embedded', directory: home.path('records') } : { kind: 'postgres', url: databaseUrl },
   );
   closing.push(() => records.close());
   await migrate(records, schema(records));
-  const objects = await openFolderObjects(home.path('objects'));
-  return { records, objects, replica: await replicaOf(home, records) };
+  const replica = await replicaOf(home, records);
+  const objectsDirectory = objectsUrl === undefined ? home.path('objects') : fileURLToPath(objectsUrl);
+  const replicas = databaseUrl === undefined ? undefined : await joinReplicas(records, { replica, secretKey, objectsDirectory });
+  if (replicas) closing.push(() => replicas.leave());
+  return { records, objects: await openFolderObjects(objectsDirectory, { isShared: objectsUrl !== undefined }), replica, replicas };
 }
 
 /** A home keeps its replica number, so that its open segments are found again. */
@@ -230,19 +241,19 @@ async function listenOn(http: HttpApp, port: number): Promise<Listening> {
   }
 }
 
-async function startWork(house: House, records: Records, log: Log, closing: (() => Promise<unknown>)[]): Promise<void> {
+async function startWork(
+  house: House,
+  records: Records,
+  { log, jobs }: { readonly log: Log; readonly jobs: readonly Job[] },
+  closing: (() => Promise<unknown>)[],
+): Promise<void> {
   const { workflows, routing, capabilities } = house;
   workflows.register(capabilities.flatMap((capability) => capability.workflows ?? []));
   await workflows.launch();
   closing.push(() => workflows.shutdown());
   const unlisten = await records.listen('slipway_change', (project) => routing.refresh(project));
   closing.push(unlisten);
-  closing.push(
-    startJobs(
-      capabilities.flatMap((capability) => capability.jobs ?? []),
-      log,
-    ),
-  );
+  closing.push(startJobs([...capabilities.flatMap((capability) => capability.jobs ?? []), ...jobs], log));
 }
 
 /** Fills an empty home, or with `force` any, from a backup file. @throws {HomeNotEmptyError} */

@@ -153,3 +153,19 @@ test('OB10 opening sweeps what dead processes and long-forgotten writers left, a
 
   assert.deepEqual((await temporaryFiles(directory)).toSorted(), [fresh.split('/').at(-1)]);
 });
+
+test('OB10 a folder that other machines share is not swept by what processes live here', async () => {
+  const directory = join(home, 'objects');
+  await openFolderObjects(directory, { isShared: true });
+  const elsewhere = join(directory, '.temporary', `4194303-${Date.now()}-0123456789ab`);
+  await mkdir(elsewhere);
+  await writeFile(join(elsewhere, 'fresh'), 'x');
+  await writeFile(join(elsewhere, 'old'), 'x');
+  const longAgo = (Date.now() - TEMPORARY_AGE_MS - 60_000) / 1_000;
+  await utimes(join(elsewhere, 'old'), longAgo, longAgo);
+  await openFolderObjects(directory, { isShared: true });
+  assert.deepEqual(await temporaryFiles(directory), ['fresh']);
+  // The control: as the folder of one machine, nobody there has the number.
+  await openFolderObjects(directory);
+  assert.deepEqual(await temporaryFiles(directory), []);
+});

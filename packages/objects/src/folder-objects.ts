@@ -9,17 +9,19 @@ import { TemporaryFolder } from './temporary-folder.ts';
 export interface FolderObjectsOptions {
   /** `process` (default) survives a killed process; `host` also power loss: files and folders are fsynced. */
   readonly durability?: 'process' | 'host';
+  /** Processes of other machines write here too, whose numbers say nothing here: only what is old is swept. Default false. */
+  readonly isShared?: boolean;
 }
 
 /**
  * Opens the objects in a local folder (0700), making it if need be, and sweeps the temporary files that dead processes
- * left. One process owns the folder for writing; its worker threads may open it as well.
+ * left. Several processes may write: an object appears by one rename, under the hash of its bytes.
  */
 export async function openFolderObjects(directory: string, options: FolderObjectsOptions = {}): Promise<Objects> {
   const root = resolve(directory);
   await mkdir(root, { recursive: true, mode: 0o700 });
   const temporary = new TemporaryFolder(root);
-  await temporary.open();
+  await temporary.open({ isShared: options.isShared ?? false });
   return new FolderObjects(root, temporary, options.durability === 'host');
 }
 

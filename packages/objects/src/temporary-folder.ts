@@ -22,10 +22,10 @@ export class TemporaryFolder {
     this.directory = join(this.#root, `${process.pid}-${Date.now()}-${randomBytes(6).toString('hex')}`);
   }
 
-  /** Sweeps what dead processes left and makes the own folder. */
-  async open(): Promise<void> {
+  /** Sweeps what dead processes left (of a shared store, what nobody has touched for {@link TEMPORARY_AGE_MS}) and makes the own folder. */
+  async open({ isShared = false }: { readonly isShared?: boolean } = {}): Promise<void> {
     await mkdir(this.#root, { recursive: true, mode: 0o700 });
-    for (const name of await readdir(this.#root)) await sweep(join(this.#root, name), name);
+    for (const name of await readdir(this.#root)) await sweep(join(this.#root, name), name, isShared);
     await mkdir(this.directory, { mode: 0o700 });
   }
 
@@ -39,9 +39,9 @@ export class TemporaryFolder {
   }
 }
 
-async function sweep(path: string, name: string): Promise<void> {
+async function sweep(path: string, name: string, isShared: boolean): Promise<void> {
   const owner = OWNER.exec(name);
-  if (!owner || isDead(Number(owner[1]), Number(owner[2]))) {
+  if (!owner || (!isShared && isDead(Number(owner[1]), Number(owner[2])))) {
     await rm(path, { recursive: true, force: true });
     return;
   }

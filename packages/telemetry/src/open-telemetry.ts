@@ -9,6 +9,7 @@ import {
   createIds,
   idTimeMs,
   isId,
+  locateInvocation,
   type Page,
   type Outcome,
 } from '@slipway/kernel';
@@ -167,7 +168,12 @@ class SegmentTelemetry implements Telemetry {
     const write = async (id: string, lines: readonly string[]): Promise<void> => {
       await Promise.all(lines.map((line) => this.#writer.append(id, 'outcome', line, null)));
     };
-    const deps = { clock: this.#options.clock, ids: this.#ids, reader: this.#reader, write };
+    const { clock, replica, elsewhereAgeMs = 0 } = this.#options;
+    const mayBeElsewhere = (id: string) => {
+      const place = locateInvocation(id);
+      return place !== undefined && place.replica !== replica && Math.abs(clock.nowMs() - place.timeMs) < elsewhereAgeMs;
+    };
+    const deps = { clock, ids: this.#ids, reader: this.#reader, write, mayBeElsewhere };
     const reply = await appendOutcomes(deps, this.#state(project), outcomes);
     this.#counts.outcomes({ project, result: 'accepted' }).add(reply.accepted);
     this.#counts.outcomes({ project, result: 'duplicate' }).add(reply.duplicates);

@@ -15,11 +15,14 @@ export interface OutcomeDeps {
   readonly reader: Reader;
   /** Writes lines of a project; resolves when they are durable. */
   readonly write: (project: string, lines: readonly string[]) => Promise<void>;
+  /** Whether another replica may hold an invocation that cannot be read here yet. */
+  readonly mayBeElsewhere: (invocation: string) => boolean;
 }
 
 /**
  * Takes outcomes: each must name an invocation of the project, a repeated one counts as a duplicate, and one that cannot
- * be taken does not stop the others.
+ * be taken does not stop the others. What another replica may hold is taken on trust: it is joined with its call when that can be
+ * read, and with nothing when there is none in this project.
  * @throws {OutcomesRefusedError} when none names an invocation that is here. {@link OutcomeInvalidError}
  */
 export async function appendOutcomes(deps: OutcomeDeps, state: ProjectState, inputs: readonly OutcomeInput[]): Promise<OutcomesReply> {
@@ -28,6 +31,7 @@ export async function appendOutcomes(deps: OutcomeDeps, state: ProjectState, inp
   // One at a time, so that two deliveries of one outcome cannot both find that it is new.
   return state.outcomes.run(async () => {
     const existing = await deps.reader.existing(state, ids);
+    for (const id of ids) if (deps.mayBeElsewhere(id)) existing.add(id);
     const known = new Set((await deps.reader.outcomesOf(state, [...existing])).map(outcomeKey));
     const problems: OutcomeProblem[] = [];
     const lines: string[] = [];

@@ -28,6 +28,11 @@ export interface TelemetryOptions {
   readonly onProblem?: (error: Error) => void;
   /** Default {@link SEGMENT_LIMIT_BYTES}. */
   readonly segmentLimitBytes?: number;
+  /**
+   * Calls of other replicas of about this age may not be readable here yet, and outcomes of them are taken on trust. Default: there are no
+   * other replicas.
+   */
+  readonly elsewhereAgeMs?: number | undefined;
   /** Default {@link SEGMENT_LIMIT_AGE_MS}. */
   readonly segmentLimitAgeMs?: number;
 }
