@@ -9,6 +9,7 @@ import type { ModelMetadata } from '@slipway/models';
 import { heavyModel, syntheticModel } from '@slipway/models/testing';
 import { afterAll, beforeAll, describe, test } from 'vitest';
 import { type RunningServer, startServer } from './index.ts';
+import { prepareTestHome } from './testing/index.ts';
 
 /** Room for one of the models below, not for two. */
 const MEMORY_MB = 1;
@@ -19,6 +20,7 @@ let project: string;
 
 beforeAll(async () => {
   home = await mkdtemp(join(tmpdir(), 'slipway-serving-'));
+  await prepareTestHome(home);
   server = await startServer({ home, port: 0, listen: true, modelMemoryMb: MEMORY_MB });
   project = (await server.house.identity.bootstrap({})).admin.project;
 }, 60_000);
@@ -83,6 +85,105 @@ describe('many models under a memory budget', () => {
     assert.equal(metric('slipway_models_loaded'), 1);
     assert.equal(metric('slipway_model_memory_limit_bytes'), MEMORY_MB * 1_048_576);
     assert.ok(metric(`slipway_model_memory_bytes{project="${project}",release="m2"`) > MEMORY_MB * 500_000);
+  }, 60_000);
+});
+
+describe('the Open Inference repository under a memory budget', () => {
+  const names = ['r0', 'r1'];
+  const models = [11, 12].map((seed) => syntheticModel({ numeric: 6, categorical: 0, trees: 300, depth: 6, seed }));
+
+  async function ask(method: 'GET' | 'POST', path: string, body?: object): Promise<{ status: number; body: unknown }> {
+    const reply = await fetch(`${server.url}/v2/${path}`, {
+      method,
+      headers: { authorization: `Bearer ${server.localToken.reveal()}`, 'content-type': 'application/json' },
+      ...(method === 'POST' ? { body: JSON.stringify(body ?? {}) } : {}),
+    });
+    const text = await reply.text();
+    return { status: reply.status, body: text === '' ? null : (JSON.parse(text) as unknown) };
+  }
+  const infer = (at: number) => {
+    const row = models[at]?.rows(1)[0] ?? {};
+    const inputs = Object.entries(row).map(([name, value]) => ({ name, shape: [1, 1], datatype: 'FP64', data: [value] }));
+    return ask('POST', `models/${names[at]}/infer`, { inputs });
+  };
+  const index = async () => {
+    const { body } = await ask('POST', 'repository/index');
+    const found = body as { name: string; state: string; reason: string }[];
+    return found.filter(({ name }) => names.includes(name)).map(({ name, state, reason }) => [name, state, reason]);
+  };
+  const inMemory = () => server.house.routing.loaded().map(({ release }) => release);
+  const countOf = async (at: number) => {
+    const { body } = await ask('GET', `models/${names[at]}/stats`);
+    return Number((body as { model_stats: { inference_count: number }[] }).model_stats[0]?.inference_count);
+  };
+  const NEVER = 'not loaded yet; its first call loads it';
+  const MADE_ROOM = 'made room for other models; its next call loads it again';
+
+  beforeAll(async () => {
+    for (const [at, model] of models.entries()) await publish(names[at] ?? '', model);
+  });
+
+  test('says of each model what is so: never loaded, in memory, or gone to make room, and a call loads it again', async () => {
+    assert.deepEqual(await index(), [
+      ['r0', 'UNAVAILABLE', NEVER],
+      ['r1', 'UNAVAILABLE', NEVER],
+    ]);
+    assert.equal((await infer(0)).status, 200);
+    assert.deepEqual(await index(), [
+      ['r0', 'READY', ''],
+      ['r1', 'UNAVAILABLE', NEVER],
+    ]);
+    assert.equal((await infer(1)).status, 200);
+    assert.deepEqual(await index(), [
+      ['r0', 'UNAVAILABLE', MADE_ROOM],
+      ['r1', 'READY', ''],
+    ]);
+    assert.deepEqual([await countOf(0), await countOf(1)], [1, 1]);
+    assert.equal((await infer(0)).status, 200);
+    assert.deepEqual(await index(), [
+      ['r0', 'READY', ''],
+      ['r1', 'UNAVAILABLE', MADE_ROOM],
+    ]);
+    assert.deepEqual([await countOf(0), await countOf(1)], [2, 1], 'statistics survive');
+  }, 60_000);
+
+  test('being asked whether a model is ready loads nothing that has been loaded, so that it pushes no other one out', async () => {
+    assert.deepEqual(inMemory(), ['r0']);
+    for (const path of ['models/r0/ready', 'models/r1/ready', 'models/r1/versions/1/ready'])
+      assert.equal((await ask('GET', path)).status, 200, path);
+    assert.deepEqual(inMemory(), ['r0']);
+  }, 60_000);
+
+  test('a change elsewhere in the project does not make loaded models look unloaded', async () => {
+    server.house.routing.invalidate(project);
+    assert.deepEqual(await index(), [
+      ['r0', 'READY', ''],
+      ['r1', 'UNAVAILABLE', MADE_ROOM],
+    ]);
+  }, 60_000);
+
+  test('unloaded on purpose, it answers no more until it is loaded, whatever the budget does meanwhile', async () => {
+    assert.equal((await ask('POST', 'repository/models/r0/unload')).status, 200);
+    assert.deepEqual((await index())[0], ['r0', 'UNAVAILABLE', 'unloaded']);
+    assert.equal((await ask('GET', 'models/r0/ready')).status, 503);
+    assert.equal((await infer(0)).status, 503);
+    assert.equal((await infer(1)).status, 200);
+    assert.deepEqual(await index(), [
+      ['r0', 'UNAVAILABLE', 'unloaded'],
+      ['r1', 'READY', ''],
+    ]);
+    assert.equal((await ask('POST', 'repository/models/r0/load')).status, 200);
+    assert.deepEqual(await index(), [
+      ['r0', 'READY', ''],
+      ['r1', 'UNAVAILABLE', MADE_ROOM],
+    ]);
+    assert.equal((await infer(0)).status, 200);
+    assert.equal(await countOf(0), 3);
+    const ready = await ask('POST', 'repository/index', { ready: true });
+    assert.deepEqual(
+      (ready.body as { name: string }[]).map(({ name }) => name),
+      ['r0'],
+    );
   }, 60_000);
 });
 

@@ -4,6 +4,7 @@ import {
   type Answering,
   type AnswerRequest,
   type LiveRoute,
+  type MemoryState,
   type Releases,
   type Routing,
   liveRevision,
@@ -108,7 +109,7 @@ export interface OpenInference {
 
 export interface OpenInferenceDeps {
   readonly answering: Pick<Answering, 'answer' | 'admit'>;
-  readonly routing: Pick<Routing, 'peek' | 'resolve' | 'pinned' | 'unload'>;
+  readonly routing: Pick<Routing, 'peek' | 'resolve' | 'pinned' | 'unload' | 'states'>;
   readonly releases: Pick<Releases, 'get' | 'list'>;
   readonly clock: Pick<Clock, 'nowMs' | 'monotonicMs'>;
   /** The server's own version. */
@@ -193,6 +194,8 @@ class Service implements OpenInference {
 
   async ready(project: string, address: ModelAddress): Promise<boolean> {
     if (this.#unloaded.has(`${project}/${address.model}`)) return false;
+    // Asking whether a model is ready must not push another one out of memory.
+    if (await this.#hasBeenLoaded(project, address)) return true;
     try {
       await this.#routeOf(project, address);
       return true;
@@ -208,9 +211,14 @@ class Service implements OpenInference {
 
   async index(project: string, { readyOnly }: { readonly readyOnly: boolean }): Promise<ModelIndexEntry[]> {
     const releases = await this.#releases(project);
+    const states = this.#deps.routing.states(project);
     const entries = releases.flatMap(({ name, traffic }) => {
-      const { state, reason } = this.#stateOf(project, name);
-      return traffic.map((arm): ModelIndexEntry => ({ name, version: String(arm.revision), state, reason }));
+      const isUnloaded = this.#unloaded.has(`${project}/${name}`);
+      return traffic.map(({ revision }): ModelIndexEntry => ({
+        name,
+        version: String(revision),
+        ...(isUnloaded ? UNLOADED : stateOf(states.get(`${name}@${revision}`))),
+      }));
     });
     return readyOnly ? entries.filter(({ state }) => state === 'READY') : entries;
   }
@@ -268,10 +276,16 @@ class Service implements OpenInference {
     return signatureFor(loaded.servable);
   }
 
-  #stateOf(project: string, name: string): Pick<ModelIndexEntry, 'state' | 'reason'> {
-    if (this.#unloaded.has(`${project}/${name}`)) return { state: 'UNAVAILABLE', reason: 'unloaded' };
-    if (this.#deps.routing.peek(project, name)) return { state: 'READY', reason: '' };
-    return { state: 'UNAVAILABLE', reason: 'not loaded yet; its first call loads it' };
+  /** Whether every revision that would answer is in memory, or was and has made room: its next call loads it. */
+  async #hasBeenLoaded(project: string, address: ModelAddress): Promise<boolean> {
+    const { model } = address;
+    const pinned = await this.#revisionOf(project, address);
+    if (pinned === undefined && this.#deps.routing.peek(project, model)) return true;
+    const states = this.#deps.routing.states(project);
+    if (states.size === 0) return false;
+    const numbers =
+      pinned === undefined ? (await this.#deps.releases.get(project, model)).traffic.map(({ revision }) => revision) : [pinned];
+    return numbers.length > 0 && numbers.every((number) => states.has(`${model}@${number}`));
   }
 
   async #releases(project: string) {
@@ -284,6 +298,15 @@ class Service implements OpenInference {
     } while (cursor !== undefined && found.length < INDEX_LIMIT);
     return found.slice(0, INDEX_LIMIT);
   }
+}
+
+const UNLOADED = { state: 'UNAVAILABLE', reason: 'unloaded' } as const;
+
+function stateOf(state: MemoryState | undefined): Pick<ModelIndexEntry, 'state' | 'reason'> {
+  if (state === 'loaded') return { state: 'READY', reason: '' };
+  const reason =
+    state === 'made-room' ? 'made room for other models; its next call loads it again' : 'not loaded yet; its first call loads it';
+  return { state: 'UNAVAILABLE', reason };
 }
 
 function isUnavailable(error: unknown): boolean {

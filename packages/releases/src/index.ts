@@ -19,6 +19,7 @@ export {
   LOAD_QUEUE_LIMIT,
   type LoadedRevision,
   type LoadedServable,
+  type MemoryState,
   type UnloadReason,
 } from './servable-cache.ts';
 export { registerServingMetrics, type ServingMetrics } from './serving-metrics.ts';

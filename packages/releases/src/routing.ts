@@ -3,7 +3,7 @@ import type { Records } from '@slipway/records';
 import type { Arm, Mirror, Revision } from './contract.ts';
 import { ReleaseNotFoundError, RevisionNotFoundError } from './errors.ts';
 import { findReleaseRow, findRevisionRow } from './release-store.ts';
-import { type LoadedRevision, type LoadedServable, ServableCache, type ServableCacheDeps } from './servable-cache.ts';
+import { type LoadedRevision, type LoadedServable, type MemoryState, ServableCache, type ServableCacheDeps } from './servable-cache.ts';
 
 /** A routing entry older than this is read again even without a change notice, so a lost notice heals. */
 export const ROUTE_TTL_MS = 1_000;
@@ -44,6 +44,8 @@ export interface Routing {
   refresh(project: string): void;
   /** What is in memory, for metrics. */
   loaded(): readonly LoadedServable[];
+  /** A project's revisions that are in memory, or were and made room for others, by `release@number`. Loads nothing. */
+  states(project: string): ReadonlyMap<string, MemoryState>;
   close(): Promise<void>;
 }
 
@@ -82,6 +84,7 @@ export function createRouting(deps: RoutingDeps): Routing {
     invalidate: (project) => table.invalidate(project),
     refresh: (project) => table.refresh(project),
     loaded: () => table.loaded(),
+    states: (project) => table.states(project),
     close: () => table.close(),
   };
 }
@@ -203,6 +206,10 @@ class RouteTable {
 
   loaded(): LoadedServable[] {
     return this.#servables.list();
+  }
+
+  states(project: string): ReadonlyMap<string, MemoryState> {
+    return this.#servables.states(project);
   }
 
   close(): Promise<void> {

@@ -45,6 +45,12 @@ export interface LoadedServable {
   readonly inFlight: number;
 }
 
+/** Whether a revision answers from memory; `made-room`: it did, and its next call loads it again. */
+export type MemoryState = 'loaded' | 'made-room';
+
+/** Revisions that are remembered to have made room; the oldest are forgotten. */
+const MADE_ROOM_LIMIT = 10_000;
+
 export interface ServableCacheDeps {
   readonly catalog: Catalog;
   readonly loaders: ReadonlyMap<ServableKind, ServableLoader>;
@@ -73,6 +79,8 @@ export class ServableCache {
   readonly #onGone: (loaded: LoadedRevision) => void;
   /** What is out of memory and answers its last calls. */
   readonly #ending = new Map<NodeJS.Timeout, LoadedRevision>();
+  /** Revisions that were taken out for the sake of others, as `states` names them. */
+  readonly #madeRoom = new Map<string, { readonly project: string; readonly key: string }>();
   readonly #turns: (() => void)[] = [];
   #loadingCount = 0;
 
@@ -93,6 +101,15 @@ export class ServableCache {
     return list;
   }
 
+  /** A project's revisions that are in memory, or have made room, by `release@number`. */
+  states(project: string): Map<string, MemoryState> {
+    const states = new Map<string, MemoryState>();
+    for (const each of this.#madeRoom.values()) if (each.project === project) states.set(each.key, 'made-room');
+    for (const held of this.#held.values())
+      if (held.project === project && held.loaded) states.set(revisionKey(held.loaded.revision), 'loaded');
+    return states;
+  }
+
   /** Marks a revision as just used. */
   touch(id: string): void {
     const found = this.#held.get(id);
@@ -102,6 +119,7 @@ export class ServableCache {
   }
 
   unload(id: string): void {
+    this.#madeRoom.delete(id);
     const found = this.#held.get(id);
     if (found) this.#drop(id, found, 'asked');
   }
@@ -119,6 +137,7 @@ export class ServableCache {
     loading.then(
       (loaded) => {
         held.loaded = loaded;
+        this.#madeRoom.delete(revision.id);
         this.#deps.onLoad?.(project);
         this.#makeRoom(held);
       },
@@ -148,8 +167,15 @@ export class ServableCache {
       if (held === newest || !held.loaded || (held.loaded.servable.capacity?.inFlight ?? 0) > 0) continue;
       if (reason === 'memory' && bytesOf(held.loaded) === 0) continue;
       bytes -= bytesOf(held.loaded);
+      this.#remember(id, held.project, held.loaded.revision);
       this.#drop(id, held, reason);
     }
+  }
+
+  #remember(id: string, project: string, revision: Revision): void {
+    this.#madeRoom.set(id, { project, key: revisionKey(revision) });
+    const [oldest] = this.#madeRoom.keys();
+    if (this.#madeRoom.size > MADE_ROOM_LIMIT && oldest !== undefined) this.#madeRoom.delete(oldest);
   }
 
   /** No new call finds it any more; those under way are answered. */
@@ -204,6 +230,8 @@ export class ServableCache {
     return { id, kind: kind as ServableKind, name, recipe, content };
   }
 }
+
+const revisionKey = ({ release, number }: Pick<Revision, 'release' | 'number'>) => `${release}@${number}`;
 
 function bytesOf(loaded: LoadedRevision | undefined): number {
   return loaded?.servable.capacity?.memoryBytes ?? 0;

@@ -58,7 +58,7 @@ export function memoryHouse(): MemoryHouse {
     return { id: `rel_${name}`, name, arms, mirrors: [], loaded: new Map([[number, loaded]]) };
   };
   const live = (name: string, found: Held) => routeOf(name, found, found.revisions.length, allTrafficOn(found.revisions.length));
-  const routing: Pick<Routing, 'peek' | 'resolve' | 'pinned' | 'unload' | 'load'> = {
+  const routing: Pick<Routing, 'peek' | 'resolve' | 'pinned' | 'unload' | 'load' | 'states'> = {
     peek: (project, name) => (project === PROJECT && held.get(name)?.loaded ? live(name, find(project, name)) : undefined),
     async resolve(project, name) {
       const found = find(project, name);
@@ -68,6 +68,8 @@ export function memoryHouse(): MemoryHouse {
     pinned: async (project, name, number) =>
       routeOf(name, find(project, name), number, [{ name: PINNED_ARM, revision: number, weight: 1 }]),
     load: async (project, name, number) => find(project, name).revisions[number - 1] as LoadedRevision,
+    states: () =>
+      new Map([...held].filter(([, { loaded }]) => loaded).map(([name, { revisions }]) => [`${name}@${revisions.length}`, 'loaded'])),
     unload(project, name) {
       const found = find(project, name);
       const was = found.loaded;
