@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { copyFile, mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
+import { copyFile, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Contract, Frame } from '@slipway/kernel';
@@ -104,7 +104,7 @@ describe('a shard', () => {
     assert.deepEqual([good.output.length, good.rejects.length, good.result.rejected], [2, 0, 0]);
   });
 
-  test('several pieces and several shards give every row once', async () => {
+  test('several pieces and several shards give every row once and in order', async () => {
     const count = 40_000;
     const path = join(folder, 'many.csv');
     const file = join(folder, 'many.parquet');
@@ -132,6 +132,11 @@ describe('a shard', () => {
     await joinShards(engine, { files, format: 'csv', target });
     const back = await convertSource(engine, { source: { path: target }, target: join(folder, 'all.parquet') });
     assert.equal(back.rows, count);
+    const numbers = (await readFile(target, 'utf8')).split('\n').slice(1, -1);
+    assert.deepEqual(
+      numbers.map((line) => Number(line.split(',')[0])),
+      Array.from({ length: count }, (_, row) => row),
+    );
   });
 
   test('a shard of many pieces, row groups and threads answers every row once and in order', async () => {

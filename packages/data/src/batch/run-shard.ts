@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { type Engine, type Session, quoteName, quoteText, throwIfAborted } from '../engine.ts';
 import { StreamEndedError } from '../errors.ts';
 import { ANSWERS, AnswerWriter, type Answers, type Written } from './answer-writer.ts';
-import { PIECE_ROWS, type Piece, type PieceLoader, createPieceLoader } from './load-piece.ts';
+import { PIECE_ROWS, createPieceLoader } from './load-piece.ts';
 import { moveFile } from './move-file.ts';
 import type { BatchPlan } from './plan-batch.ts';
 
@@ -20,8 +20,6 @@ export interface ShardRequest {
   readonly knownTexts: ReadonlyMap<string, readonly string[]>;
   /** The frame stands until it has answered. */
   readonly answer: (frame: Frame) => Promise<Answers>;
-  /** Pieces that `answer` is given before it has answered the first, default 1; each holds memory. */
-  readonly piecesAtOnce?: number;
   /** Where the answers and the rejects are written, as Parquet. */
   readonly outputPath: string;
   readonly rejectsPath: string;
@@ -89,64 +87,29 @@ interface Answered {
 async function answerPieces(session: Session, file: string, request: ShardRequest, enums: ReadonlyMap<string, string>): Promise<Answered> {
   const { plan, knownTexts } = request;
   const loader = createPieceLoader(plan.fields, knownTexts, enums);
-  const answering = new Answering(session, request, loader);
   const where = plan.isBroken === undefined ? '' : ` where not (${plan.isBroken})`;
-  let piece = loader.create();
+  const piece = loader.create();
+  let total = 0;
+  let failed = 0;
+  let writer: AnswerWriter | undefined;
+  const finish = async () => {
+    throwIfAborted(request.signal);
+    const answers = await request.answer(loader.frameOf(piece));
+    writer ??= await AnswerWriter.create(session, answers.columns);
+    writer.append(piece.rows.subarray(0, piece.filled), answers);
+    request.onRows?.(piece.filled);
+    total += piece.filled;
+    for (const each of answers.failed) failed += each;
+    piece.filled = 0;
+  };
   // The answers are written meanwhile, by the session's own connection.
   for await (const chunk of session.stream(`select ${loader.list} from ${sourceSql(file, request)}${where}`)) {
-    if (piece.filled + chunk.rowCount > PIECE_ROWS) piece = await answering.begin(piece);
+    if (piece.filled + chunk.rowCount > PIECE_ROWS) await finish();
     loader.add(piece, chunk);
   }
-  if (piece.filled > 0) await answering.begin(piece);
-  return answering.end();
-}
-
-/** Pieces that are being answered, the oldest first: their answers are written in this order. */
-class Answering {
-  readonly #session: Session;
-  readonly #request: ShardRequest;
-  readonly #loader: PieceLoader;
-  readonly #waiting: { readonly piece: Piece; readonly answers: Promise<Answers> }[] = [];
-  #writer: AnswerWriter | undefined;
-  #rows = 0;
-  #failed = 0;
-
-  constructor(session: Session, request: ShardRequest, loader: PieceLoader) {
-    this.#session = session;
-    this.#request = request;
-    this.#loader = loader;
-  }
-
-  /** @returns memory for the next piece. */
-  async begin(piece: Piece): Promise<Piece> {
-    throwIfAborted(this.#request.signal);
-    const answers = this.#request.answer(this.#loader.frameOf(piece));
-    // Its failure is told when its turn comes; another one's may come first.
-    answers.catch(() => {});
-    this.#waiting.push({ piece, answers });
-    return this.#waiting.length < (this.#request.piecesAtOnce ?? 1) ? this.#loader.create() : this.#finishOldest();
-  }
-
-  async end(): Promise<Answered> {
-    while (this.#waiting.length > 0) await this.#finishOldest();
-    this.#writer?.close();
-    return { columns: this.#writer?.columns, rows: this.#rows, failed: this.#failed };
-  }
-
-  async #finishOldest(): Promise<Piece> {
-    const [oldest] = this.#waiting;
-    if (!oldest) throw new Error('Broken invariant: a piece is being answered');
-    const { piece, answers } = oldest;
-    const got = await answers;
-    this.#waiting.shift();
-    this.#writer ??= await AnswerWriter.create(this.#session, got.columns);
-    this.#writer.append(piece.rows.subarray(0, piece.filled), got);
-    for (const each of got.failed) this.#failed += each;
-    this.#rows += piece.filled;
-    this.#request.onRows?.(piece.filled);
-    piece.filled = 0;
-    return piece;
-  }
+  if (piece.filled > 0) await finish();
+  writer?.close();
+  return { columns: writer?.columns, rows: total, failed };
 }
 
 async function writeOutput(session: Session, file: string, request: ShardRequest, written: Written | undefined): Promise<void> {
@@ -161,9 +124,13 @@ async function writeOutput(session: Session, file: string, request: ShardRequest
     return `${value} as ${quoteName(name)}`;
   });
   const kept = keep.map((name) => `s.${quoteName(name)}`);
-  const from = keep.length === 0 ? `${ANSWERS} a` : `${ANSWERS} a join ${sourceSql(file, request)} s on s.file_row_number = a.row::bigint`;
+  // The table of answers is in the order of the rows; what it is joined with may not be.
+  const [from, order] =
+    keep.length === 0
+      ? [`${ANSWERS} a`, '']
+      : [`${ANSWERS} a join ${sourceSql(file, request)} s on s.file_row_number = a.row::bigint`, 'order by a.row'];
   await session.run(
-    `copy (select ${['a.row::bigint as "row"', ...kept, ...answers].join(', ')} from ${from} where a.failed = 0 order by a.row)
+    `copy (select ${['a.row::bigint as "row"', ...kept, ...answers].join(', ')} from ${from} where a.failed = 0 ${order})
       to ${quoteText(path)} (format parquet, compression zstd)`,
   );
   await moveFile(path, request.outputPath);

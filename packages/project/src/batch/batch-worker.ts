@@ -1,6 +1,6 @@
 import { constants, getPriority, setPriority } from 'node:os';
 import { type BatchPlan, type Engine, convertSource, createEngine, describeSource, joinShards, planBatch, runShard } from '@slipway/data';
-import { type OnnxModel, openModel } from '@slipway/models';
+import { type OnnxModel, type OpenModelOptions, openModel } from '@slipway/models';
 import { stat } from 'node:fs/promises';
 import { answerFrame } from './answer-frame.ts';
 import {
@@ -88,9 +88,16 @@ async function open(id: number, { path, read, target }: Extract<BatchOrder, { ty
   return { source, absent, extra };
 }
 
+async function openHere(options: OpenModelOptions): Promise<OnnxModel> {
+  const opened = await openModel(options);
+  // Reading the graph leaves several times its size behind, which nothing that follows would soon collect.
+  globalThis.gc?.();
+  return opened;
+}
+
 async function shard(id: number, order: Extract<BatchOrder, { type: 'shard' }>): Promise<BatchReplies['shard']> {
   const { metadata, modelPath, threads } = setupOf();
-  model ??= openModel({ path: modelPath, metadata, threads, lane: 'inline', prepare: 'here', runRows: RUN_ROWS });
+  model ??= openHere({ path: modelPath, metadata, threads, lane: 'inline', prepare: 'here', runRows: RUN_ROWS });
   const { file } = order;
   const known =
     plans.get(file) ??
