@@ -21,6 +21,14 @@ export function needsTrees(request: Pick<TrainRequest, 'task' | 'loss' | 'constr
   return request.task === 'ranking' || ownLoss(request) !== undefined || !isFree(request.constraints ?? {});
 }
 
+/** Whether hyper-parameters that were given train a linear model, be it one that trees begin from. */
+function usesLinear({ trainer, params }: NonNullable<TrainRequest['fixed']>): boolean {
+  if (trainer === 'gbdt') return Number(params['linearStrength'] ?? 0) > 0;
+  const { members } = params;
+  return trainer === 'linear' || (Array.isArray(members) && members.some((member) => usesLinear(member as typeof member & Fixed)));
+}
+type Fixed = NonNullable<TrainRequest['fixed']>;
+
 /** The trainers a search may try. */
 export function trainersFor(request: LossRequest): readonly TrainerName[] {
   const allowed = request.trainers ?? TRAINER_NAMES;
@@ -57,9 +65,9 @@ export function checkLoss(request: LossRequest): void {
       },
     );
   }
-  if (needsTrees(request) && (request.fixed?.trainer === 'linear' || trainersFor(request).length === 0)) {
+  if (needsTrees(request) && ((request.fixed && usesLinear(request.fixed)) || trainersFor(request).length === 0)) {
     throw new TrainRequestError('The linear trainer learns neither other losses nor rankings, monotone columns or limited interactions.', {
-      help: 'Use the trainer gbdt.',
+      help: 'Use the trainer gbdt, with linearStrength 0.',
     });
   }
   checkTarget(request, loss);

@@ -13,15 +13,21 @@ export type Task = 'binary' | 'multiclass' | 'regression' | 'ranking';
 export type SinglePredictor =
   { readonly kind: 'trees'; readonly forest: Forest } | { readonly kind: 'linear'; readonly linear: LinearModel };
 
-/** One model of an ensemble, with its share of the margin. */
+/** One model of an ensemble, with the factor of its margin. */
 export interface EnsembleMember {
-  /** In 0..1; the weights of all members add up to 1. */
+  /** In 0..1. Members that average each other share 1; trees and the linear model they begin from have the same weight, and add up. */
   readonly weight: number;
   readonly predictor: SinglePredictor;
 }
 
-/** Features to margins. An ensemble's margin is the weighted mean of its members' margins, so that explanations add up. */
+/** Features to margins. An ensemble's margin is the weighted sum of its members' margins, so that explanations add up. */
 export type Predictor = SinglePredictor | { readonly kind: 'ensemble'; readonly members: readonly EnsembleMember[] };
+
+/** Members as one predictor; a single one with the whole weight is itself. */
+export function predictorOf(members: readonly EnsembleMember[]): Predictor {
+  const [first] = members;
+  return members.length === 1 && first ? first.predictor : { kind: 'ensemble', members };
+}
 
 /** What a number is of its margin: `identity` mean + deviation x margin, `log` exp(margin). */
 export type Link = 'identity' | 'log';

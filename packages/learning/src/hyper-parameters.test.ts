@@ -4,6 +4,7 @@ import { maxParityError } from '@slipway/models';
 import { createRandom } from '@slipway/statistics';
 import { describe, test } from 'vitest';
 import { TrainRequestError } from './errors.ts';
+import { predictorOf } from './fitted-model.ts';
 import { choiceOf, completeParams, HYPER_PARAMETERS, paramsOf } from './hyper-parameters.ts';
 import { encodeFrame, fitPreparation } from './preparation.ts';
 import { TRAINER_NAMES, type TrainerName } from './search/candidates.ts';
@@ -94,7 +95,8 @@ describe('LE3 a model of any allowed hyper-parameter is what its graph says', ()
   test.each(EXTREMES)('$trainer $name = $value', async ({ trainer, name, value }) => {
     const rest = trainer === 'gbdt' && name !== 'rounds' ? { rounds: 3, leafRowsMin: 5, categoryGroupRowsMin: 5 } : {};
     const { candidate, rounds } = choiceOf(trainer, { ...rest, [name]: value }, 1);
-    const predictor = refit(learning, new Evaluator(learning), candidate, rounds);
+    const parts = refit(learning, new Evaluator(learning), candidate, rounds);
+    const predictor = predictorOf(parts.map((part) => ({ weight: 1, predictor: part })));
     const { trainer: ours, graph } = await compareWithGraph(
       { task: 'binary', classes, preparation, predictor, calibration: null, link: 'identity', scale },
       contract,

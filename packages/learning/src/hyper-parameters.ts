@@ -40,6 +40,7 @@ const TREE_RANGES: Readonly<Record<keyof TreeParameters | 'rounds', ParameterRan
   categorySetLimit: whole(TREE_DEFAULTS.categorySetLimit, 1, 255),
   categoryOneAgainstRestLimit: whole(TREE_DEFAULTS.categoryOneAgainstRestLimit, 0, 255),
   categoryGroupRowsMin: whole(TREE_DEFAULTS.categoryGroupRowsMin, 1, 1e9),
+  linearStrength: real(TREE_DEFAULTS.linearStrength, 0, 1e6),
 };
 
 const LINEAR_RANGES: Readonly<Record<keyof Penalty | 'interactions', ParameterRange>> = {

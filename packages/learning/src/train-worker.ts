@@ -1,7 +1,7 @@
 import { parentPort } from 'node:worker_threads';
 import { PlatformError } from '@slipway/kernel';
 import { exportModel } from './export/export-model.ts';
-import { objectiveOf, type Predictor } from './fitted-model.ts';
+import { objectiveOf, predictorOf } from './fitted-model.ts';
 import { encodeTraining, fitSupervised } from './preparation.ts';
 import { blend } from './search/blend.ts';
 import { Evaluator, type LearningTask } from './search/evaluate.ts';
@@ -104,14 +104,20 @@ function meanTrainCount(folds: readonly Fold[]): number | undefined {
 function fit({ task, evaluator }: Loaded, request: Extract<TrainRequestMessage, { kind: 'refit' }>): TrainReplies['refit'] {
   const { candidate, rounds, growThreads } = request;
   const onRound = (round: number) => progress(round / rounds);
-  return { predictor: refit(task, evaluator, candidate, rounds, { growThreads, onRound }) };
+  return { predictors: refit(task, evaluator, candidate, rounds, { growThreads, onRound }) };
 }
 
 function exportFitted({ message }: Loaded, request: Extract<TrainRequestMessage, { kind: 'export' }>): TrainReplies['export'] {
   const { preparation, classes, scale, metadata, members, calibration } = request;
-  const [first] = members;
-  const predictor: Predictor = members.length === 1 && first ? first.predictor : { kind: 'ensemble', members };
-  const fitted = { task: message.task, classes, preparation, predictor, calibration, link: linkOf(message.loss), scale };
+  const fitted = {
+    task: message.task,
+    classes,
+    preparation,
+    predictor: predictorOf(members),
+    calibration,
+    link: linkOf(message.loss),
+    scale,
+  };
   return { fitted, bytes: exportModel(fitted, metadata) };
 }
 

@@ -191,7 +191,7 @@ async function trainOn(threads: readonly TrainingThread[], request: TrainRequest
 
 /** Trains every member on all rows, as many at a time as there are threads. */
 async function refitMembers(threads: readonly TrainingThread[], { members }: ModelPlan, request: TrainRequest): Promise<EnsembleMember[]> {
-  const trained: EnsembleMember[] = [];
+  const trained: EnsembleMember[][] = [];
   const done = members.map(() => 0);
   const waiting = [...members.entries()];
   const report = (index: number, ratio: number) => {
@@ -203,12 +203,12 @@ async function refitMembers(threads: readonly TrainingThread[], { members }: Mod
   const work = async (thread: TrainingThread) => {
     for (let next = waiting.shift(); next; next = waiting.shift()) {
       const [index, { weight, choice }] = next;
-      const { predictor } = await thread.ask<'refit'>({ kind: 'refit', ...choice, growThreads }, (ratio) => report(index, ratio));
-      trained[index] = { weight, predictor };
+      const { predictors } = await thread.ask<'refit'>({ kind: 'refit', ...choice, growThreads }, (ratio) => report(index, ratio));
+      trained[index] = predictors.map((predictor) => ({ weight, predictor }));
     }
   };
   await Promise.all(threads.map(work));
-  return trained;
+  return trained.flat();
 }
 
 /** The time of the rows, and which features say how much of it has elapsed. */
@@ -273,6 +273,7 @@ async function choose(
     loss: task === 'ranking' ? (loss ?? { kind: 'lambdarank' }) : loss,
     startedMs,
     seconds: request.seconds ?? SECONDS_DEFAULT,
+    isForward: order !== undefined,
     history: request.history,
     checkpoint: request.checkpoint,
     onProgress: request.onProgress,

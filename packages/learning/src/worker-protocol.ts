@@ -80,7 +80,8 @@ export interface TrainReplies {
   };
   readonly evaluate: { readonly results: readonly FoldResult[] };
   readonly blend: Blend;
-  readonly refit: { readonly predictor: SinglePredictor };
+  /** Their margins add up. */
+  readonly refit: { readonly predictors: readonly SinglePredictor[] };
   readonly export: { readonly fitted: FittedModel; readonly bytes: Uint8Array };
 }
 

@@ -4,7 +4,7 @@ import { immutableOf } from './immutable-columns.ts';
 import { learningRecipe } from './learning-definition.ts';
 
 /** Raised when the same recipe would train to other bytes: trainer, preparation or export changed. */
-export const LEARNING_VERSION = 3;
+export const LEARNING_VERSION = 4;
 
 export interface ModelRecipe {
   /** Content hash of the training data: its canonical rows. */

@@ -59,15 +59,23 @@ const NET_PATH: Group = STRENGTHS.slice(1, 6).map((strength) => linear(strength,
 const SEARCH_INTERACTIONS = 20;
 const PRODUCT_PATH: Group = STRENGTHS.slice(1, 6).map((strength) => linear(strength, 0, { interactions: SEARCH_INTERACTIONS }));
 
-type Choice = Pick<TreeParameters, 'learningRate' | 'leafLimit' | 'leafRowsMin' | 'l2' | 'featureRatio' | 'rowRatio'>;
+type Choice = Pick<TreeParameters, 'learningRate' | 'leafLimit' | 'leafRowsMin' | 'l2' | 'featureRatio' | 'rowRatio' | 'linearStrength'>;
 
 /** Good on most tables, the cheapest first; then random ones. */
-const FIRST: Choice = { learningRate: 0.1, leafLimit: 31, leafRowsMin: 20, l2: 1, featureRatio: 1, rowRatio: 1 };
+const FIRST: Choice = { learningRate: 0.1, leafLimit: 31, leafRowsMin: 20, l2: 1, featureRatio: 1, rowRatio: 1, linearStrength: 0 };
 const BY_SIZE: readonly Choice[] = [
-  { learningRate: 0.05, leafLimit: 6, leafRowsMin: 20, l2: 1, featureRatio: 0.6, rowRatio: 0.8 },
-  { learningRate: 0.05, leafLimit: 15, leafRowsMin: 20, l2: 1, featureRatio: 0.7, rowRatio: 0.8 },
-  { learningRate: 0.05, leafLimit: 31, leafRowsMin: 20, l2: 5, featureRatio: 0.5, rowRatio: 0.8 },
-  { learningRate: 0.05, leafLimit: 63, leafRowsMin: 30, l2: 5, featureRatio: 0.5, rowRatio: 0.8 },
+  { learningRate: 0.05, leafLimit: 6, leafRowsMin: 20, l2: 1, featureRatio: 0.6, rowRatio: 0.8, linearStrength: 0 },
+  { learningRate: 0.05, leafLimit: 15, leafRowsMin: 20, l2: 1, featureRatio: 0.7, rowRatio: 0.8, linearStrength: 0 },
+  { learningRate: 0.05, leafLimit: 31, leafRowsMin: 20, l2: 5, featureRatio: 0.5, rowRatio: 0.8, linearStrength: 0 },
+  { learningRate: 0.05, leafLimit: 63, leafRowsMin: 30, l2: 5, featureRatio: 0.5, rowRatio: 0.8, linearStrength: 0 },
+];
+/** Penalty of the linear model that forests of a search begin from. */
+const START_STRENGTH = 0.001;
+const FIRST_BEGUN: Choice = { ...FIRST, linearStrength: START_STRENGTH };
+/** Forests that begin from a linear model, tried first where later rows judge: what grew goes on growing there. */
+const BEGUN: readonly Choice[] = [
+  FIRST_BEGUN,
+  { learningRate: 0.05, leafLimit: 31, leafRowsMin: 20, l2: 5, featureRatio: 0.5, rowRatio: 0.8, linearStrength: START_STRENGTH },
 ];
 /** From this many rows on, larger trees are tried before smaller ones. */
 const LARGE_ROW_COUNT = 10_000;
@@ -96,6 +104,8 @@ export interface PlanOptions {
   /** Margins a row: 1, or the number of classes when there are more than two. */
   readonly outputCount: number;
   readonly seed: number | string;
+  /** Whether later rows judge. */
+  readonly isForward?: boolean | undefined;
   readonly history?: readonly PastConfiguration[] | undefined;
 }
 
@@ -120,23 +130,32 @@ export function firstGroups({ trainers, rowCount, outputCount }: PlanOptions): G
  * past; later ones: neighbours of the best forest so far, and random ones. Depends on its arguments only.
  */
 export function waveGroups(wave: number, options: PlanOptions, best: TreeCandidate | undefined): Group[] {
-  const { trainers, rowCount, outputCount, seed, history = [] } = options;
+  const { trainers, rowCount, outputCount, seed, isForward, history = [] } = options;
   const hasTrees = trainers.includes('gbdt');
   if (wave === 0) {
     const net = trainers.includes('linear') && outputCount <= MANY_OUTPUTS ? [NET_PATH, PRODUCT_PATH] : [];
     const planned = rowCount < LARGE_ROW_COUNT ? BY_SIZE : BY_SIZE.toReversed();
     const trees = hasTrees ? planned.map((choice, index): Group => [treeCandidate(`gbdt-${index + 2}`, choice, rowCount)]) : [];
-    return distinctGroups([...pastGroups(history, trainers), ...net, ...trees], firstGroups(options));
+    const begun = hasTrees && mayBegin(options) ? (isForward ? BEGUN : [FIRST_BEGUN]) : [];
+    const fromLinear = begun.map((choice, index): Group => [treeCandidate(`gbdt-linear-${index + 1}`, choice, rowCount)]);
+    const forests = isForward ? [...fromLinear, ...trees] : [...trees, ...fromLinear];
+    return distinctGroups([...pastGroups(history, options), ...net, ...forests], firstGroups(options));
   }
   if (!hasTrees || wave > (rowCount < SMALL_ROW_COUNT ? SMALL_WAVE_LIMIT : WAVE_LIMIT)) return [];
   const random = createRandom(seed).fork(`wave ${wave}`);
   return Array.from({ length: WAVE_SIZE }, (_, index): Group => {
-    const choice = best && index < NEIGHBOUR_COUNT ? neighbour(best.parameters, random) : drawChoice(random);
+    const choice = best && index < NEIGHBOUR_COUNT ? neighbour(best.parameters, random) : drawChoice(random, best);
     return [treeCandidate(`gbdt-${wave}.${index + 1}`, choice, rowCount)];
   });
 }
 
-function drawChoice(random: Random): Choice {
+/** Whether forests may begin from a linear model: it costs little only for one output, and must be allowed. */
+function mayBegin({ trainers, outputCount }: PlanOptions): boolean {
+  return trainers.includes('linear') && outputCount === 1;
+}
+
+/** Anything; every other one begins from a linear model where the best one does. */
+function drawChoice(random: Random, best: TreeCandidate | undefined): Choice {
   const pick = <T>(items: readonly T[]): T => items[random.int(items.length)] as T;
   return {
     learningRate: pick(LEARNING_RATES),
@@ -145,6 +164,7 @@ function drawChoice(random: Random): Choice {
     l2: pick(L2),
     featureRatio: pick(RATIOS),
     rowRatio: pick(ROW_RATIOS),
+    linearStrength: pick([0, best?.parameters.linearStrength ?? 0]),
   };
 }
 
@@ -164,6 +184,7 @@ function neighbour(from: TreeParameters, random: Random): Choice {
     l2: step(L2, from.l2),
     featureRatio: step(RATIOS, from.featureRatio),
     rowRatio: step(ROW_RATIOS, from.rowRatio),
+    linearStrength: from.linearStrength,
   };
 }
 
@@ -174,12 +195,16 @@ function treeCandidate(id: string, choice: Choice, rowCount: number): TreeCandid
   return { id, trainer: 'gbdt', parameters, complexity: complexityOf(parameters) };
 }
 
-function complexityOf({ leafLimit }: TreeParameters): number {
-  return 1 + Math.log2(leafLimit) / 10;
+/** A linear model less is simpler, whatever the trees. */
+const START_COMPLEXITY = 0.05;
+
+function complexityOf({ leafLimit, linearStrength }: TreeParameters): number {
+  return 1 + Math.log2(leafLimit) / 10 + (linearStrength > 0 ? START_COMPLEXITY : 0);
 }
 
 /** Past configurations as groups of one; members of ensembles each by itself; what is no configuration of today is left out. */
-function pastGroups(history: readonly PastConfiguration[], trainers: readonly TrainerName[]): Group[] {
+function pastGroups(history: readonly PastConfiguration[], options: PlanOptions): Group[] {
+  const { trainers } = options;
   const singles = history.flatMap((past) => (past.trainer === 'ensemble' ? membersOf(past.params) : [past]));
   const candidates = singles.flatMap(({ trainer, params }, index): Candidate[] => {
     if (trainer === 'linear' && trainers.includes('linear')) {
@@ -190,6 +215,7 @@ function pastGroups(history: readonly PastConfiguration[], trainers: readonly Tr
     if (trainer !== 'gbdt' || !trainers.includes('gbdt')) return [];
     const known = Object.keys(TREE_DEFAULTS).filter((name) => typeof params[name] === 'number');
     const parameters: TreeParameters = { ...TREE_DEFAULTS, ...Object.fromEntries(known.map((name) => [name, params[name] as number])) };
+    if (parameters.linearStrength > 0 && !mayBegin(options)) return [];
     return [{ id: `past-gbdt-${index + 1}`, trainer, parameters, complexity: complexityOf(parameters) }];
   });
   return distinctGroups(

@@ -1,11 +1,11 @@
 import { rocAuc } from '@slipway/statistics';
 import { addMargins, fitLinear } from '../linear/fit.ts';
-import { foldLinear, predictLinear } from '../linear/linear-model.ts';
+import { foldLinear, type LinearModel, predictLinear } from '../linear/linear-model.ts';
 import { type LinearTask, planLinear, startWeights } from '../linear/plan-linear.ts';
 import { buildDesign, type Design, type DesignPlan } from '../linear/design.ts';
 import { type EncodedMatrix, takeMatrixRows, takeValues } from '../matrix.ts';
 import { applyBins, type BinnedMatrix, fitBins, takeBinnedRows } from '../trees/binning.ts';
-import { boost, type BoostResult, cutForest } from '../trees/boost.ts';
+import { boost, type BoostResult, cutForest, type Margins } from '../trees/boost.ts';
 import type { TreeConstraints } from '../trees/constraints.ts';
 import { type Objective, rowLosses, type Targets } from '../trees/objective.ts';
 import { addBinned, predictForest } from '../trees/tree.ts';
@@ -64,6 +64,14 @@ const MUST_FINISH_ROUNDS = 20;
 const PATIENCE_STEPS = 2.5;
 /** Rows whose predictions are timed, one by one. */
 const LATENCY_ROWS = 64;
+
+/** What trees begin from: margins of the fold's rows by a linear model; nothing when they begin from a constant. */
+interface Begun {
+  readonly train?: Margins;
+  readonly test?: Margins;
+  readonly model?: LinearModel;
+}
+const NOT_BEGUN: Begun = {};
 
 /** The rows of one fold, ready to learn from; kept until another fold is asked for. */
 interface FoldData {
@@ -141,9 +149,12 @@ export class Evaluator {
   #evaluateTrees(candidate: TreeCandidate, options: EvaluateOptions): FoldResult | undefined {
     const started = performance.now();
     const { objective, outputCount, constraints, seed, folds } = this.#task;
-    const { learningRate, binLimit } = candidate.parameters;
+    const { learningRate, binLimit, linearStrength } = candidate.parameters;
     const fold = this.#foldData(options);
-    const { train, test } = this.#binnedFold(fold, binLimit, (folds[options.fold] as Fold).test);
+    const held = (folds[options.fold] as Fold).test;
+    const { train, test } = this.#binnedFold(fold, binLimit, held);
+    const begun = linearStrength > 0 ? this.#begin(fold, held, linearStrength, options) : NOT_BEGUN;
+    if (!begun) return undefined;
     let roundsDone = 0;
     const isLate = () => Date.now() > options.deadlineMs && !(options.mustFinish && roundsDone < MUST_FINISH_ROUNDS);
     const result = boost({
@@ -151,7 +162,8 @@ export class Evaluator {
       outputCount,
       data: train,
       targets: fold.trainTargets,
-      validation: { data: test, targets: fold.testTargets },
+      start: begun.train,
+      validation: { data: test, targets: fold.testTargets, start: begun.test },
       patience: Math.ceil(PATIENCE_STEPS / learningRate),
       parameters: candidate.parameters,
       constraints,
@@ -164,10 +176,10 @@ export class Evaluator {
       },
     });
     if (result.stoppedBy === 'caller' && (!options.mustFinish || options.isStopped?.() === true)) return undefined;
-    const margins = this.#honestMargins(result, test, fold.testTargets);
+    const margins = this.#honestMargins(result, begun.test, test, fold.testTargets);
     const seconds = (performance.now() - started) / 1_000;
     const forest = cutForest(result.forest, result.bestRound);
-    const latencyUs = this.#latencyUs((row) => predictForest(forest, row));
+    const latencyUs = this.#latencyUs((row) => (begun.model && predictLinear(begun.model, row), predictForest(forest, row)));
     const scored = this.#scored(margins, fold.testTargets);
     return { ...scored, rounds: result.bestRound, roundsGrown: result.rounds, seconds, latencyUs };
   }
@@ -176,10 +188,10 @@ export class Evaluator {
    * Margins of held-out rows at a round chosen without them: half of the rows (whole queries when ranking) choose the
    * round for the other half. Their own best round would flatter forests whose loss wobbles.
    */
-  #honestMargins(result: BoostResult, data: BinnedMatrix, targets: Targets): Float32Array {
+  #honestMargins(result: BoostResult, start: Margins | undefined, data: BinnedMatrix, targets: Targets): Float32Array {
     const { outputCount, base, trees } = result.forest;
     const { objective } = this.#task;
-    const scores = Array.from(base, (score) => new Float64Array(data.rowCount).fill(score));
+    const scores = Array.from(base, (score, output) => start?.[output]?.slice() ?? new Float64Array(data.rowCount).fill(score));
     const margins = new Float32Array(outputCount * data.rowCount);
     const halves = Uint8Array.from(targets.target, (_, row) => (targets.queries ? (targets.queries[row] as number) : row) & 1);
     const best = [Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY];
@@ -204,11 +216,9 @@ export class Evaluator {
     const { folds, objective, outputCount } = this.#task;
     const fold = this.#foldData(options);
     const isLate = () => Date.now() > options.deadlineMs || options.isStopped?.() === true;
-    const interactions = candidates[0]?.interactions ?? 0;
-    if (fold.design?.interactions !== interactions)
-      fold.design = { interactions, made: this.#designs(fold, (folds[options.fold] as Fold).test, interactions, isLate) };
-    if (!fold.design.made) return [];
-    const { plan, train, test } = fold.design.made;
+    const designs = this.#designsOf(fold, (folds[options.fold] as Fold).test, candidates[0]?.interactions ?? 0, isLate);
+    if (!designs) return [];
+    const { plan, train, test } = designs;
     const results: FoldResult[] = [];
     let start = startWeights({ objective, targets: fold.trainTargets, outputCount }, train);
     for (const [at, { penalty }] of candidates.entries()) {
@@ -225,6 +235,26 @@ export class Evaluator {
       options.onProgress?.((at + 1) / candidates.length);
     }
     return results;
+  }
+
+  /** The linear model that trees begin from, fitted to the rows the fold trains on. @returns undefined when there is none. */
+  #begin(fold: FoldData, held: Int32Array, strength: number, { deadlineMs, isStopped }: EvaluateOptions): Begun | undefined {
+    const { objective, outputCount } = this.#task;
+    const shouldStop = () => Date.now() > deadlineMs || isStopped?.() === true;
+    const designs = this.#designsOf(fold, held, 0, shouldStop);
+    if (!designs) return undefined;
+    const { plan, train, test } = designs;
+    const start = startWeights({ objective, targets: fold.trainTargets, outputCount }, train);
+    const penalty = { strength, l1Ratio: 0 };
+    const weights = fitLinear({ objective, outputCount, design: train, targets: fold.trainTargets, penalty, start, shouldStop });
+    if (shouldStop()) return undefined;
+    const marginsOn = (design: Design) => weights.map((each) => marginsOf(design, each));
+    return { train: marginsOn(train), test: marginsOn(test), model: foldLinear(plan, weights) };
+  }
+
+  #designsOf(fold: FoldData, test: Int32Array, interactions: number, isLate: () => boolean) {
+    if (fold.design?.interactions !== interactions) fold.design = { interactions, made: this.#designs(fold, test, interactions, isLate) };
+    return fold.design.made;
   }
 
   /** Products are chosen by the rows the fold trains on, as everything is. @returns undefined when there are too many columns. */

@@ -28,8 +28,13 @@ const SCHEMES: readonly Scheme[] = [
   { rowsBelow: 100_000, parts: 3, repeats: 1 },
 ];
 const HOLDOUT_RATIO = 0.2;
-/** Where the earlier rows end and the later ones that judge them begin, as shares of all rows in order of time. */
-const FORWARD_ENDS = [0.55, 0.7, 0.85, 1] as const;
+/**
+ * Ends of the rows that judge, as shares of all rows in order of time, and how many of them judge: about as much of the
+ * future as a model meets before its next training, after about as many rows as it will have learnt from. The latest come
+ * first, because they are most like what is to come, and decide what is not looked at further.
+ */
+const FORWARD_ENDS = [1, 0.9, 0.8] as const;
+const FORWARD_RATIO = 0.2;
 
 /**
  * Divides rows for choosing a model; classes keep their shares, and a class of two rows or more is never missing from
@@ -55,16 +60,16 @@ export function planFolds(target: Float64Array, isClasses: boolean, seed: number
 
 /**
  * Folds for rows that will be judged by later ones: each trains on the earlier rows and holds out those that follow, so
- * that what only helps between neighbours in time does not look good. One such fold for a large table.
+ * that what only helps between neighbours in time does not look good. A row may judge twice. One such fold for a large table.
  */
 export function planForwardFolds(time: Float64Array, isLarge = SCHEMES.every((each) => time.length >= each.rowsBelow)): FoldPlan {
   const rows = Int32Array.from(time, (_, row) => row);
   // Rows without a time count as the earliest.
   const at = (row: number) => (Number.isNaN(time[row]) ? Number.NEGATIVE_INFINITY : (time[row] as number));
   rows.sort((left, right) => (at(left) === at(right) ? left - right : at(left) < at(right) ? -1 : 1));
-  const ends = isLarge ? [1 - HOLDOUT_RATIO, 1] : FORWARD_ENDS;
-  const folds = ends.slice(1).map((end, index): Fold => {
-    const from = Math.floor((ends[index] as number) * rows.length);
+  const ends = isLarge ? FORWARD_ENDS.slice(0, 1) : FORWARD_ENDS;
+  const folds = ends.map((end): Fold => {
+    const from = Math.floor((end - FORWARD_RATIO) * rows.length);
     return { train: rows.slice(0, from).toSorted(), test: rows.slice(from, Math.floor(end * rows.length)).toSorted() };
   });
   return { strategy: isLarge ? 'holdout' : 'cross-validation', folds };

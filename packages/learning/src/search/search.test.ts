@@ -174,7 +174,7 @@ describe('LE23 folds of rows in order of time', () => {
         assert.ok(held.length > 0 && train.length > held.length);
         assert.ok(held.every((row) => (time[row] as number) >= latest));
       }
-      assert.equal(plan.folds.at(-1)?.test.length, rows - (plan.folds.at(-1)?.train.length ?? 0));
+      assert.equal(plan.folds[0]?.test.length, rows - (plan.folds[0]?.train.length ?? 0));
     },
   );
 });

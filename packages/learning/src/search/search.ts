@@ -40,6 +40,8 @@ export interface SearchOptions {
   readonly loss?: Loss | undefined;
   readonly startedMs: number;
   readonly seconds: number;
+  /** Whether later rows judge. */
+  readonly isForward?: boolean | undefined;
   readonly history?: readonly PastConfiguration[] | undefined;
   readonly checkpoint?: SearchCheckpoint | undefined;
   readonly onProgress: ((event: ProgressEvent) => void) | undefined;

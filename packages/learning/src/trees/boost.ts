@@ -8,6 +8,9 @@ import { TREE_LIMIT, type TreeParameters } from './parameters.ts';
 import { addBinned, type Forest, type Tree } from './tree.ts';
 import { weightedQuantile } from './weighted-quantile.ts';
 
+/** One array per output, one margin per row. */
+export type Margins = readonly Float64Array[];
+
 export interface BoostRequest {
   readonly objective: Objective;
   /** 1, or the number of classes for `multiclass`. */
@@ -15,7 +18,9 @@ export interface BoostRequest {
   readonly data: BinnedMatrix;
   readonly targets: Targets;
   /** Binned with the same bins; training stops after `patience` rounds without a lower loss on it. */
-  readonly validation?: { readonly data: BinnedMatrix; readonly targets: Targets };
+  readonly validation?: { readonly data: BinnedMatrix; readonly targets: Targets; readonly start?: Margins | undefined };
+  /** Margins of the rows that the trees correct, one array per output; without, they begin from a constant, the forest's `base`. */
+  readonly start?: Margins | undefined;
   readonly patience?: number;
   readonly parameters: TreeParameters;
   readonly constraints?: TreeConstraints | undefined;
@@ -75,15 +80,20 @@ class Boosting {
   constructor(request: BoostRequest) {
     this.#request = request;
     this.#random = createRandom(request.seed);
-    this.#base = baseScores(request.objective, request.targets, request.outputCount);
-    const { objective, data } = request;
+    const { objective, data, outputCount, validation } = request;
+    this.#base = request.start ? new Float64Array(outputCount) : baseScores(objective, request.targets, outputCount);
     const helpers = helpersFor(request);
-    const start = (rows: number) => Array.from(this.#base, (score) => doubles(rows, helpers > 0).fill(score));
-    this.#scores = start(data.rowCount);
+    const start = (rows: number, given: Margins | undefined) =>
+      Array.from(this.#base, (score, output) => {
+        const scores = doubles(rows, helpers > 0).fill(score);
+        if (given) scores.set(given[output] as Float64Array);
+        return scores;
+      });
+    this.#scores = start(data.rowCount, request.start);
     this.#shares = objective === 'multiclass' ? this.#scores.map(() => doubles(data.rowCount, helpers > 0)) : this.#scores;
     this.#isHelped = helpers > 0 && !isRanking(objective);
     this.#grower = new TreeGrower(data, request.parameters, request.constraints, this.#help(helpers));
-    this.#validationScores = request.validation && start(request.validation.data.rowCount);
+    this.#validationScores = validation && start(validation.data.rowCount, validation.start);
   }
 
   /** Ends the threads that helped. */

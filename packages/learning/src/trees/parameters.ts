@@ -28,6 +28,11 @@ export interface TreeParameters {
   readonly categoryOneAgainstRestLimit: number;
   /** Rows by which a category set must grow between two tried splits. */
   readonly categoryGroupRowsMin: number;
+  /**
+   * Ridge penalty of a linear model that the trees begin from and correct, so that what grows goes on growing beyond the
+   * rows seen; 0 = they begin from a constant. Read by who trains: `boost` is given margins.
+   */
+  readonly linearStrength: number;
 }
 
 export const TREE_DEFAULTS: TreeParameters = {
@@ -47,6 +52,7 @@ export const TREE_DEFAULTS: TreeParameters = {
   categorySetLimit: 32,
   categoryOneAgainstRestLimit: 4,
   categoryGroupRowsMin: 100,
+  linearStrength: 0,
 };
 
 /** Trees times outputs one forest may have. */
