@@ -83,7 +83,7 @@ describe.each(testEngines)('audit routes on %s', (engine) => {
       reply.items.map((item) => item.seq),
       [1],
     );
-    assert.ok(waitedMs < 500, `answered ${waitedMs} ms after the change began`);
+    assert.ok(waitedMs < 5_000, `answered ${waitedMs} ms after the change began`);
     assert.deepEqual(ChangesReply.parse(await other), { items: [], nextAfter: 0 });
   });
 

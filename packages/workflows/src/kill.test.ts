@@ -78,7 +78,8 @@ describe.each(testEngines)('kill -9 on %s', (engine) => {
         if (kill === KILLS - 1) {
           const ready = await worker.said<{ openMs: number; launchMs: number; rssMb: number }>('ready');
           await assertFinished(await worker.said<Finished>('finished'), file, KILLS * 4, context);
-          assert.ok(ready.launchMs < 3_000, `launch on a migrated store took ${ready.launchMs} ms`);
+          // Half a second when nothing else runs; a launch that waits for its own old lease takes fifteen.
+          assert.ok(ready.launchMs < 10_000, `launch on a migrated store took ${ready.launchMs} ms`);
         }
       }
     } finally {

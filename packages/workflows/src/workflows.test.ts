@@ -217,7 +217,9 @@ describe.each(testEngines)('workflows on %s', (engine) => {
       delays.push((startedAt.get(id) ?? Infinity) - committedAt);
     }
     delays.sort((a, b) => a - b);
-    assert.ok((delays[4] ?? Infinity) < 100, `median start delay ${delays[4]} ms`);
+    // Without its notification a run would wait for the poll, up to five seconds; a busy machine delays some, not all.
+    assert.ok((delays[0] ?? Infinity) < 100, `shortest start delay ${delays[0]} ms`);
+    assert.ok((delays[4] ?? Infinity) < 1_000, `median start delay ${delays[4]} ms`);
     const trail = (await app.audit.list(TEST_PROJECT, { limit: 1_000 })).slice(-2);
     const { items } = await app.workflows.list(TEST_PROJECT, { limit: 1 });
     assert.deepEqual(
@@ -370,14 +372,18 @@ describe.each(testEngines)('workflows on %s', (engine) => {
     const early = await app.start('approval', { waitMs: 20_000 }, { delayMs: 500 });
     await app.workflows.signal(TEST_PROJECT, early, 'approve', { by: 'early' });
     assert.deepEqual((await ended(early)).output, { answer: { by: 'early' } });
-    const id = await app.start('approval', { waitMs: 20_000 });
-    while ((await app.workflows.get(TEST_PROJECT, id)).status !== 'running') await delay(5);
-    await delay(100);
-    const from = performance.now();
-    await app.workflows.signal(TEST_PROJECT, id, 'approve', null);
-    assert.deepEqual((await ended(id)).output, { answer: null });
-    const tookMs = performance.now() - from;
-    assert.ok(tookMs < 500, `signal took ${tookMs} ms`);
+    const tookMs: number[] = [];
+    for (let round = 0; round < 3; round += 1) {
+      const id = await app.start('approval', { waitMs: 20_000 });
+      while ((await app.workflows.get(TEST_PROJECT, id)).status !== 'running') await delay(5);
+      await delay(100);
+      const from = performance.now();
+      await app.workflows.signal(TEST_PROJECT, id, 'approve', null);
+      assert.deepEqual((await ended(id)).output, { answer: null });
+      tookMs.push(performance.now() - from);
+    }
+    // A busy machine delays some of them, a lost notification all.
+    assert.ok(Math.min(...tookMs) < 500, `signals took ${tookMs.join(', ')} ms`);
     assert.deepEqual((await ended(await app.start('approval', { waitMs: 50 }))).output, { answer: 'nobody came' });
   });
 
