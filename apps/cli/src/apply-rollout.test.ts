@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { LaunchResult } from '@slipway/project/contract';
 import { type RunningServer, startServer } from '@slipway/server';
+import { prepareTestHome } from '@slipway/server/testing';
 import { afterAll, beforeAll, describe, test } from 'vitest';
 import { objectOf, runCommand } from './testing/run-command.ts';
 import { runProcess } from './testing/run-process.ts';
@@ -41,6 +42,7 @@ describe('a definition with a rollout, applied again and again', () => {
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), 'slipway-apply-'));
     await writeFile(join(folder, 'customers.csv'), customers());
+    await prepareTestHome(join(folder, 'home'));
     server = await startServer({ home: join(folder, 'home'), port: 0, listen: true, adminKey: KEY, log: () => {} });
   }, 120_000);
   afterAll(async () => {

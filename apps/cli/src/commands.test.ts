@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { type RunningServer, startServer } from '@slipway/server';
+import { prepareTestHome } from '@slipway/server/testing';
 import { afterAll, beforeAll, describe, test } from 'vitest';
 import { objectOf, runCommand } from './testing/run-command.ts';
 
@@ -63,7 +64,7 @@ describe('the commands over a running server', () => {
 
   const slipway = (...args: readonly string[]) => runCommand([...args, '--home', home], { SLIPWAY_KEY: KEY });
   const launch = (file: string, ...flags: readonly string[]) =>
-    slipway('launch', join(folder, file), '--target', 'left', '--subject', 'customer', '--seconds', '3', '--json', ...flags);
+    slipway('launch', join(folder, file), '--target', 'left', '--subject', 'customer', '--seconds', '1', '--json', ...flags);
   const ask = async <T>(...args: readonly string[]) => objectOf<T>(await slipway(...args, '--json'));
 
   test('launch prints one JSON object with the keys that were promised', async () => {
@@ -178,6 +179,7 @@ describe('the commands over a running server', () => {
 
   test('--home wins over SLIPWAY_HOME, and a port in use ends with 6', async () => {
     const elsewhere = join(folder, 'elsewhere');
+    await prepareTestHome(elsewhere);
     const flagged = await runCommand(['releases', '--home', home, '--json'], { SLIPWAY_HOME: elsewhere, SLIPWAY_KEY: KEY });
     const fromEnv = await runCommand(['releases', '--json'], { SLIPWAY_HOME: home, SLIPWAY_KEY: KEY });
     assert.deepEqual(objectOf(flagged), objectOf(fromEnv));

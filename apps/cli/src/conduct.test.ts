@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { LaunchResult } from '@slipway/project/contract';
 import { type RunningServer, startServer } from '@slipway/server';
+import { prepareTestHome } from '@slipway/server/testing';
 import { afterAll, beforeAll, describe, test } from 'vitest';
 import { objectOf, runCommand } from './testing/run-command.ts';
 
@@ -33,6 +34,7 @@ describe('a launch that looks at groups', () => {
     folder = await mkdtemp(join(tmpdir(), 'slipway-conduct-'));
     home = join(folder, 'home');
     await writeFile(join(folder, 'loans.csv'), loans());
+    await prepareTestHome(home);
     server = await startServer({ home, port: 0, listen: true, adminKey: KEY, log: () => {} });
   });
   afterAll(async () => {
@@ -50,7 +52,7 @@ describe('a launch that looks at groups', () => {
       '--exclude',
       'region',
       '--seconds',
-      '2',
+      '1',
       '--seed',
       '3',
       '--json',

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Explanation } from '@slipway/kernel';
 import { type RunningServer, startServer } from '@slipway/server';
+import { prepareTestHome } from '@slipway/server/testing';
 import { afterAll, beforeAll, describe, test } from 'vitest';
 import { objectOf, runCommand } from './testing/run-command.ts';
 
@@ -40,8 +41,9 @@ describe('explanations over a running server', () => {
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), 'slipway-explain-'));
     await writeFile(join(folder, 'loans.csv'), loans());
+    await prepareTestHome(join(folder, 'home'));
     server = await startServer({ home: join(folder, 'home'), port: 0, listen: true, adminKey: KEY, log: () => {} });
-    const launch = ['launch', join(folder, 'loans.csv'), '--target', 'granted', '--seconds', '2', '--force'];
+    const launch = ['launch', join(folder, 'loans.csv'), '--target', 'granted', '--seconds', '1', '--force'];
     objectOf(await run(...launch, '--exclude', 'person', '--immutable', 'plan', '--sensitive', 'age'));
   }, 120_000);
   afterAll(async () => {

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { ModelLaunchResult } from '@slipway/project/contract';
 import { type RunningServer, startServer } from '@slipway/server';
+import { prepareTestHome } from '@slipway/server/testing';
 import { afterAll, beforeAll, describe, test } from 'vitest';
 import { objectOf, runCommand } from './testing/run-command.ts';
 import { runProcess } from './testing/run-process.ts';
@@ -31,6 +32,7 @@ describe('a finished model as a definition, over a running server', () => {
     const rows = Array.from({ length: 60 }, (_, row) => `${row % 7},${row % 11},${2 * (row % 7) + (row % 11) + (row % 3) / 10}`);
     await writeFile(join(folder, 'line.onnx'), LINE);
     await writeFile(join(folder, 'rows.csv'), ['a,b,y', ...rows, ''].join('\n'));
+    await prepareTestHome(join(folder, 'home'));
     server = await startServer({ home: join(folder, 'home'), port: 0, listen: true, adminKey: KEY, log: () => {} });
   }, 120_000);
   afterAll(async () => {

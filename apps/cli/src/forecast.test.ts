@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import type { LaunchResult } from '@slipway/project/contract';
 import type { Client } from '@slipway/client';
 import { type RunningServer, startServer } from '@slipway/server';
+import { prepareTestHome } from '@slipway/server/testing';
 import { afterAll, beforeAll, describe, test } from 'vitest';
 import { objectOf, runCommand } from './testing/run-command.ts';
 
@@ -37,6 +38,7 @@ describe('a forecast over a running server', () => {
     folder = await mkdtemp(join(tmpdir(), 'slipway-forecast-'));
     home = join(folder, 'home');
     await writeFile(join(folder, 'sales.csv'), sales());
+    await prepareTestHome(home);
     server = await startServer({ home, port: 0, listen: true, adminKey: KEY, log: () => {} });
   }, 120_000);
   afterAll(async () => {

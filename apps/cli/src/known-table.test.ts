@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import type { LaunchResult } from '@slipway/project/contract';
 import { type RunningServer, startServer } from '@slipway/server';
+import { prepareTestHome } from '@slipway/server/testing';
 import { afterAll, beforeAll, describe, test } from 'vitest';
 import { objectOf, runCommand } from './testing/run-command.ts';
 
@@ -38,6 +39,7 @@ describe('a table that is known already', () => {
     folder = await mkdtemp(join(tmpdir(), 'slipway-known-'));
     home = join(folder, 'home');
     await writeFile(join(folder, 'loans.csv'), loans());
+    await prepareTestHome(home);
     server = await startServer({ home, port: 0, listen: true, adminKey: KEY, log: () => {} });
     objectOf(await launch(...repaid));
   });

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { syntheticModel } from '@slipway/models/testing';
 import type { BatchResult } from '@slipway/project/contract';
 import { type RunningServer, startServer } from '@slipway/server';
+import { prepareTestHome } from '@slipway/server/testing';
 import { afterAll, beforeAll, describe, test } from 'vitest';
 import { objectOf, runCommand } from './testing/run-command.ts';
 
@@ -54,6 +55,7 @@ describe('slipway predict NAME FILE -o FILE', () => {
     home = join(folder, 'home');
     await writeFile(at('model.onnx'), syntheticModel({ numeric: 2, categorical: 1, trees: 20, depth: 4 }).bytes);
     await writeFile(at('rows.csv'), csv(ROWS_MADE));
+    await prepareTestHome(home);
     server = await startServer({ home, port: 0, listen: true, adminKey: KEY, log: () => {} });
     objectOf(await slipway('launch', at('model.onnx'), '--name', 'colours', '--output', 'probabilities', '--json'));
   });

@@ -3,6 +3,7 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type RunningServer, startServer } from '@slipway/server';
+import { prepareTestHome } from '@slipway/server/testing';
 import { afterAll, beforeAll, describe, test } from 'vitest';
 import { objectOf, runCommand } from './testing/run-command.ts';
 
@@ -30,8 +31,9 @@ describe('reports and cards over a running server', () => {
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), 'slipway-report-'));
     await writeFile(join(folder, 'parts.csv'), hostileTable());
+    await prepareTestHome(join(folder, 'home'));
     server = await startServer({ home: join(folder, 'home'), port: 0, listen: true, adminKey: KEY, log: () => {} });
-    const launched = await run('launch', join(folder, 'parts.csv'), '--target', 'y', '--seconds', '2', '--force', '--json');
+    const launched = await run('launch', join(folder, 'parts.csv'), '--target', 'y', '--seconds', '1', '--force', '--json');
     ({ version } = objectOf<{ version: string }>(launched));
   }, 120_000);
   afterAll(async () => {

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import type { LaunchResult } from '@slipway/project/contract';
 import type { Client } from '@slipway/client';
 import { type RunningServer, startServer } from '@slipway/server';
+import { prepareTestHome } from '@slipway/server/testing';
 import { afterAll, beforeAll, describe, test } from 'vitest';
 import { objectOf, runCommand } from './testing/run-command.ts';
 
@@ -39,6 +40,7 @@ describe('rules, and launches without a target, over a running server', () => {
     data = join(folder, 'customers.csv');
     await writeFile(data, customers());
     await writeFile(join(folder, 'rules.csv'), 'age,plan,then,name\n< 40,basic,yes,young and basic\nmissing,-,no,\n,,no,\n');
+    await prepareTestHome(home);
     server = await startServer({ home, port: 0, listen: true, adminKey: KEY, log: () => {} });
   }, 120_000);
   afterAll(async () => {
@@ -84,7 +86,7 @@ describe('rules, and launches without a target, over a running server', () => {
         '--name',
         'ai',
         '--seconds',
-        '3',
+        '1',
         '--baseline-rules',
         join(folder, 'rules.csv'),
         '--cost-fp',

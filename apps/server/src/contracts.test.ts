@@ -10,6 +10,7 @@ import { fakeAgent, fakeAssistant, fakeLoader, fakeModel, fakePrompt } from '@sl
 import { afterAll, beforeAll, describe, test } from 'vitest';
 import { z } from 'zod';
 import { type RunningServer, startServer } from './index.ts';
+import { prepareTestHome } from './testing/index.ts';
 
 /**
  * The contracts, driven by four kinds of servable that know nothing of each other: version -> gates -> release ->
@@ -53,6 +54,7 @@ const agents: Capability = { name: 'fake-agents', workflows: [approvals] };
 
 beforeAll(async () => {
   home = await mkdtemp(join(tmpdir(), 'slipway-contracts-'));
+  await prepareTestHome(home);
   const startRun = async (call: { context: { invocation: string } }) => {
     const { house } = server;
     const principal = (await house.identity.bootstrap({})).admin;

@@ -8,6 +8,7 @@ import { sha256Hex } from '@slipway/kernel/hash';
 import { fakeLoader, fakeModel } from '@slipway/releases/testing';
 import { afterEach, beforeEach, test } from 'vitest';
 import { type RunningServer, startServer } from './index.ts';
+import { prepareTestHome } from './testing/index.ts';
 
 const CALLERS = 12;
 const ANSWER_MS = 15;
@@ -29,6 +30,7 @@ function slowModel(...of: Parameters<typeof fakeModel>): Servable {
 
 beforeEach(async () => {
   home = await mkdtemp(join(tmpdir(), 'slipway-drain-'));
+  await prepareTestHome(home);
   server = await startServer({ home, port: 0, grpcPort: 0, listen: true, extra: { loaders: [fakeLoader('model', slowModel)] } });
   const { records, catalog, releases, identity } = server.house;
   const { project } = (await identity.bootstrap({})).admin;

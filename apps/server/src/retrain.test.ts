@@ -10,6 +10,7 @@ import { RolloutOptions } from '@slipway/releases/rollout-contract';
 import { createRandom } from '@slipway/statistics';
 import { afterAll, beforeAll, describe, test } from 'vitest';
 import { type RunningServer, startServer } from './index.ts';
+import { prepareTestHome } from './testing/index.ts';
 
 const HOUR_MS = 3_600_000;
 const START_MS = Date.UTC(2020, 0, 1);
@@ -22,6 +23,7 @@ let eventMs = START_MS;
 
 beforeAll(async () => {
   home = await mkdtemp(join(tmpdir(), 'slipway-retrain-'));
+  await prepareTestHome(home);
   server = await startServer({ home, port: 0, listen: false, log: () => {} });
   client = createClient({ url: 'http://127.0.0.1', key: server.localToken.reveal(), fetch: server.fetch });
 });

@@ -10,6 +10,7 @@ import { fakeLoader, fakeModel } from '@slipway/releases/testing';
 import { RolloutOptions } from '@slipway/releases/rollout-contract';
 import { afterAll, beforeAll, describe, test } from 'vitest';
 import { type RunningServer, startServer } from './index.ts';
+import { prepareTestHome } from './testing/index.ts';
 
 /** Versions named after what they do. */
 function model(version: VersionRef): Servable {
@@ -36,6 +37,7 @@ const open = () =>
 
 beforeAll(async () => {
   home = await mkdtemp(join(tmpdir(), 'slipway-rollout-'));
+  await prepareTestHome(home);
   await open();
   project = (await client.me()).project.id;
 });
