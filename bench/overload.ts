@@ -5,6 +5,9 @@
  *
  *     node bench/overload.ts [--model heavy,cheap] [--seconds 20] [--factor 5] [--deadline MS] [--profile DIR]
  *
+ * A bare server in a process of its own is asked beside it: where its p99 is not below the goal either, the machine is too busy to tell. How
+ * many refusals a second one thread can afford beside its answers follows from bench/overload-refusal.ts; see docs/decisions/0011.
+ *
  * Goals: goodput at least 90 % of the peak, refusals below 5 ms (p99), recovered within 30 s. Ends with 1 when one is missed.
  */
 import { type ChildProcess, fork } from 'node:child_process';
@@ -38,10 +41,10 @@ const { values } = parseArgs({
   },
 });
 
-async function startWorker(file: string): Promise<ChildProcess> {
+async function startWorker(file: string): Promise<{ child: ChildProcess; ready: unknown }> {
   const child = fork(new URL(file, import.meta.url));
-  await once(child, 'message');
-  return child;
+  const [ready] = (await once(child, 'message')) as [unknown];
+  return { child, ready };
 }
 
 async function ask<Plan extends object, Report>(child: ChildProcess, plan: Plan): Promise<Report> {
@@ -58,20 +61,23 @@ function recoverySeconds({ windows }: OpenLoopReport): number {
 }
 
 async function measure(port: number, requests: readonly string[]) {
-  const closed = await startWorker('./predict-http/load.ts');
-  const open = await startWorker('./overload/open-loop.ts');
+  const { child: closed } = await startWorker('./predict-http/load.ts');
+  const { child: open } = await startWorker('./overload/open-loop.ts');
+  const { child: bare, ready } = await startWorker('./overload/bare-server.ts');
+  const { port: controlPort } = ready as { port: number };
   try {
     const closedLoop = (seconds: number) => ask<LoadPlan, LoadReport>(closed, { port, requests, seconds, connections: PEAK_CONNECTIONS });
     await closedLoop(4);
     const peak = (await closedLoop(5)).requestsPerSecond;
     const openLoop = (ratePerSecond: number, seconds: number) =>
-      ask<OpenLoopPlan, OpenLoopReport>(open, { port, requests, ratePerSecond, seconds, connectionsMax: CONNECTIONS_MAX });
+      ask<OpenLoopPlan, OpenLoopReport>(open, { port, requests, ratePerSecond, seconds, connectionsMax: CONNECTIONS_MAX, controlPort });
     const over = await openLoop(peak * Number(values.factor), Number(values.seconds));
     const after = await openLoop(peak / 2, 10);
     return { peak, over, after };
   } finally {
     closed.kill();
     open.kill();
+    bare.kill();
   }
 }
 
@@ -83,6 +89,9 @@ function judge(name: string, { peak, over, after }: Awaited<ReturnType<typeof me
   );
   console.log(`  ${over.unsent} not sent for want of a free connection of ${CONNECTIONS_MAX}, ${over.failed} without a reply`);
   console.log(`  answered p50 ${over.answeredMsP50.toFixed(1)} ms, p99 ${over.answeredMsP99.toFixed(1)} ms`);
+  console.log(
+    `  beside it a bare server: p50 ${over.controlMsP50.toFixed(1)} ms, p99 ${over.controlMsP99.toFixed(1)} ms; the generator's turns: p99 ${over.tickMsP99.toFixed(1)} ms`,
+  );
   const results: [string, number, string, boolean][] = [
     ['goodput of the peak', goodput / peak, `at least ${GOODPUT_RATIO_MIN}`, goodput / peak >= GOODPUT_RATIO_MIN],
     ['refusal p50 ms', over.shedMsP50, '', true],

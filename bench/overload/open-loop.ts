@@ -1,6 +1,7 @@
 /**
  * Sends requests at a rate that does not wait for replies, over as many keep-alive connections as it takes up to a limit, one
- * request in flight each. Reports to the parent what became of them, in windows of time.
+ * request in flight each. Reports to the parent what became of them, in windows of time. Beside them it asks a bare server now and
+ * then: what that takes is the machine's and this generator's own, and no reply can be seen to be faster.
  */
 import { type Socket, connect } from 'node:net';
 
@@ -11,6 +12,8 @@ export interface OpenLoopPlan {
   readonly ratePerSecond: number;
   readonly seconds: number;
   readonly connectionsMax: number;
+  /** Of the bare server. */
+  readonly controlPort: number;
 }
 
 export interface OpenLoopReport {
@@ -24,6 +27,11 @@ export interface OpenLoopReport {
   readonly answeredMsP99: number;
   readonly shedMsP50: number;
   readonly shedMsP99: number;
+  /** The bare server's replies. */
+  readonly controlMsP50: number;
+  readonly controlMsP99: number;
+  /** From one turn of this generator to the next; it means to have one a millisecond. */
+  readonly tickMsP99: number;
   /** Share of the requests answered with 200, by the window in which they were sent. */
   readonly windows: readonly number[];
   readonly connections: number;
@@ -31,6 +39,8 @@ export interface OpenLoopReport {
 
 export const WINDOW_MS = 250;
 const TICK_MS = 1;
+/** The bare server is asked this often, one request at a time. */
+const CONTROL_EVERY_MS = 10;
 const CONTENT_LENGTH = /\r\ncontent-length: (\d+)\r\n/i;
 /** Replies that are waited for when the time is over. */
 const LAST_REPLIES_MS = 5_000;
@@ -41,6 +51,37 @@ interface Link {
   received: Buffer | undefined;
 }
 
+/** Asks the bare server, and keeps how long its replies took. */
+class Control {
+  readonly tookMs: number[] = [];
+  readonly #socket: Socket;
+  readonly #request: Buffer;
+  #sentMs = 0;
+  #isWaiting = false;
+
+  constructor(port: number, request: Buffer) {
+    this.#request = request;
+    this.#socket = connect({ port, host: '127.0.0.1', noDelay: true });
+    this.#socket.on('error', () => {});
+    // The reply is small, and comes in one piece.
+    this.#socket.on('data', () => {
+      this.tookMs.push(performance.now() - this.#sentMs);
+      this.#isWaiting = false;
+    });
+  }
+
+  tick(nowMs: number): void {
+    if (this.#isWaiting || nowMs - this.#sentMs < CONTROL_EVERY_MS) return;
+    this.#isWaiting = true;
+    this.#sentMs = nowMs;
+    this.#socket.write(this.#request);
+  }
+
+  close(): void {
+    this.#socket.destroy();
+  }
+}
+
 class Generator {
   readonly #plan: OpenLoopPlan;
   readonly #requests: readonly Buffer[];
@@ -49,6 +90,8 @@ class Generator {
   readonly #answeredMs: number[] = [];
   readonly #shedMs: number[] = [];
   readonly #statuses = new Map<string, number>();
+  readonly #tickMs: number[] = [];
+  readonly #control: Control;
   readonly #windows: { sent: number; answered: number }[] = [];
   #startMs = 0;
   #sent = 0;
@@ -59,14 +102,20 @@ class Generator {
   constructor(plan: OpenLoopPlan) {
     this.#plan = plan;
     this.#requests = plan.requests.map((text) => Buffer.from(text.replace('127.0.0.1:PORT', `127.0.0.1:${plan.port}`)));
+    this.#control = new Control(plan.controlPort, this.#requests[0] as Buffer);
   }
 
   async run(): Promise<OpenLoopReport> {
     const { ratePerSecond, seconds } = this.#plan;
     this.#startMs = performance.now();
+    let lastMs = this.#startMs;
     await new Promise<void>((resolve) => {
       const timer = setInterval(() => {
-        const elapsedMs = performance.now() - this.#startMs;
+        const nowMs = performance.now();
+        const elapsedMs = nowMs - this.#startMs;
+        this.#tickMs.push(nowMs - lastMs);
+        lastMs = nowMs;
+        this.#control.tick(nowMs);
         const due = Math.floor((Math.min(elapsedMs, seconds * 1_000) * ratePerSecond) / 1_000);
         while (this.#sent + this.#unsent < due) this.#arrive();
         if (elapsedMs < seconds * 1_000) return;
@@ -78,6 +127,7 @@ class Generator {
     for (let waited = 0; this.#inFlight > 0 && waited < LAST_REPLIES_MS; waited += 10)
       await new Promise((resolve) => setTimeout(resolve, 10));
     for (const { socket } of this.#links) socket.destroy();
+    this.#control.close();
     return this.#report(tookMs);
   }
 
@@ -150,6 +200,9 @@ class Generator {
       answeredMsP99: at(this.#answeredMs, 0.99),
       shedMsP50: at(this.#shedMs, 0.5),
       shedMsP99: at(this.#shedMs, 0.99),
+      controlMsP50: at(this.#control.tookMs, 0.5),
+      controlMsP99: at(this.#control.tookMs, 0.99),
+      tickMsP99: at(this.#tickMs, 0.99),
       windows: this.#windows.map(({ sent, answered }) => (sent === 0 ? 1 : answered / sent)),
       connections: this.#links.size,
     };
