@@ -37,6 +37,8 @@ export const SKETCH_MERGE_LIMIT = 1_000;
 /** Minute sketches become hours after this long, hours become days after {@link SKETCH_HOURS_KEPT_MS}. */
 export const SKETCH_MINUTES_KEPT_MS = 2 * 60 * 60_000;
 export const SKETCH_HOURS_KEPT_MS = 7 * 24 * 60 * 60_000;
+/** An hour or a day is totalled so long after its end: by then each replica has saved its last minute. */
+export const SKETCH_TOTAL_AFTER_MS = 5 * 60_000;
 /** Groups of sketches rolled up in one pass of the maintenance. */
 export const ROLL_UP_GROUPS_LIMIT = 2_000;
 /** Small Parquet segments merged into one; a segment is small below {@link MERGE_SMALL_BYTES}. */

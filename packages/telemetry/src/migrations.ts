@@ -59,4 +59,19 @@ export const migrations: readonly Migration[] = [
         primary key (project, version)
       );`,
   },
+  {
+    id: '0002_sketch_totals',
+    sql: `
+      -- a closed hour or day as one sketch, beside the rows it repeats: derived, and dropped by whoever writes into its time
+      create table telemetry_sketch_total (
+        project text not null,
+        release text not null,
+        revision integer not null,
+        field text not null,
+        level text not null,
+        start_ms bigint not null,
+        sketch text not null,
+        primary key (project, release, revision, field, level, start_ms)
+      );`,
+  },
 ];

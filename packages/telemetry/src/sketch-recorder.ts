@@ -7,6 +7,7 @@ import { Mutex } from './project-lock.ts';
 import type { SegmentFile } from './segment-file.ts';
 import { readProgress, saveProgress } from './segment-store.ts';
 import { type SketchWindow, LEVEL_MS, countSketches, lockSlot, readSketches, saveSlot } from './sketch-store.ts';
+import { dropTotals, lockForWriting } from './sketch-total-store.ts';
 import { CALL_FIELDS, latencyStep, observeOutput, observeUnknown, rowOf, valueOf, type WatchedInput } from './sketch-values.ts';
 
 /** Sketches of one revision in one minute of event time. */
@@ -156,6 +157,7 @@ export class SketchRecorder {
   async #writeBucket(tx: Tx, bucket: Bucket): Promise<void> {
     const { release, revision, startMs } = bucket;
     const slot = { project: this.#project, release, revision, level: 'minute' as const, startMs, replica: this.#replica };
+    await lockForWriting(tx, slot);
     const stored = await lockSlot(tx, slot);
     const texts = new Map<string, string>();
     for (const [field, sketch] of bucket.sketches) {
@@ -166,6 +168,7 @@ export class SketchRecorder {
       texts.set(field, JSON.stringify(merged.get(field)?.toJson()));
     }
     await saveSlot(tx, slot, texts);
+    await dropTotals(tx, slot);
   }
 }
 

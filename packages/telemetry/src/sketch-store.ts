@@ -10,6 +10,9 @@ export const LEVEL_MS: Readonly<Record<SketchLevel, number>> = { minute: 60_000,
 /** Replica number of rows that hold what several replicas counted. */
 export const ALL_REPLICAS = -1;
 
+/** Tells totals from rows while both are read; none is stored under it. */
+const TOTAL_REPLICA = -2;
+
 /** Whose sketch of which time: one row each. */
 export interface SketchSlot {
   readonly project: string;
@@ -60,27 +63,40 @@ export interface SketchWindow {
   readonly toMs: number;
 }
 
-/** Rows that overlap the window, whatever their level. */
+const END_MS = sql`start_ms + case level when 'minute' then 60000 when 'hour' then 3600000 else 86400000 end`;
+
+/**
+ * What a window is merged from: rows that overlap it, whatever their level; a closed hour or day that lies in it whole is one row,
+ * its total. One statement, so that a total and the rows it stands for are never both seen, nor neither.
+ */
 function inWindow(window: SketchWindow) {
-  return sql`project = ${window.project} and release = ${window.release}
-    ${window.revision === undefined ? sql`` : sql`and revision = ${window.revision}`}
-    and start_ms < ${window.toMs}
-    and start_ms + case level when 'minute' then 60000 when 'hour' then 3600000 else 86400000 end > ${window.fromMs}`;
+  const ofRelease = sql`project = ${window.project} and release = ${window.release}
+    ${window.revision === undefined ? sql`` : sql`and revision = ${window.revision}`}`;
+  return sql`with total as materialized (
+      select revision, field, start_ms, ${END_MS} as end_ms, ${TOTAL_REPLICA}::integer as replica, sketch from telemetry_sketch_total
+      where ${ofRelease} and start_ms >= ${window.fromMs} and ${END_MS} <= ${window.toMs}),
+    part as (
+      select revision, field, start_ms, ${END_MS} as end_ms, replica, sketch from telemetry_sketch
+      where ${ofRelease} and start_ms < ${window.toMs} and ${END_MS} > ${window.fromMs}
+      union all select * from total),
+    needed as (
+      select * from part where not exists (select 1 from total
+        where total.field = part.field and total.revision = part.revision
+          and total.start_ms <= part.start_ms and total.end_ms >= part.end_ms
+          and (part.replica <> ${TOTAL_REPLICA} or total.end_ms - total.start_ms > part.end_ms - part.start_ms)))`;
 }
 
 /** How many rows each field has in the window. */
 export async function countSketches(db: Db, window: SketchWindow): Promise<Map<string, number>> {
-  const { rows } = await sql`select field, count(*) as count from telemetry_sketch where ${inWindow(window)}
-    group by field order by field`.execute(db);
+  const { rows } = await sql`${inWindow(window)} select field, count(*) as count from needed group by field order by field`.execute(db);
   const parsed = z.array(z.object({ field: z.string(), count: z.coerce.number() })).parse(rows);
   return new Map(parsed.map((row) => [row.field, row.count]));
 }
 
 /** The sketches of some fields in the window as JSON text, the oldest first. */
 export async function readSketches(db: Db, window: SketchWindow, fields: readonly string[], limit: number): Promise<Map<string, string[]>> {
-  const { rows } = await sql<{ field: string; sketch: string }>`select field, sketch from telemetry_sketch
-    where ${inWindow(window)} and field = any(${fields}::text[])
-    order by field, start_ms, revision, replica limit ${limit}`.execute(db);
+  const { rows } = await sql<{ field: string; sketch: string }>`${inWindow(window)} select field, sketch from needed
+    where field = any(${fields}::text[]) order by field, start_ms, revision, replica limit ${limit}`.execute(db);
   const found = new Map<string, string[]>();
   for (const { field, sketch } of rows) {
     const texts = found.get(field);

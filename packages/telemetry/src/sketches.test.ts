@@ -7,11 +7,14 @@ import { sql } from 'kysely';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { WindowTooLongError } from './errors.ts';
 import { OPEN_MINUTES_LIMIT, SKETCH_MERGE_LIMIT } from './limits.ts';
+import { rollUpSketches } from './sketch-roll-up.ts';
+import { countSketches } from './sketch-store.ts';
 import { CALL_FIELDS } from './sketch-values.ts';
 import { type TelemetryFixture, createTelemetryFixture, createTelemetryRecords, invocationMaker } from './testing/index.ts';
 
 const START_MS = Date.UTC(2026, 2, 1, 12);
 const HOUR_MS = 3_600_000;
+const DAY_MS = 24 * HOUR_MS;
 
 const field = (name: string, type: 'float64' | 'int64' | 'string' | 'boolean' | 'timestamp', role: string) => ({
   name,
@@ -39,6 +42,12 @@ describe.each(testEngines)('sketches on %s', (engine) => {
   let fixture: TelemetryFixture;
   let clock = fixedClock(START_MS);
   const window = { release: 'churn', fromMs: START_MS - 30 * 86_400_000, toMs: START_MS + 30 * 86_400_000 };
+  const rowsOf = async (table: string) => {
+    const { rows } = await sql<{ n: number }>`select count(*)::int as n from ${sql.table(table)} where field = 'amount'`.execute(
+      records.db,
+    );
+    return rows[0]?.n ?? 0;
+  };
   const counts = async (query: Partial<typeof window> & { revision?: number } = {}) => {
     const sketches = await fixture.telemetry.sketches('alpha', { ...window, ...query });
     return Object.fromEntries([...sketches].map(([name, sketch]) => [name, sketch.count]));
@@ -141,6 +150,35 @@ describe.each(testEngines)('sketches on %s', (engine) => {
     expect((await counts())['amount']).toBe(301);
     const day = await counts({ fromMs: START_MS - 86_400_000, toMs: START_MS });
     expect(day['amount']).toBeLessThan(301);
+  });
+
+  test('TL28 a closed hour or day is read as its total, and whatever is written, when and beside what, counts once (seeded)', async () => {
+    const random = createRandom(28);
+    const make = invocationMaker(clock);
+    const times: number[] = [];
+    for (let round = 0; round < 30; round += 1) {
+      const late = Array.from({ length: 1 + random.int(12) }, () => clock.nowMs() - random.int(9 * 24 * 60) * 60_000);
+      const written = late.map((eventTimeMs) => fixture.telemetry.append(make({ eventTimeMs, input: { amount: 1 } })));
+      times.push(...late);
+      await Promise.all(written);
+      clock.advance((1 + random.int(40)) * 60_000);
+      // Of two replicas one writes while the other totals and rolls up.
+      await Promise.all([fixture.telemetry.maintain(), rollUpSketches(records, clock.nowMs()), rollUpSketches(records, clock.nowMs())]);
+      const dayMs = Math.floor(clock.nowMs() / DAY_MS) * DAY_MS;
+      const fromMs = dayMs - random.int(10) * DAY_MS;
+      const toMs = fromMs + (1 + random.int(10)) * DAY_MS;
+      const expected = times.filter((time) => time >= fromMs && time < toMs).length;
+      assert.equal((await counts({ fromMs, toMs }))['amount'] ?? 0, expected, `round ${round}, seed 28`);
+      assert.equal((await counts())['amount'], times.length, `round ${round}, seed 28`);
+    }
+    const rows = await rowsOf('telemetry_sketch');
+    const totals = await rowsOf('telemetry_sketch_total');
+    const read = await countSketches(records.db, { project: 'alpha', ...window });
+    assert.ok(totals > 0 && (read.get('amount') ?? 0) < rows, `${read.get('amount')} read of ${rows} rows with ${totals} totals, seed 28`);
+    // Control: what the totals say is what is read.
+    await sql`update telemetry_sketch_total set sketch = replace(sketch, '"count":', '"count":1')
+      where field = 'amount' and level = 'day'`.execute(records.db);
+    await expect(counts()).rejects.toThrow('were counted');
   });
 
   test('TL24 calls of more minutes than the limit are saved early and none is lost', async () => {
