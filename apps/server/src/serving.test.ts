@@ -263,3 +263,17 @@ describe('RL13 a model that is asked more than it can do', () => {
     assert.deepEqual(await again({ lane: 'worker', lanes: 2 }), { release: 'heavy', revision: 2, created: true, live: true });
   });
 });
+
+test('every series of serving that the Grafana dashboard shows is told by /metrics', async () => {
+  const headers = { authorization: `Bearer ${server.localToken.reveal()}` };
+  const told = await (await fetch(`${server.url}/metrics`, { headers })).text();
+  const dashboard = await (await fetch(`${server.url}/v1/dashboards/grafana`, { headers })).text();
+  const asked = new Set(dashboard.match(/\bslipway_(?:models?|calls|invocations?)_[a-z_]+/g) ?? []);
+  const names = new Set(Array.from(told.matchAll(/^# TYPE (\S+)/gm), ([, name]) => name ?? ''));
+  const isTold = (name: string) => names.has(name) || names.has(name.replace(/_(?:bucket|sum|count)$/, ''));
+  assert.ok(asked.size >= 12, String(asked.size));
+  assert.deepEqual(
+    [...asked].filter((name) => !isTold(name)),
+    [],
+  );
+});

@@ -35,6 +35,52 @@ const PANELS: readonly Panel[] = [
     ),
   },
   {
+    title: 'Refused calls per second',
+    unit: 'reqps',
+    // Calls that the event loop refused are refused before anybody knows whose they are.
+    queries: [
+      [
+        'sum by (release, reason) (rate(slipway_calls_shed_total{project=~"$project|", release=~"$release|"}[$__rate_interval]))',
+        '{{release}} {{reason}}',
+      ],
+    ],
+  },
+  {
+    title: 'Rows that wait for a model, and calls in it',
+    unit: 'none',
+    queries: [
+      [`sum by (release) (slipway_model_queue_rows{${OWN}})`, '{{release}} rows waiting'],
+      [`sum by (release) (slipway_model_calls{${OWN}})`, '{{release}} calls'],
+    ],
+  },
+  {
+    title: 'Rows of a run, by lane',
+    unit: 'none',
+    queries: [
+      [
+        'sum by (lane) (rate(slipway_model_batch_rows_sum[$__rate_interval])) / sum by (lane) (rate(slipway_model_batch_rows_count[$__rate_interval]))',
+        '{{lane}}',
+      ],
+    ],
+  },
+  {
+    title: 'Memory of loaded models',
+    unit: 'bytes',
+    queries: [
+      [`sum by (release) (slipway_model_memory_bytes{${OWN}})`, '{{release}}'],
+      ['max(slipway_model_memory_limit_bytes)', 'limit'],
+    ],
+  },
+  {
+    title: 'Models loaded, and taken out of memory',
+    unit: 'none',
+    queries: [
+      ['sum(slipway_models_loaded{project=~"$project"})', 'in memory'],
+      ['sum(increase(slipway_model_loads_total{project=~"$project"}[$__rate_interval]))', 'loads'],
+      ['sum by (reason) (increase(slipway_model_unloads_total{project=~"$project"}[$__rate_interval]))', 'unloads: {{reason}}'],
+    ],
+  },
+  {
     title: 'Burn rate of objectives',
     unit: 'none',
     queries: [[`max by (release, objective, window) (slipway_objective_burn_rate_ratio{${OWN}})`, '{{release}} {{objective}} {{window}}']],

@@ -10,6 +10,7 @@ import {
 import {
   type LiveRoute,
   type LoadedRevision,
+  type MemoryState,
   PINNED_ARM,
   type Releases,
   type Routing,
@@ -43,6 +44,22 @@ interface Held {
   broken: boolean;
 }
 
+function statesOf(held: ReadonlyMap<string, Held>): Map<string, MemoryState> {
+  return new Map([...held].flatMap(([name, { loaded, revisions }]) => (loaded ? [[`${name}@${revisions.length}`, 'loaded']] : [])));
+}
+
+const detail = (name: string, { revisions }: Held) => ({
+  id: `rel_${name}`,
+  name,
+  environment: 'production',
+  traffic: allTrafficOn(revisions.length),
+  mirrors: [],
+  createdAt: '',
+  updatedAt: '',
+  revisions: revisions.map(({ revision }) => revision).toReversed(),
+});
+
+/** The service over the real answer path, with releases that are held in memory. */
 export function memoryHouse(): MemoryHouse {
   const held = new Map<string, Held>();
   const written: Invocation[] = [];
@@ -68,8 +85,7 @@ export function memoryHouse(): MemoryHouse {
     pinned: async (project, name, number) =>
       routeOf(name, find(project, name), number, [{ name: PINNED_ARM, revision: number, weight: 1 }]),
     load: async (project, name, number) => find(project, name).revisions[number - 1] as LoadedRevision,
-    states: () =>
-      new Map([...held].filter(([, { loaded }]) => loaded).map(([name, { revisions }]) => [`${name}@${revisions.length}`, 'loaded'])),
+    states: () => statesOf(held),
     unload(project, name) {
       const found = find(project, name);
       const was = found.loaded;
@@ -77,16 +93,6 @@ export function memoryHouse(): MemoryHouse {
       return was;
     },
   };
-  const detail = (name: string, { revisions }: Held) => ({
-    id: `rel_${name}`,
-    name,
-    environment: 'production',
-    traffic: allTrafficOn(revisions.length),
-    mirrors: [],
-    createdAt: '',
-    updatedAt: '',
-    revisions: revisions.map(({ revision }) => revision).toReversed(),
-  });
   const releases: Pick<Releases, 'get' | 'list'> = {
     get: async (project, name) => detail(name, find(project, name)),
     list: async () => ({ items: [...held].map(([name, found]) => detail(name, found)), nextCursor: null }),
