@@ -1,12 +1,13 @@
 import { readFile } from 'node:fs/promises';
 import { InvalidError, parseJson } from '@slipway/kernel';
 import { RetrainPolicy } from '@slipway/project/contract';
+import type { Client, FollowedEvent } from '@slipway/client';
 import type { Command } from 'commander';
 import { withClient } from '../connect.ts';
+import { followRun } from '../follow-run.ts';
 import { readableSize } from '../local-file.ts';
 import { globalOptions } from '../options.ts';
 import { createOutput, printResult } from '../output.ts';
-import { createProgress } from '../progress.ts';
 import { explainAttempt, showRetraining } from '../show-retraining.ts';
 
 /** What a retraining that was refused or rolled back exits with, as a gate that failed does. */
@@ -56,15 +57,35 @@ async function readPolicy(file: string): Promise<RetrainPolicy> {
   });
 }
 
+/** Phases of a retraining whose work is done by a run below it. */
+const DELEGATED: ReadonlySet<string> = new Set(['launch', 'rollout']);
+
+/** Shows the progress of a retraining and of the launch and the rollout below it, to the verdict. @returns its id. */
+function followTree(client: Client) {
+  return async (run: string, onEvent: (event: FollowedEvent) => void): Promise<string> => {
+    const followed = new Set<string>();
+    const followBelow = async () => {
+      for (const { id } of (await client.runs.list({ parent: run })).items) {
+        if (followed.has(id)) continue;
+        followed.add(id);
+        // What ends badly below ends the run above, which says so.
+        client.runs.follow(id, (event) => event.phase !== 'done' && onEvent(event)).catch(() => {});
+      }
+    };
+    await client.runs.follow(run, (event) => {
+      onEvent(event);
+      if (DELEGATED.has(event.phase)) followBelow().catch(() => {});
+    });
+    return run;
+  };
+}
+
 async function start(release: string, flags: Flags, command: Command): Promise<void> {
   const options = globalOptions(command);
   const output = createOutput(options.json);
   await withClient(options, output, async (client) => {
-    const { run } = await client.retraining.start(release, flags.reason === undefined ? {} : { reason: flags.reason });
-    if (flags.wait) {
-      const progress = createProgress(output);
-      await client.runs.follow(run, (event) => progress.update(event)).finally(() => progress.end());
-    }
+    const begin = () => client.retraining.start(release, flags.reason === undefined ? {} : { reason: flags.reason });
+    const run = flags.wait ? await followRun(client, output, { start: begin, follow: followTree(client) }) : (await begin()).run;
     const attempt = (await client.retraining.get(release)).attempts.find((each) => each.run === run);
     if (attempt?.status === 'refused' || attempt?.status === 'rolled-back') process.exitCode = REFUSED_EXIT_CODE;
     printResult(output, attempt ?? { run }, () =>

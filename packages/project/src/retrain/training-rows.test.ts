@@ -98,7 +98,8 @@ describe('calls as rows', () => {
           const sorted = times.toSorted((left, right) => left - right);
           const cut = heldBackFrom(sorted, share, seen);
           const heldBack = sorted.slice(cut);
-          assert.ok(heldBack.length <= Math.max(1, Math.round(sorted.length * share)));
+          assert.ok(heldBack.length <= Math.max(1, Math.round(sorted.length * share)) || new Set(heldBack).size === 1, 'few, or one time');
+          assert.ok(heldBack.length > 0 || sorted.every((time) => time <= seen), 'something to judge by where there is something unseen');
           assert.ok(
             heldBack.every((time) => time > seen),
             'unseen',

@@ -107,10 +107,19 @@ function widened({ name, expect }: Field, rows: readonly Row[]): Field['expect']
   return next;
 }
 
-/** Where the held-back part begins: the latest share, not through equal times, and later than what the live version learnt from. */
+/**
+ * Where the held-back part begins: the latest share, not through equal times, and later than what the live version learnt from.
+ * Calls that came many at one time stay together, on the later side when the earlier would leave nothing to judge by.
+ */
 export function heldBackFrom(eventTimesMs: readonly number[], share: number, seenToMs: number): number {
-  let start = Math.max(0, eventTimesMs.length - Math.max(1, Math.round(eventTimesMs.length * share)));
-  while (start < eventTimesMs.length && (eventTimesMs[start] as number) <= seenToMs) start += 1;
-  while (start > 0 && start < eventTimesMs.length && eventTimesMs[start] === eventTimesMs[start - 1]) start += 1;
+  const { length } = eventTimesMs;
+  const at = (index: number) => eventTimesMs[index] as number;
+  const asked = Math.max(0, length - Math.max(1, Math.round(length * share)));
+  let start = asked;
+  while (start < length && at(start) <= seenToMs) start += 1;
+  while (start > 0 && start < length && at(start) === at(start - 1)) start += 1;
+  if (start < length || length === 0 || at(length - 1) <= seenToMs) return start;
+  start = length - 1;
+  while (start > 0 && at(start - 1) === at(length - 1)) start -= 1;
   return start;
 }
