@@ -20,7 +20,7 @@ import { type OpenLoopPlan, type OpenLoopReport, WINDOW_MS } from './overload/op
 import type { LoadPlan, LoadReport } from './predict-http/load.ts';
 import { HEAVY_NAME, launchHeavy, predictRequest } from './support/heavy-release.ts';
 import { SAMPLES, type SampleModel, launchSample, sampleRows } from './support/sample-models.ts';
-import { startSlipway } from './support/slipway-process.ts';
+import { type SlipwayProcess, mainThreadOf, startSlipway } from './support/slipway-process.ts';
 
 const GOODPUT_RATIO_MIN = 0.9;
 const SHED_MS_P99_MAX = 5;
@@ -60,7 +60,7 @@ function recoverySeconds({ windows }: OpenLoopReport): number {
   return ((last + 1) * WINDOW_MS) / 1_000;
 }
 
-async function measure(port: number, requests: readonly string[]) {
+async function measure({ port, child }: SlipwayProcess, requests: readonly string[]) {
   const { child: closed } = await startWorker('./predict-http/load.ts');
   const { child: open } = await startWorker('./overload/open-loop.ts');
   const { child: bare, ready } = await startWorker('./overload/bare-server.ts');
@@ -71,9 +71,12 @@ async function measure(port: number, requests: readonly string[]) {
     const peak = (await closedLoop(5)).requestsPerSecond;
     const openLoop = (ratePerSecond: number, seconds: number) =>
       ask<OpenLoopPlan, OpenLoopReport>(open, { port, requests, ratePerSecond, seconds, connectionsMax: CONNECTIONS_MAX, controlPort });
+    const before = mainThreadOf(child.pid ?? 0);
     const over = await openLoop(peak * Number(values.factor), Number(values.seconds));
+    const { ranMs, waitedMs } = mainThreadOf(child.pid ?? 0);
+    const thread = { ranMs: ranMs - before.ranMs, waitedMs: waitedMs - before.waitedMs };
     const after = await openLoop(peak / 2, 10);
-    return { peak, over, after };
+    return { peak, over, after, thread };
   } finally {
     closed.kill();
     open.kill();
@@ -81,7 +84,7 @@ async function measure(port: number, requests: readonly string[]) {
   }
 }
 
-function judge(name: string, { peak, over, after }: Awaited<ReturnType<typeof measure>>): boolean {
+function judge(name: string, { peak, over, after, thread }: Awaited<ReturnType<typeof measure>>): boolean {
   const goodput = (over.statuses['200'] ?? 0) / over.seconds;
   const recovery = recoverySeconds(after);
   console.log(
@@ -91,6 +94,9 @@ function judge(name: string, { peak, over, after }: Awaited<ReturnType<typeof me
   console.log(`  answered p50 ${over.answeredMsP50.toFixed(1)} ms, p99 ${over.answeredMsP99.toFixed(1)} ms`);
   console.log(
     `  beside it a bare server: p50 ${over.controlMsP50.toFixed(1)} ms, p99 ${over.controlMsP99.toFixed(1)} ms; the generator's turns: p99 ${over.tickMsP99.toFixed(1)} ms`,
+  );
+  console.log(
+    `  the server's main thread computed for ${(thread.ranMs / over.seconds / 10).toFixed(0)} % of the time, and waited for a core for ${(thread.waitedMs / over.seconds / 10).toFixed(0)} %`,
   );
   const results: [string, number, string, boolean][] = [
     ['goodput of the peak', goodput / peak, `at least ${GOODPUT_RATIO_MIN}`, goodput / peak >= GOODPUT_RATIO_MIN],
@@ -119,7 +125,7 @@ try {
       model === 'heavy'
         ? Array.from({ length: REQUESTS }, (_, index) => predictRequest(HEAVY_NAME, { x: index / REQUESTS }, headers))
         : sampleRows(sample, REQUESTS).map((row) => predictRequest(sample.name, row, headers));
-    met = judge(model, await measure(server.port, requests)) && met;
+    met = judge(model, await measure(server, requests)) && met;
   }
   await server.stop();
   process.exitCode = met ? 0 : 1;

@@ -85,6 +85,19 @@ export function mainThreadMicrosOf(pid: number): number {
   }
 }
 
+/**
+ * How long a process's main thread has computed, and how long it was ready to and waited for a core, in milliseconds: what tells a slow server
+ * from a busy machine. NaN where there is no schedstat.
+ */
+export function mainThreadOf(pid: number): { readonly ranMs: number; readonly waitedMs: number } {
+  try {
+    const [ran, waited] = readFileSync(`/proc/${pid}/schedstat`, 'utf8').split(' ').map(Number);
+    return { ranMs: (ran ?? Number.NaN) / 1e6, waitedMs: (waited ?? Number.NaN) / 1e6 };
+  } catch {
+    return { ranMs: Number.NaN, waitedMs: Number.NaN };
+  }
+}
+
 /** A process and all that it started, directly or not; itself alone where there is no /proc. */
 export function processTreeOf(pid: number): number[] {
   try {
