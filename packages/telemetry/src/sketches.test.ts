@@ -8,7 +8,8 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { WindowTooLongError } from './errors.ts';
 import { OPEN_MINUTES_LIMIT, SKETCH_MERGE_LIMIT } from './limits.ts';
 import { rollUpSketches } from './sketch-roll-up.ts';
-import { countSketches } from './sketch-store.ts';
+import { countSketches, lockSlot, saveSlot } from './sketch-store.ts';
+import { dropTotals, lockForWriting } from './sketch-total-store.ts';
 import { CALL_FIELDS } from './sketch-values.ts';
 import { type TelemetryFixture, createTelemetryFixture, createTelemetryRecords, invocationMaker } from './testing/index.ts';
 
@@ -156,7 +157,7 @@ describe.each(testEngines)('sketches on %s', (engine) => {
     const random = createRandom(28);
     const make = invocationMaker(clock);
     const times: number[] = [];
-    for (let round = 0; round < 30; round += 1) {
+    for (let round = 0; round < 15; round += 1) {
       const late = Array.from({ length: 1 + random.int(12) }, () => clock.nowMs() - random.int(9 * 24 * 60) * 60_000);
       const written = late.map((eventTimeMs) => fixture.telemetry.append(make({ eventTimeMs, input: { amount: 1 } })));
       times.push(...late);
@@ -179,6 +180,29 @@ describe.each(testEngines)('sketches on %s', (engine) => {
     await sql`update telemetry_sketch_total set sketch = replace(sketch, '"count":', '"count":1')
       where field = 'amount' and level = 'day'`.execute(records.db);
     await expect(counts()).rejects.toThrow('were counted');
+  });
+
+  test('TL29 a total waits for whoever writes into its time', async () => {
+    const make = invocationMaker(clock);
+    for (const minute of [0, 1]) await fixture.telemetry.append(make({ eventTimeMs: START_MS + minute * 60_000 }));
+    await fixture.telemetry.maintain();
+    const owner = { project: 'alpha', release: 'churn', revision: 1, startMs: START_MS };
+    const stored = await lockSlot(records.db, { ...owner, level: 'minute', replica: 0 });
+    const [written, commit] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    const writing = records.transaction(async (tx) => {
+      await lockForWriting(tx, owner);
+      await dropTotals(tx, owner);
+      await saveSlot(tx, { ...owner, level: 'minute', replica: 1 }, stored);
+      written.resolve();
+      await commit.promise;
+    });
+    await written.promise;
+    const totalling = rollUpSketches(records, START_MS + 70 * 60_000);
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    commit.resolve();
+    await Promise.all([writing, totalling]);
+    assert.equal(await rowsOf('telemetry_sketch_total'), 1);
+    assert.equal((await counts())['amount'], 3);
   });
 
   test('TL24 calls of more minutes than the limit are saved early and none is lost', async () => {
