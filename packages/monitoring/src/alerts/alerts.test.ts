@@ -94,6 +94,36 @@ describe.each(testEngines)('alerts on %s', (engine) => {
     expect(await all()).toHaveLength(2);
   });
 
+  test('MO95 what training would mend is told with what was done about it, read before the transaction; nothing else is, nor when it cannot be read', async () => {
+    const ids = createIds(clock);
+    const told: string[] = [];
+    const deps = { records, audit: createAudit({ records, clock, ids }), clock, ids };
+    let isReadable = true;
+    const watched = createAlerts({
+      ...deps,
+      announce: async (_tx, _project, { raised, resolved }) =>
+        void told.push(...[...raised, ...resolved].map(({ kind, response }) => `${kind} ${response?.message ?? 'nothing'}`)),
+      async respond(project, release) {
+        // On the embedded engine a query of its own inside the transaction would be refused.
+        await sql`select 1`.execute(records.db);
+        if (!isReadable) throw new Error('gone');
+        return (alert) => ({ run: 'run_1', status: 'running', message: `${project} ${release} ${alert.about}` });
+      },
+    });
+    const kinds = new Set(['drift', 'contract']);
+    await watched.settle('alpha', 'churn', [finding('age'), { ...finding('age'), kind: 'contract' }], kinds);
+    expect(told.toSorted()).toEqual(['contract nothing', 'drift alpha churn age']);
+    const { items } = await watched.list('alpha', { limit: 10 });
+    expect(items.map(({ kind, response }) => [kind, response?.run ?? null]).toSorted()).toEqual([
+      ['contract', null],
+      ['drift', 'run_1'],
+    ]);
+    for (let check = 0; check < CLEAR_CHECKS_COUNT; check += 1) await watched.settle('alpha', 'churn', [], kinds);
+    expect(told.slice(2).toSorted()).toEqual(['contract nothing', 'drift alpha churn age']);
+    isReadable = false;
+    expect(await watched.get('alpha', items[0]?.id ?? '')).toMatchObject({ response: null });
+  });
+
   test('MO71 a finding in between starts the counting anew, and a check of other questions resolves nothing', async () => {
     await settle(finding('age'));
     await settle();
