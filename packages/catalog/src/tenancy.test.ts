@@ -9,7 +9,7 @@ import { catalogSchema } from './capability.ts';
 import type { Catalog, CatalogKind, Version } from './catalog.ts';
 import { createCatalog } from './catalog-service.ts';
 
-const OPERATIONS = 2_000;
+const OPERATIONS = 1_000;
 const PROJECTS = ['tenant-a', 'tenant-b'] as const;
 const KINDS: readonly CatalogKind[] = ['dataset', 'model'];
 const NAMES = ['churn', 'fraud'];

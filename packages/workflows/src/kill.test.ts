@@ -7,7 +7,7 @@ import type { RecordsOptions } from '@slipway/records';
 import { createTestRecords, testEngines } from '@slipway/records/testing';
 import { afterEach, describe, test } from 'vitest';
 import type { Run } from './run.ts';
-import { testSchemas } from './testing/index.ts';
+import { copyWorkflowStore, testSchemas } from './testing/index.ts';
 import { checkLines } from './testing/line-workflow.ts';
 import { killWorkers, spawnWorker } from './testing/worker-process.ts';
 
@@ -62,6 +62,7 @@ describe.each(testEngines)('kill -9 on %s', (engine) => {
     const store: RecordsOptions = postgres
       ? { kind: 'postgres', url: postgres.pool.options.connectionString ?? '' }
       : { kind: 'embedded', directory: join(folder, 'records') };
+    if (store.kind === 'embedded') await copyWorkflowStore(join(folder, 'records'), testSchemas);
     const file = join(folder, 'lines.txt');
     const order = { store, executorId: 'stable' };
     let context = `seed ${seed}`;
