@@ -96,6 +96,29 @@ describe('a shard', () => {
     assert.deepEqual([result.rows, result.rejected], [7, 4]);
   });
 
+  test('a number that is not finite breaks the contract, a missing one does not, and negative zero is zero', async () => {
+    const file = join(folder, 'numbers.parquet');
+    await engine.use(async (session) => {
+      const path = session.path('.parquet');
+      const values = `(values (1.5, 'a'), ('nan'::double, 'b'), ('-infinity'::double, 'c'), (-0.0::double, ''), (2, null)) v(age, plan)`;
+      await session.run(`copy (select age::double as age, plan, 1 as visits from ${values}) to '${path}'`);
+      await copyFile(path, file);
+    });
+    const plan = planBatch(contract, await columnsOf(engine, file));
+    const [outputPath, rejectsPath] = [join(folder, 'numbers-out.parquet'), join(folder, 'numbers-rejects.parquet')];
+    const frames: { age: number[]; plan: number[] }[] = [];
+    const remember = async (frame: Frame) => {
+      const [age, texts] = [frame.columns.get('age'), frame.columns.get('plan')];
+      assert.ok(age?.kind === 'number' && texts?.kind === 'text');
+      frames.push({ age: [...age.values], plan: [...texts.codes] });
+      return ageOnly(frame);
+    };
+    const request = { file, plan, from: 0, to: 5, keep: [], knownTexts: new Map(), answer: remember, outputPath, rejectsPath };
+    assert.equal((await runShard(engine, request)).rejected, 2);
+    assert.deepEqual(frames, [{ age: [1.5, 0, 2], plan: [0, -1, -1] }]);
+    assert.ok(Object.is(frames[0]?.age[1], 0));
+  });
+
   test('without a good row there is no output, and without a bad one no rejects (control)', async () => {
     const bad = await shard('id,age,plan,visits\n1,x,basic,2\n2,y,basic,2\n');
     assert.deepEqual([bad.output.length, bad.rejects.length], [0, 2]);

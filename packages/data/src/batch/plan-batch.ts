@@ -88,10 +88,13 @@ function readField(field: Field, column: SourceColumn | undefined): BatchField {
   if (!isText) return { name, kind: 'number', sql: `coalesce(${numberOf(field, column)}, 'nan'::double)` };
   const value = valueOf(field, column);
   if (field.type === 'float64') return { name, kind: 'decimal', sql: `coalesce(${value}::double, 'nan'::double)` };
-  return { name, kind: 'text', sql: `nullif((${value})::varchar, '')` };
+  const isPresentText = TEXT.test(column.sqlType) && (field.type === 'string' || field.type === 'json');
+  return { name, kind: 'text', sql: isPresentText ? value : `nullif((${value})::varchar, '')` };
 }
 
 function numberOf(field: Field, column: SourceColumn): string {
+  // Of rows that are read, none holds an infinite number: it would break the contract.
+  if (field.type === 'float64' && DECIMAL.test(column.sqlType)) return `(${quoteName(column.name)}::double + 0.0)`;
   const value = valueOf(field, column);
   if (field.type === 'boolean') return `(${value})::int::double`;
   return `(${value})::double`;
@@ -167,13 +170,22 @@ function rulesOf(field: Field, column: SourceColumn): Rule[] {
   const rules: Rule[] = [];
   const add = (broken: string, expected: string) => rules.push({ field: field.name, broken, expected, column: name });
   if (!field.nullable) add(`not (${present})`, `${TYPE_NAMES[field.type]}, for every row`);
-  if (!isTextField && !isAlways(field, column)) add(`${present} and (${value}) is null`, TYPE_NAMES[field.type]);
+  if (!isTextField && !isAlways(field, column)) add(notOfType(field, column, { present, value }), TYPE_NAMES[field.type]);
   if (isTextField) {
     const limit = field.expect.lengthMax ?? STRING_LENGTH_LIMIT;
-    if (TEXT.test(column.sqlType)) add(`length(${name}::varchar) > ${limit}`, `at most ${limit} characters`);
+    // Bytes are known without looking, and there are at least as many as characters.
+    if (TEXT.test(column.sqlType))
+      add(`strlen(${name}::varchar) > ${limit} and length(${name}::varchar) > ${limit}`, `at most ${limit} characters`);
   }
   if (field.severity === 'error') rules.push(...expectationRules(field, name, value));
   return rules;
+}
+
+/** True for a value that is there and is not of the field's type. */
+function notOfType(field: Field, { name, sqlType }: SourceColumn, { present, value }: { present: string; value: string }): string {
+  // The same for numbers, at a fifth of the cost.
+  if (field.type === 'float64' && DECIMAL.test(sqlType)) return `not isfinite(${quoteName(name)}::double)`;
+  return `${present} and (${value}) is null`;
 }
 
 /** Whether every value of the column is of the field's type, so that no row needs to be asked. */
