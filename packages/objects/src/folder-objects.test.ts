@@ -53,9 +53,13 @@ describe('OB2 a process killed while it puts', () => {
     const child = runChild('put-forever.ts', [directory, String(seed)]);
     let output = '';
     const ended = new Promise((resolve) => child.on('close', resolve));
+    let isDoomed = false;
     child.stdout.on('data', (data: Buffer) => {
-      if (output === '') setTimeout(() => child.kill('SIGKILL'), 60 + ((seed * 7919) % 240));
       output += data.toString();
+      // Not before the first is finished, however slow the machine is.
+      if (isDoomed || !/^\w{64}\n/m.test(output)) return;
+      isDoomed = true;
+      setTimeout(() => child.kill('SIGKILL'), 60 + ((seed * 7919) % 240));
     });
     await ended;
     const finished = output.split('\n').filter((line) => line.length === 64);
