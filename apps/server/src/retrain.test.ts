@@ -226,7 +226,7 @@ describe('retraining', () => {
     await client.retraining.start('few');
     const ended = await newest('few', (status) => status !== 'running');
     assert.equal(ended?.status, 'failed');
-    assert.match(ended?.reason ?? '', /16 rows to learn from and 4 to judge by/);
+    assert.match(ended?.reason ?? '', /10 rows to learn from and 10 to judge by/);
     const { id } = await client.projects.create('elsewhere');
     const other = createClient({ url: 'http://127.0.0.1', key: server.localToken.reveal(), project: id, fetch: server.fetch });
     await assert.rejects(other.retraining.get('few'), /no release/);

@@ -6,13 +6,11 @@ import { RetrainDataError } from '../errors.ts';
 import { ingestStep } from '../launch-steps.ts';
 import type { AttemptFacts, RetrainPolicy } from './contract.ts';
 import type { RetrainDeps, Origin } from './origin.ts';
-import { holdBackRatio } from './hold-back.ts';
+import { HELD_BACK_ROWS_MIN, holdBackRatio } from './hold-back.ts';
 import { listAttempts } from './retrain-store.ts';
 import { retrainRollout } from './retrain-rollout.ts';
 import { heldBackFrom, subjectColumn, trainingRows, widenContract } from './training-rows.ts';
 
-/** Rows that both versions are judged by, at least. */
-export const HELD_BACK_ROWS_MIN = 30;
 /** Rows of the first launch that stay in, at most. */
 export const ORIGINAL_ROWS_LIMIT = 200_000;
 /** Attempts among which the last comparison is looked for. */

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'vitest';
 import { AttemptFacts, RetrainPolicy } from './contract.ts';
-import { HOLD_BACK_RATIO, HOLD_BACK_RATIO_MAX, type HoldBackSituation, holdBackRatio } from './hold-back.ts';
+import { HELD_BACK_ROWS_MIN, HOLD_BACK_RATIO, HOLD_BACK_RATIO_MAX, type HoldBackSituation, holdBackRatio } from './hold-back.ts';
 
 const policy = (changes: object = {}) => RetrainPolicy.parse({ margin: 0.05, ...changes });
 const situation = (changes: Partial<HoldBackSituation> = {}): HoldBackSituation => ({
@@ -20,6 +20,12 @@ const attempt = (half: number) =>
 
 test('what a policy names is held back, whatever the noise', () => {
   assert.equal(holdBackRatio(situation({ policy: policy({ data: { holdBack: 0.1 } }), before: [attempt(0.1)] })), 0.1);
+});
+
+test('a small share of few calls is still enough rows to judge by', () => {
+  const few = policy({ data: { holdBack: 0.1 } });
+  assert.equal(Math.round(288 * holdBackRatio(situation({ policy: few, calls: 288 }))), HELD_BACK_ROWS_MIN);
+  assert.equal(holdBackRatio(situation({ policy: few, calls: 20 })), HOLD_BACK_RATIO_MAX);
 });
 
 test('without a reason for more it is a fifth', () => {

@@ -2,6 +2,8 @@ import { rowsNeeded } from '@slipway/evaluation';
 import type { LaunchResult } from '../contract.ts';
 import type { AttemptFacts, RetrainPolicy } from './contract.ts';
 
+/** Rows that both versions are judged by, at least. */
+export const HELD_BACK_ROWS_MIN = 30;
 /** Share of the calls that judges both versions when the policy names none and nothing asks for more. */
 export const HOLD_BACK_RATIO = 0.2;
 /** Learning needs the rest. */
@@ -21,9 +23,14 @@ export interface HoldBackSituation {
 
 /**
  * The latest share of the calls that both versions are judged by: the policy's own; else a fifth, and as much more as the
- * margin needs by what is known of the noise, when the calls allow it. Pure.
+ * margin needs by what is known of the noise. Never fewer than {@link HELD_BACK_ROWS_MIN} when half of the calls are as many. Pure.
  */
-export function holdBackRatio({ policy, calls, before, proven }: HoldBackSituation): number {
+export function holdBackRatio(situation: HoldBackSituation): number {
+  const fewest = Math.min(HOLD_BACK_RATIO_MAX, HELD_BACK_ROWS_MIN / Math.max(1, situation.calls));
+  return Math.max(fewest, wishedRatio(situation));
+}
+
+function wishedRatio({ policy, calls, before, proven }: HoldBackSituation): number {
   const { data, margin, require } = policy;
   if (data.holdBack !== undefined) return data.holdBack;
   const needed = neededBefore(before, { margin, require }) ?? neededAtFirst(proven, margin);
