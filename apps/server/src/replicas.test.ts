@@ -15,7 +15,8 @@ import { replicaModel } from './testing/replica-model.ts';
 
 const KEY = 'replica-test-key-0123456789-0123456789';
 const SECRET = 'a1'.repeat(32);
-const SEEN_WITHIN_MS = 1_500;
+/** A second where nothing else runs; a busy machine takes longer, and what is not followed at all never comes. */
+const SEEN_WITHIN_MS = 10_000;
 
 describe('two replicas work together', () => {
   const row = { replica: 1, secretKeys: ['new', 'old'], objectStore: 'store' };
