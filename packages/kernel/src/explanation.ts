@@ -107,10 +107,10 @@ export type IntervalSource = z.infer<typeof IntervalSource>;
 export const Explanation = z.strictObject({
   method: z.string(),
   /**
-   * Unit of the numbers: log-odds of the positive class, a class's score, the predicted number, its logarithm, a rank's score,
+   * Unit of the numbers: log-odds of the positive class, a class's score, the predicted number, its logarithm, its root, a rank's score,
    * a probability, a squared distance in deviations, or how early a row is isolated (the score's logarithm to base 2).
    */
-  space: z.enum(['log-odds', 'class-score', 'value', 'log-value', 'score', 'probability', 'squared-distance', 'isolation']),
+  space: z.enum(['log-odds', 'class-score', 'value', 'log-value', 'root-value', 'score', 'probability', 'squared-distance', 'isolation']),
   /** The class, cluster or component that contributions are towards; null for numbers. */
   output: z.string().nullable(),
   base: z.number(),

@@ -73,7 +73,12 @@ export function checkLoss(request: LossRequest): void {
   checkTarget(request, loss);
 }
 
-function checkTarget({ task, target }: LossRequest, loss: Loss | undefined): void {
+function checkTarget({ task, target, fixed }: LossRequest, loss: Loss | undefined): void {
+  if (fixed?.params['link'] === 'root' && (task !== 'regression' || loss || target.some((value) => value < 0))) {
+    throw new TrainRequestError('Only of numbers from 0 on, with the loss squared, may roots be learnt (link).', {
+      help: 'Leave the link out.',
+    });
+  }
   if (linkOf(loss) === 'log') {
     const row = target.findIndex((value) => value < 0);
     if (row >= 0) {

@@ -3,7 +3,7 @@ import { type Calibration, calibrateMargins } from './calibration.ts';
 import { type LinearModel, predictLinear } from './linear/linear-model.ts';
 import type { EncodedMatrix } from './matrix.ts';
 import { encodeFrame, type Preparation } from './preparation.ts';
-import type { Loss } from './trees/loss.ts';
+import type { Link, Loss } from './trees/loss.ts';
 import { type Objective, objectiveFor } from './trees/objective.ts';
 import { type Forest, predictForest } from './trees/tree.ts';
 
@@ -29,8 +29,7 @@ export function predictorOf(members: readonly EnsembleMember[]): Predictor {
   return members.length === 1 && first ? first.predictor : { kind: 'ensemble', members };
 }
 
-/** What a number is of its margin: `identity` mean + deviation x margin, `log` exp(margin). */
-export type Link = 'identity' | 'log';
+export type { Link };
 
 /** A trained model as plain data: what the exported graph computes, and what parity is checked against. */
 export interface FittedModel {
@@ -43,8 +42,11 @@ export interface FittedModel {
   readonly calibration: Calibration | null;
   /** Always `identity` for classes. */
   readonly link: Link;
-  /** Regression with link `identity`: the target was (y - mean) / deviation while learning. */
-  readonly scale: { readonly mean: number; readonly deviation: number };
+  /**
+   * Regression with link `identity` or `root`: the target, or its root, was (y - mean) / deviation while learning. `added` (root):
+   * what the square of an expected root lacks of the expected number, as the training rows have it.
+   */
+  readonly scale: { readonly mean: number; readonly deviation: number; readonly added?: number };
 }
 
 /** What a model says about rows. Row-major matrices. */
@@ -99,14 +101,24 @@ function probabilitiesOf(task: Task, margins: Float64Array, classCount: number):
   return probabilities;
 }
 
+/** The numbers that margins stand for. */
+export function numbersOf({ link, scale }: Pick<FittedModel, 'link' | 'scale'>, margins: Float64Array): Float64Array {
+  const { mean, deviation, added = 0 } = scale;
+  if (link === 'log') return margins.map(Math.exp);
+  if (link === 'identity') return margins.map((margin) => margin * deviation + mean);
+  return margins.map((margin) => {
+    const root = Math.max(0, margin * deviation + mean);
+    return root * root + added;
+  });
+}
+
 /** The trainer's own predictions on a frame, without ONNX: the reference for parity. */
 export function predictFitted(model: FittedModel, frame: Frame): TrainerOutputs {
   const matrix = encodeFrame(model.preparation, frame);
   const margins = calibrateMargins(model.calibration, predictMargins(model.predictor, matrix));
   const features = rowMajor(matrix);
   if (!model.classes) {
-    const { mean, deviation } = model.scale;
-    const values = margins.map((margin) => (model.link === 'log' ? Math.exp(margin) : margin * deviation + mean));
+    const values = numbersOf(model, margins);
     return { rowCount: frame.rowCount, probabilities: null, labels: null, values, features };
   }
   const classCount = model.classes.length;

@@ -14,6 +14,8 @@ export interface ModelPlan {
   /** One, or the members of an ensemble; the weights add up to 1. */
   readonly members: readonly { readonly weight: number; readonly choice: Choice }[];
   readonly calibration: Calibration | null;
+  /** Whether roots of the target are learnt. */
+  readonly isRoot?: boolean;
 }
 
 /** What a recipe hashes and `fixed` takes. */
@@ -21,7 +23,7 @@ export interface Recipe {
   readonly trainer: ModelTrainer;
   /**
    * All hyper-parameters of a single trainer, flat; of an ensemble its `members`: [{trainer, weight, params}]. With
-   * `calibration` when margins are calibrated.
+   * `calibration` when margins are calibrated, and `link: 'root'` when roots of the target are learnt.
    */
   readonly params: Readonly<Record<string, Json>>;
 }
@@ -30,8 +32,11 @@ export interface Recipe {
 const WEIGHT_TOLERANCE = 1e-9;
 
 /** The recipe that trains to the same model again. */
-export function recipeOfPlan({ members, calibration }: ModelPlan): Recipe {
-  const calibrated: Record<string, Json> = calibration ? { calibration: plainCalibration(calibration) } : {};
+export function recipeOfPlan({ members, calibration, isRoot }: ModelPlan): Recipe {
+  const calibrated: Record<string, Json> = {
+    ...(calibration ? { calibration: plainCalibration(calibration) } : {}),
+    ...(isRoot ? { link: 'root' } : {}),
+  };
   const [first] = members;
   if (!first) throw new TrainRequestError('A model needs a member.');
   if (members.length === 1) return { trainer: first.choice.candidate.trainer, params: { ...singleParams(first.choice), ...calibrated } };
@@ -54,14 +59,16 @@ export function planOf(
   outputCount: number,
 ): ModelPlan {
   const complete = completeParams(trainer, params);
-  const { calibration: given, members: _, ...own } = complete;
+  const { calibration: given, link, members: _, ...own } = complete;
+  const isRoot = link === 'root';
   const calibration = given === undefined ? null : parseCalibration(given);
-  if (trainer !== 'ensemble') return { members: [{ weight: 1, choice: choiceOf(trainer as TrainerName, own, outputCount) }], calibration };
+  if (trainer !== 'ensemble')
+    return { members: [{ weight: 1, choice: choiceOf(trainer as TrainerName, own, outputCount) }], calibration, isRoot };
   const members = membersOf(params).map((member) => ({
     weight: member.weight,
     choice: choiceOf(member.trainer, member.params, outputCount),
   }));
-  return { members, calibration };
+  return { members, calibration, isRoot };
 }
 
 /**
@@ -70,9 +77,13 @@ export function planOf(
  */
 export function completeParams(trainer: string, given: Readonly<Record<string, unknown>>): Record<string, Json> {
   if (trainer === 'rules') return completeRules(given);
-  const { calibration, ...rest } = given;
-  const calibrated: Record<string, Json> =
-    calibration === undefined ? {} : { calibration: plainCalibration(parseCalibration(calibration)) };
+  const { calibration, link, ...rest } = given;
+  if (link !== undefined && link !== 'root')
+    throw new TrainRequestError('The parameter "link" says what is learnt of the target: "root", or nothing for the number itself.');
+  const calibrated: Record<string, Json> = {
+    ...(calibration === undefined ? {} : { calibration: plainCalibration(parseCalibration(calibration)) }),
+    ...(link === undefined ? {} : { link }),
+  };
   if (trainer !== 'ensemble') return { ...completeSingle(trainer as TrainerName, rest), ...calibrated };
   const unknown = Object.keys(rest).find((name) => name !== 'members');
   if (unknown !== undefined) throw new TrainRequestError(`An ensemble has members and a calibration, no "${unknown.slice(0, 60)}".`);

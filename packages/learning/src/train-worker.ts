@@ -1,16 +1,19 @@
 import { parentPort } from 'node:worker_threads';
 import { PlatformError } from '@slipway/kernel';
 import { exportModel } from './export/export-model.ts';
-import { objectiveOf, predictorOf } from './fitted-model.ts';
+import { numbersOf, objectiveOf, predictMargins, type Predictor, predictorOf } from './fitted-model.ts';
 import { encodeTraining, fitSupervised } from './preparation.ts';
 import { blend } from './search/blend.ts';
+import { weightedMean } from './search/compare.ts';
 import { Evaluator, type LearningTask } from './search/evaluate.ts';
 import { type Fold, type FoldPlan, planFolds, planForwardFolds } from './search/folds.ts';
 import { withoutIdleElapsed } from './search/elapsed.ts';
 import { refit } from './search/refit.ts';
+import { probeErrors } from './search/root-probe.ts';
 import { planRungs } from './search/rungs.ts';
 import { planConstraints } from './trees/constraints.ts';
 import { linkOf } from './trees/loss.ts';
+import type { RootSquared } from './trees/objective.ts';
 import type { PlainError, TrainReplies, TrainReplyMessage, TrainRequestMessage } from './worker-protocol.ts';
 
 /** The thread that trains: everything that computes for long happens here, one request at a time. */
@@ -49,6 +52,7 @@ parentPort?.on('message', (request: TrainRequestMessage) => {
 function answer(request: TrainRequestMessage): TrainReplies[keyof TrainReplies] {
   if (request.kind === 'prepare') return prepare(request);
   if (request.kind === 'load') return load(request);
+  if (request.kind === 'probe') return { errors: probeErrors(request.probe) };
   if (!loaded) throw new Error('The training thread was asked to work before it had data.');
   if (request.kind === 'evaluate') return { results: loaded.evaluator.evaluate(request.candidates, { ...request, onProgress: progress }) };
   if (request.kind === 'blend') return blend(loaded.task, request.request);
@@ -71,7 +75,7 @@ function sharedFloats(length: number): Float32Array {
 }
 
 function load(message: Extract<TrainRequestMessage, { kind: 'load' }>): TrainReplies['load'] {
-  const { task, outputCount, matrix, target, weights, queries, order, coarse, loss, constraints, seed, withFolds } = message;
+  const { task, outputCount, matrix, target, weights, queries, order, coarse, loss, root, constraints, seed, withFolds } = message;
   const isClasses = task === 'binary' || task === 'multiclass';
   const plan: FoldPlan = !withFolds
     ? { strategy: 'fixed', folds: [] }
@@ -79,7 +83,7 @@ function load(message: Extract<TrainRequestMessage, { kind: 'load' }>): TrainRep
       ? planForwardFolds(order)
       : planFolds(target, isClasses, seed, queries);
   const learning: LearningTask = {
-    objective: objectiveOf(task, loss),
+    objective: root ?? objectiveOf(task, loss),
     constraints: planConstraints(constraints, matrix.features),
     coarse,
     outputCount,
@@ -109,16 +113,23 @@ function fit({ task, evaluator }: Loaded, request: Extract<TrainRequestMessage, 
 
 function exportFitted({ message }: Loaded, request: Extract<TrainRequestMessage, { kind: 'export' }>): TrainReplies['export'] {
   const { preparation, classes, scale, metadata, members, calibration } = request;
-  const fitted = {
-    task: message.task,
-    classes,
-    preparation,
-    predictor: predictorOf(members),
-    calibration,
-    link: linkOf(message.loss),
-    scale,
-  };
+  const predictor = predictorOf(members);
+  const link = message.root ? ('root' as const) : linkOf(message.loss);
+  const added = message.root && { added: missingOfSquares(message, message.root, predictor) };
+  const fitted = { task: message.task, classes, preparation, predictor, calibration, link, scale: { ...scale, ...added } };
   return { fitted, bytes: exportModel(fitted, metadata) };
+}
+
+/** The mean by which squares of predicted roots fall short of the numbers: a square's mean is above the mean's square. */
+function missingOfSquares(
+  { matrix, target, weights }: Extract<TrainRequestMessage, { kind: 'load' }>,
+  scale: RootSquared,
+  predictor: Predictor,
+): number {
+  const numbers = numbersOf({ link: 'root', scale }, target);
+  const told = numbersOf({ link: 'root', scale }, predictMargins(predictor, matrix));
+  const missing = numbers.map((number, row) => number - (told[row] as number));
+  return Math.max(0, weightedMean(missing, weights));
 }
 
 function plainError(thrown: unknown): PlainError {

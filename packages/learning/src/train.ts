@@ -1,7 +1,7 @@
 import { type Column, columnKind, Contract, type Frame, INPUT_ROLES, type Json, type ProgressEvent } from '@slipway/kernel';
 import { checkRequest, outputCountOf } from './check-request.ts';
 import { ownLoss, trainersFor } from './check-loss.ts';
-import { TargetError, TrainingCancelledError, TrainRequestError } from './errors.ts';
+import { TrainingCancelledError, TrainRequestError } from './errors.ts';
 import { type EnsembleMember, type FittedModel, predictFitted, type Task, type TrainerOutputs } from './fitted-model.ts';
 import type { EncodedMatrix } from './matrix.ts';
 import { GIVEN_CANDIDATE } from './hyper-parameters.ts';
@@ -14,11 +14,14 @@ import type { SearchCheckpoint } from './search/checkpoint.ts';
 import type { SelectionStrategy } from './search/folds.ts';
 import { elapsedFeatures } from './search/elapsed.ts';
 import type { LeaderboardEntry } from './search/leaderboard.ts';
+import { rootsPay } from './search/root-probe.ts';
 import { Search, type SearchResult } from './search/search.ts';
 import type { Supervision } from './supervision.ts';
+import { mayLearnRoots, type ScaledTarget, scaleTarget, type TargetScale } from './target-scale.ts';
 import { TrainingThread } from './training-thread.ts';
 import { constraintsWithout, type ModelConstraints } from './trees/constraints.ts';
-import { isStandardised, type Loss } from './trees/loss.ts';
+import type { Loss } from './trees/loss.ts';
+import type { RootSquared } from './trees/objective.ts';
 
 export const SECONDS_DEFAULT = 30;
 /** Threads one training may use. */
@@ -134,21 +137,14 @@ async function trainOn(threads: readonly TrainingThread[], request: TrainRequest
   const [first] = threads;
   if (!first) throw new TrainRequestError('Training needs a thread.');
   request.onProgress?.({ phase: 'prepare', ratio: 0 });
-  const { target, scale } = scaleTarget(request);
-  const supervision = supervisionOf(request, target);
-  const { preparation, matrix } = await first.ask<'prepare'>({
-    kind: 'prepare',
-    contract: request.contract,
-    frame: sharedFrame(request),
-    supervision,
-    timeField: request.timeField,
-    loss: ownLoss(request),
-  });
+  const { scaled, preparation, matrix } = await prepare(threads, request);
+  const { target, scale, root } = scaled;
   const preparedMs = Date.now();
   const { leaderboard, selection, plan } = await choose(threads, request, {
     matrix,
     target,
     scale,
+    root,
     excluded: new Set(preparation.excluded.map(({ field }) => field)),
     startedMs: searchStartMs(request, startedMs, preparedMs),
     ...timeOf(request, preparation),
@@ -162,7 +158,7 @@ async function trainOn(threads: readonly TrainingThread[], request: TrainRequest
     calibration: plan.calibration,
     preparation,
     classes: request.classes,
-    scale,
+    scale: { mean: scale.mean, deviation: scale.deviation },
     metadata: request.metadata ?? {},
   });
   request.onProgress?.({ phase: 'refit', ratio: 1 });
@@ -187,6 +183,37 @@ async function trainOn(threads: readonly TrainingThread[], request: TrainRequest
     },
     predict: (frame) => predictFitted(fitted, frame),
   };
+}
+
+interface Prepared {
+  readonly scaled: ScaledTarget;
+  readonly preparation: Preparation;
+  readonly matrix: EncodedMatrix;
+}
+
+/** Decides what is learnt of the target, the number or its root, and prepares the columns for that. */
+async function prepare(threads: readonly TrainingThread[], request: TrainRequest): Promise<Prepared> {
+  const [thread, second = thread] = threads as readonly [TrainingThread, TrainingThread?];
+  const { contract, fixed, timeField, weights, seed } = request;
+  const frame = sharedFrame(request);
+  const prepareFor = async (scaled: ScaledTarget, order: string | undefined): Promise<Prepared> => {
+    const supervision = supervisionOf(request, scaled.target);
+    const loss = ownLoss(request);
+    return { scaled, ...(await thread.ask<'prepare'>({ kind: 'prepare', contract, frame, supervision, timeField: order, loss })) };
+  };
+  const isGiven = fixed !== undefined && planOf(fixed, outputCountOf(request)).isRoot === true;
+  if (fixed || !mayLearnRoots(request)) return prepareFor(scaleTarget(request, isGiven), timeField);
+  const [plain, root] = [scaleTarget(request, false), scaleTarget(request, true)];
+  const looked = await prepareFor(plain, undefined);
+  const probe = { matrix: looked.matrix, weights, seed, trainers: trainersFor(request), ...timeOf(request, looked.preparation) };
+  const errorsOf = async (asked: TrainingThread, scaled: ScaledTarget) =>
+    (await asked.ask<'probe'>({ kind: 'probe', probe: { ...probe, scaled } })).errors;
+  const ofPlain = errorsOf(thread, plain);
+  // A thread answers one question at a time.
+  if (second === thread) await ofPlain;
+  const [before, after] = await Promise.all([ofPlain, errorsOf(second, root)]);
+  const isRoot = rootsPay(before, after);
+  return isRoot || timeField !== undefined ? prepareFor(isRoot ? root : plain, timeField) : looked;
 }
 
 /** Trains every member on all rows, as many at a time as there are threads. */
@@ -225,7 +252,8 @@ interface Encoded {
   readonly coarse: readonly number[];
   readonly matrix: EncodedMatrix;
   readonly target: Float64Array;
-  readonly scale: FittedModel['scale'];
+  readonly scale: TargetScale;
+  readonly root: RootSquared | undefined;
   readonly startedMs: number;
 }
 
@@ -233,7 +261,7 @@ interface Encoded {
 async function choose(
   threads: readonly TrainingThread[],
   request: TrainRequest,
-  { excluded, matrix, target, scale, startedMs, order, coarse }: Encoded,
+  { excluded, matrix, target, scale, root, startedMs, order, coarse }: Encoded,
 ): Promise<SearchResult & Pick<TrainedModel, 'selection'>> {
   const { task, fixed, weights, seed, queries, constraints } = request;
   const loss = ownLoss(request);
@@ -249,6 +277,7 @@ async function choose(
     order,
     coarse,
     loss,
+    root,
     constraints: constraints && constraintsWithout(constraints, excluded),
     seed,
     withFolds: !fixed,
@@ -269,7 +298,7 @@ async function choose(
     seed,
     weights,
     task,
-    scale,
+    unit: scale.unit,
     loss: task === 'ranking' ? (loss ?? { kind: 'lambdarank' }) : loss,
     startedMs,
     seconds: request.seconds ?? SECONDS_DEFAULT,
@@ -279,7 +308,8 @@ async function choose(
     onProgress: request.onProgress,
   });
   const found = await search.run();
-  return { ...found, selection: { candidate: found.chosen, strategy, folds: tests.length } };
+  const plan = { ...found.plan, isRoot: root !== undefined };
+  return { ...found, plan, selection: { candidate: found.chosen, strategy, folds: tests.length } };
 }
 
 /** Encoding long texts for many classes may take all of the seconds; most of them are the search's all the same. */
@@ -315,28 +345,6 @@ function share<T extends Float64Array | Int32Array>(values: T): T {
   const copy = values instanceof Float64Array ? new Float64Array(shared) : new Int32Array(shared);
   copy.set(values);
   return copy as T;
-}
-
-/** Regression learns (y - mean) / deviation, so that penalties and limits mean the same on every scale. */
-function scaleTarget({ task, target, weights, loss }: TrainRequest): { target: Float64Array; scale: FittedModel['scale'] } {
-  if ((task !== 'regression' && task !== 'ranking') || !isStandardised(task === 'ranking' ? (loss ?? { kind: 'lambdarank' }) : loss))
-    return { target: share(target), scale: { mean: 0, deviation: 1 } };
-  let total = 0;
-  let sum = 0;
-  target.forEach((value, row) => {
-    const weight = weights ? (weights[row] as number) : 1;
-    total += weight;
-    sum += weight * value;
-  });
-  const mean = sum / total;
-  let squares = 0;
-  target.forEach((value, row) => {
-    squares += (weights ? (weights[row] as number) : 1) * (value - mean) ** 2;
-  });
-  const deviation = Math.sqrt(squares / total);
-  if (!Number.isFinite(deviation) || deviation === 0)
-    throw new TargetError('The target varies too little or too much for its numbers to be learnt.');
-  return { target: share(target.map((value) => (value - mean) / deviation)), scale: { mean, deviation } };
 }
 
 function inputContract(contract: Contract, preparation: Preparation): Contract {

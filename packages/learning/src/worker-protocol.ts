@@ -7,10 +7,12 @@ import type { Blend, BlendRequest } from './search/blend.ts';
 import type { Candidate } from './search/candidates.ts';
 import type { FoldResult } from './search/evaluate.ts';
 import type { SelectionStrategy } from './search/folds.ts';
+import type { RootProbe } from './search/root-probe.ts';
 import type { Rung } from './search/rungs.ts';
 import type { Supervision } from './supervision.ts';
 import type { ModelConstraints } from './trees/constraints.ts';
 import type { Loss } from './trees/loss.ts';
+import type { RootSquared } from './trees/objective.ts';
 
 /** What the training thread is asked; arrays lie in shared memory or are copied. */
 export type TrainRequestMessage =
@@ -37,6 +39,8 @@ export type TrainRequestMessage =
       readonly order: Float64Array | undefined;
       readonly coarse: readonly number[];
       readonly loss: Loss | undefined;
+      /** When roots of the target are learnt. */
+      readonly root: RootSquared | undefined;
       readonly constraints: ModelConstraints | undefined;
       readonly seed: number | string;
       /** Whether candidates will be compared; without, no folds are made. */
@@ -50,6 +54,7 @@ export type TrainRequestMessage =
       readonly deadlineMs: number;
       readonly mustFinish: boolean;
     }
+  | { readonly kind: 'probe'; readonly probe: RootProbe }
   | { readonly kind: 'blend'; readonly request: BlendRequest }
   | {
       readonly kind: 'refit';
@@ -80,6 +85,8 @@ export interface TrainReplies {
   };
   readonly evaluate: { readonly results: readonly FoldResult[] };
   readonly blend: Blend;
+  /** One a fold. */
+  readonly probe: { readonly errors: readonly number[] };
   /** Their margins add up. */
   readonly refit: { readonly predictors: readonly SinglePredictor[] };
   readonly export: { readonly fitted: FittedModel; readonly bytes: Uint8Array };

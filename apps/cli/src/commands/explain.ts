@@ -103,6 +103,7 @@ const UNITS: Readonly<Record<Explanation['space'], string>> = {
   'class-score': 'score of the class',
   value: 'in the unit of the target',
   'log-value': 'logarithm of the number',
+  'root-value': 'root of the number',
   score: 'score',
   probability: 'probability',
   'squared-distance': 'squared deviations',

@@ -216,12 +216,12 @@ export class Explainer {
   /** Regression without a logarithm is told in the target's own unit. */
   #scale(): number {
     const { task, link, scale } = this.data.fitted;
-    return task === 'regression' && link === 'identity' ? scale.deviation : 1;
+    return task === 'regression' && link !== 'log' ? scale.deviation : 1;
   }
 
   #shift(margin: number): number {
     const { task, link, scale } = this.data.fitted;
-    return task === 'regression' && link === 'identity' ? margin * scale.deviation + scale.mean : margin;
+    return task === 'regression' && link !== 'log' ? margin * scale.deviation + scale.mean : margin;
   }
 
   #describe(
@@ -349,5 +349,5 @@ export function spaceOf(task: string, link: string): Explanation['space'] {
   if (task === 'binary') return 'log-odds';
   if (task === 'multiclass') return 'class-score';
   if (task === 'ranking') return 'score';
-  return link === 'log' ? 'log-value' : 'value';
+  return link === 'log' ? 'log-value' : link === 'root' ? 'root-value' : 'value';
 }

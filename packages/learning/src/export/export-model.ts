@@ -58,7 +58,13 @@ function exportNumber(graph: GraphBuilder, margins: string, { link, scale }: Fit
   if (link === 'log') graph.op('Exp', [margins], {}, { output: 'prediction' });
   else {
     const scaled = graph.op('Mul', [margins, graph.constant(Float64Array.of(scale.deviation), [1])]);
-    graph.op('Add', [scaled, graph.constant(Float64Array.of(scale.mean), [1])], {}, { output: 'prediction' });
+    const shift = graph.constant(Float64Array.of(scale.mean), [1]);
+    if (link === 'identity') graph.op('Add', [scaled, shift], {}, { output: 'prediction' });
+    else {
+      const root = graph.op('Max', [graph.op('Add', [scaled, shift]), graph.constant(Float64Array.of(0), [1])]);
+      const added = graph.constant(Float64Array.of(scale.added ?? 0), [1]);
+      graph.op('Add', [graph.op('Mul', [root, root]), added], {}, { output: 'prediction' });
+    }
   }
   graph.output('prediction', 'double', ['N', 1]);
 }

@@ -1,4 +1,4 @@
-import { meanLoss, type Objective, type Targets } from '../trees/objective.ts';
+import { learnsSquares, meanLoss, type Objective, type Targets } from '../trees/objective.ts';
 import type { Design } from './design.ts';
 import { fitMultinomial } from './multinomial.ts';
 import { buildQuadratic, type Penalty, solveQuadratic } from './quadratic.ts';
@@ -32,7 +32,7 @@ export function fitLinear(request: LinearRequest): Float64Array[] {
   const { objective, outputCount, design } = request;
   const weights =
     request.start?.map((each) => each.slice()) ?? Array.from({ length: outputCount }, () => new Float64Array(design.width + 1));
-  if (objective === 'squared') return [fitSquares(request, weights[0] as Float64Array)];
+  if (learnsSquares(objective)) return [fitSquares(request, weights[0] as Float64Array)];
   if (objective === 'multiclass' && request.penalty.l1Ratio === 0) return centred(fitAllClasses(request, weights));
   return new Newton(request, weights).run();
 }

@@ -72,9 +72,8 @@ const BY_SIZE: readonly Choice[] = [
 /** Penalty of the linear model that forests of a search begin from. */
 const START_STRENGTH = 0.001;
 const FIRST_BEGUN: Choice = { ...FIRST, linearStrength: START_STRENGTH };
-/** Forests that begin from a linear model, tried first where later rows judge: what grew goes on growing there. */
-const BEGUN: readonly Choice[] = [
-  FIRST_BEGUN,
+/** Forests tried first where later rows judge: what grew goes on growing there when they begin from a linear model, as the very first does. */
+const FORWARD_BEGUN: readonly Choice[] = [
   { learningRate: 0.05, leafLimit: 31, leafRowsMin: 20, l2: 5, featureRatio: 0.5, rowRatio: 0.8, linearStrength: START_STRENGTH },
 ];
 /** From this many rows on, larger trees are tried before smaller ones. */
@@ -117,11 +116,17 @@ const WAVE_SIZE = 6;
 /** Of a later wave, this many are neighbours of the best so far; the others are drawn from everywhere. */
 const NEIGHBOUR_COUNT = 3;
 
+/** What decides whether roots are learnt: what the first forests of a search are like. */
+export function probeGroup(options: PlanOptions): Group {
+  return [treeCandidate('gbdt-probe', mayBegin(options) ? FIRST_BEGUN : FIRST, options.rowCount)];
+}
+
 /** What is evaluated on all folds before anything is compared: the simplest of each trainer. */
-export function firstGroups({ trainers, rowCount, outputCount }: PlanOptions): Group[] {
+export function firstGroups(options: PlanOptions): Group[] {
+  const { trainers, rowCount, outputCount, isForward } = options;
   const groups: Group[] = [];
   if (trainers.includes('linear')) groups.push(outputCount > MANY_OUTPUTS ? SHORT_RIDGE_PATH : RIDGE_PATH);
-  if (trainers.includes('gbdt')) groups.push([treeCandidate('gbdt-1', FIRST, rowCount)]);
+  if (trainers.includes('gbdt')) groups.push([treeCandidate('gbdt-1', isForward && mayBegin(options) ? FIRST_BEGUN : FIRST, rowCount)]);
   return groups;
 }
 
@@ -134,9 +139,10 @@ export function waveGroups(wave: number, options: PlanOptions, best: TreeCandida
   const hasTrees = trainers.includes('gbdt');
   if (wave === 0) {
     const net = trainers.includes('linear') && outputCount <= MANY_OUTPUTS ? [NET_PATH, PRODUCT_PATH] : [];
-    const planned = rowCount < LARGE_ROW_COUNT ? BY_SIZE : BY_SIZE.toReversed();
+    const bySize = rowCount < LARGE_ROW_COUNT ? BY_SIZE : BY_SIZE.toReversed();
+    const planned = isForward ? [FIRST, ...bySize] : bySize;
     const trees = hasTrees ? planned.map((choice, index): Group => [treeCandidate(`gbdt-${index + 2}`, choice, rowCount)]) : [];
-    const begun = hasTrees && mayBegin(options) ? (isForward ? BEGUN : [FIRST_BEGUN]) : [];
+    const begun = hasTrees && mayBegin(options) ? (isForward ? FORWARD_BEGUN : [FIRST_BEGUN]) : [];
     const fromLinear = begun.map((choice, index): Group => [treeCandidate(`gbdt-linear-${index + 1}`, choice, rowCount)]);
     const forests = isForward ? [...fromLinear, ...trees] : [...trees, ...fromLinear];
     return distinctGroups([...pastGroups(history, options), ...net, ...forests], firstGroups(options));

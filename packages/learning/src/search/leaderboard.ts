@@ -1,5 +1,5 @@
 import type { Calibration } from '../calibration.ts';
-import type { FittedModel, Task } from '../fitted-model.ts';
+import type { Task } from '../fitted-model.ts';
 import type { ModelTrainer } from '../model-plan.ts';
 import type { Loss } from '../trees/loss.ts';
 import type { Evaluation } from './compare.ts';
@@ -23,7 +23,8 @@ export interface LeaderboardEntry {
 
 export interface LeaderboardOptions {
   readonly task: Task;
-  readonly scale: FittedModel['scale'];
+  /** What an error of 1 is in the target's unit. */
+  readonly unit: number;
   readonly loss?: Loss | undefined;
 }
 
@@ -79,8 +80,8 @@ export function leaderboardOf(
   ];
 }
 
-function scoresOf({ task, scale, loss }: LeaderboardOptions, value: number, rocAuc: number | null): Record<string, number> {
+function scoresOf({ task, unit, loss }: LeaderboardOptions, value: number, rocAuc: number | null): Record<string, number> {
   if (loss || task === 'ranking') return { loss: value };
-  if (task === 'regression') return { rmse: Math.sqrt(value) * scale.deviation };
+  if (task === 'regression') return { rmse: Math.sqrt(value) * unit };
   return { log_loss: value, ...(rocAuc === null ? {} : { roc_auc: rocAuc }) };
 }

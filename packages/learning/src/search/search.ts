@@ -1,6 +1,6 @@
 import type { ProgressEvent } from '@slipway/kernel';
 import { TrainRequestError } from '../errors.ts';
-import type { FittedModel, Task } from '../fitted-model.ts';
+import type { Task } from '../fitted-model.ts';
 import { roundLimitOf } from '../hyper-parameters.ts';
 import type { ModelPlan } from '../model-plan.ts';
 import type { Loss } from '../trees/loss.ts';
@@ -35,7 +35,8 @@ export interface SearchOptions {
   readonly seed: number | string;
   readonly weights: Float64Array | undefined;
   readonly task: Task;
-  readonly scale: FittedModel['scale'];
+  /** What an error of 1 is in the target's unit. */
+  readonly unit: number;
   /** The training loss when it is not the task's own; the leaderboard then shows it as it is. */
   readonly loss?: Loss | undefined;
   readonly startedMs: number;

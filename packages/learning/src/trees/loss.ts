@@ -14,8 +14,8 @@ export interface Loss {
 export const QUANTILE_LEVEL_DEFAULT = 0.5;
 export const TWEEDIE_POWER_DEFAULT = 1.5;
 
-/** How a margin becomes the predicted number: itself, or its exponential. */
-export type Link = 'identity' | 'log';
+/** What a number is of its margin: `identity` mean + deviation x margin, `root` its square, `log` exp(margin). */
+export type Link = 'identity' | 'log' | 'root';
 
 /** Losses of amounts and counts are learnt on the logarithm of the expected value. */
 export function linkOf(loss: Loss | undefined): Link {

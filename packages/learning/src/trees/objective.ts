@@ -3,7 +3,23 @@ import { lambdarankGradients, rankingLosses } from './ranking.ts';
 import { weightedQuantile } from './weighted-quantile.ts';
 
 /** What is learnt: margins of one logit, of K logits, a standardised number, or what another loss asks of one number. */
-export type Objective = 'binary' | 'multiclass' | 'squared' | Loss;
+export type Objective = 'binary' | 'multiclass' | 'squared' | Loss | RootSquared;
+
+/**
+ * Roots of numbers are learnt by squared error, the margin being (root - mean) / deviation, and judged by the squared error
+ * of the numbers themselves, counted in `unit`s.
+ */
+export interface RootSquared {
+  readonly kind: 'root-squared';
+  readonly mean: number;
+  readonly deviation: number;
+  readonly unit: number;
+}
+
+/** Whether the margins that make squared errors small are learnt; linear models then have them in one step. */
+export function learnsSquares(objective: Objective): boolean {
+  return objective === 'squared' || kindOf(objective) === 'root-squared';
+}
 
 /** Rows to learn from. `target`: 0/1, class index, a number, or a grade. */
 export interface Targets {
@@ -33,8 +49,10 @@ export function renewLevel(objective: Objective): number | undefined {
 }
 
 const kindOf = (objective: Objective) => (typeof objective === 'string' ? objective : objective.kind);
-const levelOf = (objective: Objective) => (typeof objective === 'string' ? undefined : objective.level) ?? QUANTILE_LEVEL_DEFAULT;
-const powerOf = (objective: Objective) => (typeof objective === 'string' ? undefined : objective.power) ?? TWEEDIE_POWER_DEFAULT;
+const lossIn = (objective: Objective): Partial<Loss> =>
+  typeof objective === 'string' || objective.kind === 'root-squared' ? {} : objective;
+const levelOf = (objective: Objective) => lossIn(objective).level ?? QUANTILE_LEVEL_DEFAULT;
+const powerOf = (objective: Objective) => lossIn(objective).power ?? TWEEDIE_POWER_DEFAULT;
 
 /** Probabilities closer to 0 or 1 than this are treated as this in losses and starting scores. */
 const PROBABILITY_FLOOR = 1e-15;
@@ -58,7 +76,7 @@ export function baseScores(objective: Objective, targets: Targets, outputCount: 
     total += weight;
     sum += weight * (target[row] as number);
   }
-  return Float64Array.of(kind === 'squared' ? sum / total : Math.log(Math.max(MEAN_FLOOR, sum / total)));
+  return Float64Array.of(learnsSquares(objective) ? sum / total : Math.log(Math.max(MEAN_FLOOR, sum / total)));
 }
 
 function classScores(kind: 'binary' | 'multiclass', { target, weights }: Targets, outputCount: number): Float64Array {
@@ -103,7 +121,7 @@ export function writeGradients(
   const own = scores[output] as Float64Array;
   const kind = kindOf(objective);
   if (kind === 'binary') binaryGradients(target, own, pairs);
-  else if (kind === 'squared') squaredGradients(target, own, pairs);
+  else if (learnsSquares(objective)) squaredGradients(target, own, pairs);
   else if (kind === 'multiclass') multiclassGradients(target, own, scores.length, output, pairs);
   else if (kind === 'poisson') poissonGradients(target, own, pairs);
   else if (kind === 'tweedie') tweedieGradients(target, own, powerOf(objective), pairs);
@@ -193,7 +211,8 @@ export function rowLosses(objective: Objective, targets: Targets, scores: readon
 /** Loss of one row at the given margins, one array per output. For ranking see `rowLosses`: a row alone has none. */
 export function rowLoss(objective: Objective, target: number, scores: readonly Float64Array[], row: number): number {
   const own = (scores[0] as Float64Array)[row] as number;
-  if (typeof objective === 'object') return lossOfNumber(objective, target, own);
+  if (typeof objective === 'object')
+    return objective.kind === 'root-squared' ? lossOfRoot(objective, target, own) : lossOfNumber(objective, target, own);
   if (objective === 'squared') return (own - target) ** 2;
   if (objective === 'binary') {
     const margin = target === 1 ? -own : own;
@@ -204,6 +223,11 @@ export function rowLoss(objective: Objective, target: number, scores: readonly F
   let sum = 0;
   for (const each of scores) sum += Math.exp((each[row] as number) - largest);
   return largest + Math.log(sum) - ((scores[target] as Float64Array)[row] as number);
+}
+
+function lossOfRoot({ mean, deviation, unit }: RootSquared, target: number, margin: number): number {
+  const numberOf = (value: number) => Math.max(0, value * deviation + mean) ** 2;
+  return ((numberOf(margin) - numberOf(target)) / unit) ** 2;
 }
 
 /** Pinball loss, absolute error, or the deviance of a Poisson or Tweedie mean whose logarithm is the margin. */
