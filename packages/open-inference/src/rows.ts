@@ -16,14 +16,18 @@ export function rowsOf(signature: Signature, tensors: readonly Tensor[]): Row[] 
     });
   const matrix = tensors.length === 1 ? matrixFields(signature, first) : undefined;
   if (matrix) return matrixRows(matrix, first);
-  const rowCount = first.shape[0] as number;
-  const rows = Array.from({ length: rowCount }, (): Record<string, unknown> => ({}));
   const seen = new Set<string>();
-  for (const tensor of tensors) {
-    checkColumn(signature, tensor, first, seen);
-    fillColumn(rows, tensor, signature.fields.get(tensor.name));
-  }
+  for (const tensor of tensors) checkColumn(signature, tensor, first, seen);
+  const rows = copies([...seen], first.shape[0] as number);
+  for (const tensor of tensors) fillColumn(rows, tensor, signature.fields.get(tensor.name));
   return rows;
+}
+
+/** Rows are copies of one, which makes each in one step instead of growing it field by field. Each has every name as its own. */
+function copies(names: readonly string[], count: number): Record<string, unknown>[] {
+  const template: Record<string, unknown> = {};
+  for (const name of names) setOwn(template, name, Number.NaN);
+  return Array.from({ length: count }, () => ({ ...template }));
 }
 
 /** One tensor [rows, fields] under another name than any field's: all fields in the contract's order. */
@@ -43,21 +47,20 @@ function matrixFields({ matrix, fields, ignored }: Signature, { name, datatype, 
   return matrix;
 }
 
-/** Rows are copies of one, which makes each in one step instead of growing it field by field. */
 function matrixRows(fields: readonly Field[], { values, datatype, shape }: Tensor): Row[] {
   const columns = fields.map((field) => ({ name: field.name, convert: converterFor(field, datatype) }));
-  const template: Record<string, unknown> = {};
-  for (const { name } of columns) setOwn(template, name, Number.NaN);
   const width = columns.length;
-  return Array.from({ length: shape[0] as number }, (_, row) => {
-    const result = { ...template };
+  const rows = copies(
+    columns.map((column) => column.name),
+    shape[0] as number,
+  );
+  rows.forEach((row, at) => {
     for (let index = 0; index < width; index += 1) {
       const { name, convert } = columns[index] as (typeof columns)[number];
-      // The copy has every field as its own, whatever it is called.
-      result[name] = convert(values[row * width + index]);
+      row[name] = convert(values[at * width + index]);
     }
-    return result;
   });
+  return rows;
 }
 
 function checkColumn({ fields, ignored, matrix }: Signature, { name, shape }: Tensor, first: Tensor, seen: Set<string>): void {
@@ -80,11 +83,10 @@ function checkColumn({ fields, ignored, matrix }: Signature, { name, shape }: Te
   }
 }
 
+/** The rows have the column's name as their own, whatever it is. */
 function fillColumn(rows: readonly Record<string, unknown>[], { name, datatype, values }: Tensor, field: Field | undefined): void {
   const convert = field ? converterFor(field, datatype) : plain;
-  if (name === '__proto__')
-    for (let row = 0; row < rows.length; row += 1) setOwn(rows[row] as Record<string, unknown>, name, convert(values[row]));
-  else for (let row = 0; row < rows.length; row += 1) (rows[row] as Record<string, unknown>)[name] = convert(values[row]);
+  for (let row = 0; row < rows.length; row += 1) (rows[row] as Record<string, unknown>)[name] = convert(values[row]);
 }
 
 /** A column may be called "__proto__"; plain assignment would then change the prototype. */
