@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { cp, mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Capability } from '@slipway/kernel';
 import { sql } from 'kysely';
 import pg from 'pg';
@@ -51,13 +52,17 @@ export async function emptyTables(records: Records): Promise<void> {
   }
 }
 
+/** How long another process may take to make what this one needs, before this one makes it too. */
+const TEMPLATE_WAIT_MS = 60_000;
+const TEMPLATE_LOOK_MS = 50;
+
 /**
  * Fills a folder with a copy of an embedded store that `prepare` left behind, made once per machine and `key`. The key must
  * change with whatever `prepare` does.
  */
 export async function copyTestStore(directory: string, key: string, prepare: (directory: string) => Promise<void>): Promise<void> {
   const template = join(tmpdir(), `slipway-test-store-${process.getuid?.() ?? 0}-${PGLITE_VERSION}-${key}`);
-  if (!(await stat(template).catch(() => undefined))) {
+  if (!(await exists(template)) && !(await isMadeElsewhere(template))) {
     const partial = `${template}.${randomBytes(6).toString('hex')}`;
     await mkdir(partial, { mode: 0o700 });
     await prepare(partial);
@@ -65,6 +70,22 @@ export async function copyTestStore(directory: string, key: string, prepare: (di
     await rename(partial, template).catch(() => rm(partial, { recursive: true, force: true }));
   }
   await cp(template, directory, { recursive: true });
+}
+
+const exists = async (path: string) => (await stat(path).catch(() => undefined)) !== undefined;
+
+/** Suites that start together need the same store: the first says that it makes it, the others wait for that. */
+async function isMadeElsewhere(template: string): Promise<boolean> {
+  const isFirst = await mkdir(`${template}.making`, { mode: 0o700 }).then(
+    () => true,
+    () => false,
+  );
+  if (isFirst) return false;
+  for (let waitedMs = 0; waitedMs < TEMPLATE_WAIT_MS; waitedMs += TEMPLATE_LOOK_MS) {
+    if (await exists(template)) return true;
+    await delay(TEMPLATE_LOOK_MS);
+  }
+  return false;
 }
 
 async function openEmbedded(): Promise<Records> {
