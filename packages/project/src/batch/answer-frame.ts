@@ -26,9 +26,13 @@ function labels(metadata: ModelMetadata, predictions: Predictions, frame: Frame)
   const { rowCount } = predictions;
   const probabilities = predictions.probabilities ?? new Float32Array(0);
   const failed = new Uint8Array(rowCount);
-  for (let at = 0; at < probabilities.length; at += 1) if (!Number.isFinite(probabilities[at])) failed[Math.floor(at / width)] = 1;
   const codeOf = new Map(classes.map((label, code) => [label, code]));
-  const codes = Int32Array.from(predictions.labels, (label) => codeOf.get(label) ?? 0);
+  const codes = new Int32Array(rowCount);
+  // Loops: what takes a function for each row costs several times as much, over millions of rows.
+  for (let row = 0; row < rowCount; row += 1) {
+    codes[row] = codeOf.get(predictions.labels[row] as string) ?? 0;
+    for (let at = row * width; at < (row + 1) * width; at += 1) if (!Number.isFinite(probabilities[at])) failed[row] = 1;
+  }
   applyGroups(metadata, { probabilities, codes, frame });
   const prediction: AnswerColumn = { name: 'prediction', kind: 'text', codes, levels: classes };
   if (width > PROBABILITY_COLUMNS_LIMIT) {
