@@ -114,6 +114,9 @@ describe.skipIf(TEST_DATABASE_URL === undefined)('replicas on one PostgreSQL', (
     const reply = await second.call('/v1/outcomes', { outcomes: [{ invocation, name: 'label', value: 'yes' }] });
     assert.deepEqual([reply.status, reply.body['accepted']], [200, 1], JSON.stringify(reply.body));
     assert.equal((await find(second, invocation)).status, 404);
+    // The control: a replica knows its own calls, and takes nothing on trust about them.
+    const unknown = `${invocation.slice(0, -4)}${invocation.endsWith('ffff') ? '0000' : 'ffff'}`;
+    assert.equal((await first.call('/v1/outcomes', { outcomes: [{ invocation: unknown, name: 'label', value: 'yes' }] })).status, 404);
     for (const replica of [first, second]) await replica.ask({ do: 'roll' });
     for (const replica of [first, second]) {
       const { status, body } = await find(replica, invocation);

@@ -94,7 +94,7 @@ const plan = (options: Partial<RolloutOptions> = {}) =>
   RolloutOptions.parse({ minUnits: 50, minStepSeconds: 0, lookSeconds: 0.2, guardrails: [], ...options });
 
 async function until(name: string, isDone: (rollout: Awaited<ReturnType<Client['rollouts']['latest']>>) => boolean, what: string) {
-  for (let wait = 0; wait < 200; wait += 1) {
+  for (let wait = 0; wait < 450; wait += 1) {
     const rollout = await client.rollouts.latest(name);
     if (isDone(rollout)) return rollout;
     await delay(100);
