@@ -117,7 +117,7 @@ async function start(options: ServerOptions, closing: (() => Promise<unknown>)[]
       applicationVersion: VERSION,
       executorId: `executor-${replica}`,
       replica,
-      amongReplicas: options.objectsUrl === undefined ? undefined : AMONG_REPLICAS,
+      amongReplicas: replicas && options.objectsUrl !== undefined ? AMONG_REPLICAS : undefined,
       outboundAllow: options.outboundAllow ?? [],
       secretKey: options.secretKey,
       resourceLimits: options.resourceLimits,
