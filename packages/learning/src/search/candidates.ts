@@ -116,11 +116,6 @@ const WAVE_SIZE = 6;
 /** Of a later wave, this many are neighbours of the best so far; the others are drawn from everywhere. */
 const NEIGHBOUR_COUNT = 3;
 
-/** What decides whether roots are learnt: what the first forests of a search are like. */
-export function probeGroup(options: PlanOptions): Group {
-  return [treeCandidate('gbdt-probe', mayBegin(options) ? FIRST_BEGUN : FIRST, options.rowCount)];
-}
-
 /** What is evaluated on all folds before anything is compared: the simplest of each trainer. */
 export function firstGroups(options: PlanOptions): Group[] {
   const { trainers, rowCount, outputCount, isForward } = options;

@@ -1,7 +1,7 @@
 import { invariant } from '@slipway/kernel';
 import { type EncodedMatrix, takeValues } from '../matrix.ts';
 import type { ScaledTarget } from '../target-scale.ts';
-import { probeGroup, type TrainerName } from './candidates.ts';
+import { firstGroups, type TrainerName } from './candidates.ts';
 import { weightedMean } from './compare.ts';
 import { Evaluator } from './evaluate.ts';
 import { planFolds, planForwardFolds } from './folds.ts';
@@ -25,8 +25,8 @@ const ROW_LIMIT = 20_000;
 const GAIN_MIN_RATIO = 0.02;
 
 /**
- * Squared errors of the numbers themselves, in each fold, when they or their roots are learnt, by what the first forests of
- * a search are like. Deterministic; some seconds of one thread.
+ * Squared errors of the numbers themselves, in each fold, when they or their roots are learnt, by the first forest of the
+ * search that follows. Deterministic; some seconds of one thread.
  */
 export function probeErrors({ matrix, weights, order, coarse, trainers, seed, scaled }: RootProbe): number[] {
   const { target, root } = scaled;
@@ -35,7 +35,9 @@ export function probeErrors({ matrix, weights, order, coarse, trainers, seed, sc
   if (folds.some(({ train, test }) => train.length === 0 || test.length === 0)) return [];
   const objective = root ?? 'squared';
   const evaluator = new Evaluator({ objective, outputCount: 1, matrix, targets: { target, weights }, coarse, folds, seed: `${seed}/root` });
-  const group = probeGroup({ trainers, rowCount: matrix.rowCount, outputCount: 1, seed });
+  const options = { trainers, rowCount: matrix.rowCount, outputCount: 1, seed, isForward: order !== undefined };
+  const group = firstGroups(options).find(([first]) => first?.trainer === 'gbdt');
+  if (!group) return [];
   return folds.map(({ train, test }, fold) => {
     const rowRatio = Math.min(1, ROW_LIMIT / train.length);
     const [result] = evaluator.evaluate(group, { fold, rowRatio, deadlineMs: Number.POSITIVE_INFINITY, mustFinish: true });
