@@ -45,6 +45,9 @@ test('a run says more than a trigger that was not followed, which says what it w
     /not trained again yet: cool-down of 5d; at once: slipway retrain r/,
   );
   assert.equal(responseTo('r', policy, [skipped, attempt('refused', 5, 6)], alert(3))?.status, 'refused');
+  const justAfter = { ...alert(7), firstSeen: new Date(at(7) + 30_000).toISOString() };
+  assert.equal(responseTo('r', policy, [skipped], justAfter)?.status, 'skipped', 'it was asked about half a minute before');
+  assert.equal(responseTo('r', policy, [skipped], alert(8))?.status, null);
 });
 
 test('without a retraining it says what will start one, or how to', () => {

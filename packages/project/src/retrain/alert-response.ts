@@ -5,6 +5,9 @@ import { ATTEMPTS_SHOWN, type RetrainPolicy, type RetrainTrigger } from './contr
 import { type RetrainDeps, findOrigin } from './origin.ts';
 import { type AttemptRow, findPolicy, listAttempts } from './retrain-store.ts';
 
+/** A trigger that is not followed is asked about again within seconds, or a minute where a look is dear: until then it still holds. */
+const SKIP_HOLDS_MS = 60_000;
+
 /** What an operator of one alert is told about training again; see `AlertDeps.respond`. */
 export type Respond = (alert: Pick<Alert, 'firstSeen' | 'resolvedAt'>) => AlertResponse | null;
 
@@ -41,7 +44,7 @@ export function responseTo(
   const toMs = resolvedAt === null ? Number.POSITIVE_INFINITY : (parseTime(resolvedAt) ?? Number.POSITIVE_INFINITY);
   const during = attempts.filter(
     ({ status, atMs, lastAtMs, endedAtMs }) =>
-      atMs <= toMs && (status === 'skipped' ? lastAtMs : (endedAtMs ?? Number.POSITIVE_INFINITY)) >= fromMs,
+      atMs <= toMs && (status === 'skipped' ? lastAtMs + SKIP_HOLDS_MS : (endedAtMs ?? Number.POSITIVE_INFINITY)) >= fromMs,
   );
   const found = during.find(({ status }) => status !== 'skipped') ?? during[0];
   if (found) return { run: found.run, status: found.status, message: tell(release, found) };
