@@ -128,6 +128,13 @@ describe('the loop, every way', () => {
     assert.equal((await started('turned')).length, 1);
     const told = (await history('turned')).filter(({ data }) => JSON.stringify(data).includes('budget-runs'));
     assert.equal(told.length, 1);
+    await server.client.releases.configureMonitor('turned', { quality: { accuracy: { atLeast: 0.9 } } });
+    await server.client.releases.check('turned');
+    const dropped = async () => (await server.client.alerts.list({ release: 'turned' })).items.find(({ kind }) => kind === 'quality');
+    assert.match(
+      (await dropped())?.response?.message ?? '',
+      /not trained again yet: the budget of 1 runs .* at once: slipway retrain turned/,
+    );
 
     const traffic = () => world.traffic('turned', 20, { concept: 'above', shift: 5 });
     const { code, stdout, stderr } = await slipway(['retrain', 'turned', '--wait', '--reason', 'turned back'], traffic);
@@ -135,6 +142,11 @@ describe('the loop, every way', () => {
     const printed = JSON.parse(stdout) as { status: string; revision: number };
     assert.deepEqual([printed.status, printed.revision], ['promoted', 3]);
     assert.match(stderr, /reading labelled calls[\s\S]*refit[\s\S]*step 1 of 2/, 'what happens below is shown');
+    await server.client.releases.check('turned');
+    await server.client.releases.check('turned');
+    const over = await dropped();
+    assert.deepEqual([over?.status, over?.response?.status], ['resolved', 'promoted']);
+    assert.match(over?.response?.message ?? '', /by hand \(turned back\): revision 3 took over/);
   }, 400_000);
 
   test('what cannot gain is not trained, with its reason in the history; a schedule starts exactly one run, which the gate may refuse', async () => {
