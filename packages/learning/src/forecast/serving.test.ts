@@ -1,5 +1,14 @@
 import assert from 'node:assert/strict';
-import { type Call, type CallContext, OverloadedError, type Result, type Row, type Servable, type ServingSettings } from '@slipway/kernel';
+import {
+  type Call,
+  type CallContext,
+  OverloadedError,
+  type Result,
+  type Row,
+  type Servable,
+  type ServingSettings,
+  systemClock,
+} from '@slipway/kernel';
 import { createRandom } from '@slipway/statistics';
 import { beforeAll, describe, test } from 'vitest';
 import { type ForecastAnswer, ForecastState } from './contract.ts';
@@ -28,10 +37,21 @@ beforeAll(async () => {
   run = await runForecast({ layout, series, origins, level: 0.9, seed: 3 });
 }, 120_000);
 
-function serve(serving: ServingSettings, onRun?: (facts: { readonly rows: number }) => void) {
+/** Forecasts take no time by it, so that how many share a run does not depend on the machine. */
+const stopped = { monotonicMs: () => 0 };
+
+function serve(serving: ServingSettings, onRun?: (facts: { readonly rows: number }) => void, clock: typeof stopped = systemClock) {
   const metadata = forecastMetadata(run.forecaster, { target: 'y', time: 't', series: 's', frequency, level: 0.9, seed: 3 });
   const state = ForecastState.parse(stateOf(run.forecaster, series));
-  return openForecaster({ version, metadata, state, source: { bytes: run.bytes }, serving: { lane: 'worker', lanes: 1, ...serving }, onRun });
+  return openForecaster({
+    version,
+    metadata,
+    state,
+    source: { bytes: run.bytes },
+    serving: { lane: 'worker', lanes: 1, ...serving },
+    onRun,
+    clock,
+  });
 }
 
 function call(context: Partial<CallContext> = {}, input: Row = { series: 's1' }): Call<Row> {
@@ -93,7 +113,7 @@ describe('LF7 a forecaster that is asked more than it can do', () => {
 
   test('calls that wait share a run, and are told to metrics', async () => {
     const rows: number[] = [];
-    const servable = await serve({ maxBatchRows: 3 }, (facts) => rows.push(facts.rows));
+    const servable = await serve({ maxBatchRows: 3 }, (facts) => rows.push(facts.rows), stopped);
     const answers = await Promise.all(Array.from({ length: 7 }, () => ask(servable)));
     assert.ok(answers.every(({ status }) => status === 'ok'));
     assert.equal(
