@@ -99,8 +99,8 @@ export async function compose(options: ComposeOptions, extra: ExtraParts = {}) {
   const { audit, catalog, clock, identity, workflows } = base;
   const { releases, answering, routing } = answers;
   // Monitors tell of retrainings, and retrainings ask monitors.
-  let retrainings: Retrainings | undefined;
-  const respond = async (project: string, release: string) => (await retrainings?.respond(project, release)) ?? (() => null);
+  const later: { retrainings?: Retrainings } = {};
+  const respond = async (project: string, release: string) => (await later.retrainings?.respond(project, release)) ?? (() => null);
   const monitoring = composeMonitoring(options, base, { telemetry, data, releases, respond });
   await monitoring.channels.sealStored();
   const work = composeWork(options, base, {
@@ -111,7 +111,7 @@ export async function compose(options: ComposeOptions, extra: ExtraParts = {}) {
     releases: answers.releases,
     monitoring,
   });
-  retrainings = work.retrainings;
+  later.retrainings = work.retrainings;
   const openInference = createOpenInference({
     answering,
     routing,
