@@ -17,7 +17,11 @@ async function sha256Of(path: string): Promise<string> {
 /** Every object of a home must hold the bytes that its name is the hash of. @returns what is wrong. */
 export async function objectProblems(home: string): Promise<string[]> {
   const root = join(home, 'objects');
-  const objects = (await filesUnder(root)).filter((path) => !relative(root, path).startsWith(`.temporary${sep}`));
+  // `.store` names the store, so that replicas can tell whether they share one.
+  const objects = (await filesUnder(root)).filter((path) => {
+    const name = relative(root, path);
+    return !name.startsWith(`.temporary${sep}`) && name !== '.store';
+  });
   if (objects.length === 0) return ['the home holds no object at all'];
   const problems: string[] = [];
   for (const path of objects) {
