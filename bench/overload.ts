@@ -105,7 +105,15 @@ function judge(name: string, { peak, over, after, thread }: Awaited<ReturnType<t
     ['refusal p99 ms', over.shedMsP99, `below ${SHED_MS_P99_MAX}`, !(over.shedMsP99 >= SHED_MS_P99_MAX)],
     ['recovery seconds', recovery, `at most ${RECOVERY_SECONDS_MAX}`, recovery <= RECOVERY_SECONDS_MAX && over.failed === 0],
   ];
-  console.table(results.map(([what, value, goal, met]) => ({ what, value: Number(value.toFixed(2)), goal, met })));
+  console.table(
+    results.map(([what, value, goal, met]) => ({
+      what,
+      // Not a number, where nobody was refused; it is null once it has come from another process.
+      value: Number.isFinite(value) ? Number(value.toFixed(2)) : '-',
+      goal,
+      met,
+    })),
+  );
   return results.every(([, , , met]) => met);
 }
 
