@@ -1,3 +1,4 @@
+import { constants, getPriority, setPriority } from 'node:os';
 import { parentPort, workerData } from 'node:worker_threads';
 import { type Engine, openEngine } from './engine.ts';
 import { InferenceError } from './errors.ts';
@@ -9,6 +10,13 @@ interface Message {
   readonly id: number;
   readonly request: WorkerRequest;
 }
+
+/** Above the priority of the process. */
+const NICER = 5;
+
+// Where all cores compute, the event loop's thread would wait for one; it has little to do and callers wait for it. On Linux
+// this is the priority of the calling thread, elsewhere that of the whole process.
+if (process.platform === 'linux') setPriority(Math.min(constants.priority.PRIORITY_LOW, getPriority() + NICER));
 
 const gate = workerData as Int32Array;
 let engine: Engine | undefined;

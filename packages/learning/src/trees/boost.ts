@@ -28,6 +28,8 @@ export interface BoostRequest {
   readonly seed: number | string;
   /** Threads to train with, this one included; the forest is the same bit for bit. Default 1. */
   readonly threads?: number | undefined;
+  /** Rows times features times rounds from which threads are started; default HELPED_WORK_MIN. */
+  readonly helpedWorkMin?: number | undefined;
   /** Called before every round; true ends the training there. */
   readonly shouldStop?: (() => boolean) | undefined;
   readonly onRound?: ((round: number, validationLoss: number | undefined) => void) | undefined;
@@ -215,14 +217,16 @@ class Boosting {
   }
 }
 
-/** Rows times features from which helpers are worth their start, about 30 ms of a core each. */
-const HELPED_CELLS_MIN = 200_000;
+/**
+ * Rows times features times rounds from which helpers are worth their start, some 0.6 s of one thread: starting a helper and compiling its
+ * code takes a tenth of a second, and half of Adult's 0.27 s (45 million) was not worth that (`bench/trees-lightgbm.ts`, 2026-11).
+ */
+const HELPED_WORK_MIN = 100_000_000;
 
-function helpersFor({ threads = 1, data, roundLimit }: BoostRequest): number {
-  const isLarge = data.rowCount * data.features.length >= HELPED_CELLS_MIN && roundLimit >= HELPED_ROUNDS_MIN;
+function helpersFor({ threads = 1, data, roundLimit, helpedWorkMin = HELPED_WORK_MIN }: BoostRequest): number {
+  const isLarge = data.rowCount * data.features.length * roundLimit >= helpedWorkMin;
   return isLarge ? Math.max(0, Math.min(THREADS_MAX, Math.floor(threads)) - 1) : 0;
 }
-const HELPED_ROUNDS_MIN = 10;
 /** Threads one training may use. */
 const THREADS_MAX = 16;
 
