@@ -14,6 +14,7 @@ import { startJobs } from './jobs.ts';
 import { withLocalToken } from './local-identity.ts';
 import { type Log, stderrLog } from './log.ts';
 import { AMONG_REPLICAS, joinReplicas } from './replicas.ts';
+import { lowerPoolPriority } from './pool-priority.ts';
 import { schema, takeReplicaNumber } from './schema.ts';
 import { VERSION } from './version.ts';
 
@@ -139,7 +140,10 @@ async function start(options: ServerOptions, closing: (() => Promise<unknown>)[]
   const { identity, token } = withLocalToken(house.identity, admin);
   const http = createApp(house, identity, records, { log, isReady });
   const listening = options.listen ? await listenOn(http, options.port ?? 7700) : undefined;
-  if (listening) closing.push(() => listening.close());
+  if (listening) {
+    closing.push(() => listening.close());
+    await lowerPoolPriority();
+  }
   url = listening?.url ?? null;
   const grpc =
     options.listen && options.grpcPort !== undefined
