@@ -139,11 +139,7 @@ async function start(options: ServerOptions, closing: (() => Promise<unknown>)[]
   if (givenKeyWorks === false) log({ level: 'warn', message: 'SLIPWAY_KEY is no key of this home; it was set up with another one.' });
   const { identity, token } = withLocalToken(house.identity, admin);
   const http = createApp(house, identity, records, { log, isReady });
-  const listening = options.listen ? await listenOn(http, options.port ?? 7700) : undefined;
-  if (listening) {
-    closing.push(() => listening.close());
-    await lowerPoolPriority();
-  }
+  const listening = options.listen ? await startListening(http, options.port ?? 7700, closing) : undefined;
   url = listening?.url ?? null;
   const grpc =
     options.listen && options.grpcPort !== undefined
@@ -171,6 +167,13 @@ async function start(options: ServerOptions, closing: (() => Promise<unknown>)[]
     },
     close,
   };
+}
+
+async function startListening(http: HttpApp, port: number, closing: (() => Promise<unknown>)[]) {
+  const listening = await listenOn(http, port);
+  closing.push(() => listening.close());
+  await lowerPoolPriority();
+  return listening;
 }
 
 async function openStores(
