@@ -17,7 +17,6 @@ async function sha256Of(path: string): Promise<string> {
 /** Every object of a home must hold the bytes that its name is the hash of. @returns what is wrong. */
 export async function objectProblems(home: string): Promise<string[]> {
   const root = join(home, 'objects');
-  // `.store` names the store, so that replicas can tell whether they share one.
   const objects = (await filesUnder(root)).filter((path) => {
     const name = relative(root, path);
     return !name.startsWith(`.temporary${sep}`) && name !== '.store';
@@ -38,6 +37,8 @@ const BELONGS: readonly RegExp[] = [
   /^records\//,
   /^objects\/[^./][^/]*\/[0-9a-f/]+$/,
   /^telemetry\/(?:[^/]+\/)*(?:invocation|outcome)\.\d{4}\.seg_[0-9a-f-]{36}\.ndjson$/,
+  // The name of the store, by which replicas on one PostgreSQL tell whether they share it.
+  /^objects\/\.store$/,
 ];
 
 /** Files that nobody will ever read or remove. @returns their paths inside the home. */
