@@ -1,17 +1,7 @@
-import {
-  type EvaluationReport,
-  type GateDefinition,
-  type Importances,
-  type ModelPredictions,
-  permutationImportance,
-} from '@slipway/evaluation';
-import type { Clock, Frame, WorkflowContext } from '@slipway/kernel';
-import type { ModelMetadata, OnnxModel } from '@slipway/models';
-import type { LaunchDefinition } from '../contract.ts';
+import { type EvaluationReport, type GateDefinition, type Importances, permutationImportance } from '@slipway/evaluation';
+import type { ModelMetadata } from '@slipway/models';
 import type { LaunchDeps } from '../launch-deps.ts';
-import type { LaunchedModelMeta } from '../launch-state.ts';
-import type { PreparedData } from '../prepare-data.ts';
-import { gatherConduct } from './conduct.ts';
+import { type ConductRequest, gatherConduct } from './conduct.ts';
 import { explanationsOf } from './explanations.ts';
 
 /** The sections of a report that take most of its time, and that only some gates decide by. */
@@ -41,21 +31,8 @@ export function evidenceForGates(gates: readonly GateDefinition[]): EvidencePart
   return { importances: robustness, slices: false, fairness, robustness, explanations: false };
 }
 
-export interface EvidenceRequest {
-  readonly context: WorkflowContext;
-  readonly clock: Clock;
-  readonly definition: LaunchDefinition;
-  readonly prepared: PreparedData;
-  readonly model: OnnxModel;
-  readonly meta: LaunchedModelMeta;
+export interface EvidenceRequest extends Omit<ConductRequest, 'importances'> {
   readonly metadata: ModelMetadata;
-  /** Columns left out of training. */
-  readonly leftOut: readonly string[];
-  /** What the model said about the test rows. */
-  readonly predictions: ModelPredictions;
-  readonly predict: (frame: Frame) => Promise<ModelPredictions>;
-  /** Above it the positive class is decided; 0.5 when left out. */
-  readonly threshold?: number | undefined;
 }
 
 export type Evidence = Pick<EvaluationReport, keyof EvidenceParts>;
