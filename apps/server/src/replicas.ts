@@ -1,10 +1,8 @@
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
-import { randomUUID } from 'node:crypto';
-import { join } from 'node:path';
 import { parseSecretKeys } from '@slipway/identity';
 import type { Job, Redacted } from '@slipway/kernel';
 import type { Records } from '@slipway/records';
 import { ReplicaConflictError } from './errors.ts';
+import { identifyStore } from './object-store-identity.ts';
 import { type ReplicaRow, deleteReplica, listOthers, lockStart, saveReplica } from './replica-store.ts';
 
 /** A replica that has not been heard of for this long is taken for dead by those that start. */
@@ -91,15 +89,4 @@ export function requireTogether(me: ReplicaRow, other: ReplicaRow): void {
       help: 'Set OBJECTS_URL of all replicas to one folder that they share, such as file:///mnt/slipway-objects.',
     });
   }
-}
-
-/** Identity of a folder of objects, whatever it is mounted as: written into it by whoever comes first. */
-async function identifyStore(directory: string): Promise<string> {
-  await mkdir(directory, { recursive: true, mode: 0o700 });
-  // Begins with a dot, so that no project can have its name.
-  const path = join(directory, '.store');
-  await writeFile(path, randomUUID(), { flag: 'wx', mode: 0o600 }).catch((error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EEXIST') throw error;
-  });
-  return (await readFile(path, 'utf8')).trim();
 }
