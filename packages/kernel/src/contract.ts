@@ -73,8 +73,17 @@ export interface RowValidator {
   check(rows: readonly unknown[]): ContractProblem[];
 }
 
+/**
+ * Names that every object answers to without having them, such as "constructor": only for these must a row be asked whether a
+ * column is its own.
+ */
+export function isInheritedName(name: string): boolean {
+  return name in Object.prototype;
+}
+
 interface CompiledField {
   readonly field: Field;
+  readonly isInherited: boolean;
   readonly allowed: ReadonlySet<string> | undefined;
 }
 
@@ -82,7 +91,7 @@ interface CompiledField {
 export function compileContract(contract: Contract): RowValidator {
   const fields = contract.fields.map((field): CompiledField => {
     const enforced = field.severity === 'error' ? field.expect.allowedValues : undefined;
-    return { field, allowed: enforced && new Set(enforced) };
+    return { field, isInherited: isInheritedName(field.name), allowed: enforced && new Set(enforced) };
   });
   const known = new Set([...contract.fields.map((field) => field.name), ...contract.ignored]);
   return {
@@ -115,9 +124,10 @@ function checkRow(
     }
   }
   for (const compiled of fields) {
-    const value = Object.hasOwn(record, compiled.field.name) ? record[compiled.field.name] : undefined;
+    const { name } = compiled.field;
+    const value = compiled.isInherited && !Object.hasOwn(record, name) ? undefined : record[name];
     const problem = checkValue(compiled, value);
-    if (problem) problems.push({ row: index, field: compiled.field.name, ...problem });
+    if (problem) problems.push({ row: index, field: name, ...problem });
   }
 }
 

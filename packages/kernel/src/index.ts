@@ -52,6 +52,7 @@ export {
   STRING_LENGTH_LIMIT,
   compileContract,
   describe,
+  isInheritedName,
   nearestName,
   timestampMs,
   type ContractProblem,

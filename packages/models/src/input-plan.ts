@@ -1,4 +1,4 @@
-import { InvalidError, categoryText, numberOf, type Contract, type Field, type Frame, type Row } from '@slipway/kernel';
+import { InvalidError, categoryText, isInheritedName, numberOf, type Contract, type Field, type Frame, type Row } from '@slipway/kernel';
 import { columnOfInput } from './input-names.ts';
 
 /**
@@ -50,6 +50,7 @@ const MISSING_INT64 = -(2 ** 63);
 
 interface CompiledColumn {
   readonly name: string;
+  readonly isInherited: boolean;
   readonly field: Field;
   readonly kind: NumberColumn['kind'];
   readonly values: ReadonlyMap<string, number>;
@@ -84,7 +85,7 @@ function fieldOf(fields: ReadonlyMap<string, Field>, name: string): Field {
 }
 
 function compileColumn(column: NumberColumn, field: Field): CompiledColumn {
-  const shared = { name: column.field, field, kind: column.kind };
+  const shared = { name: column.field, isInherited: isInheritedName(column.field), field, kind: column.kind };
   if (column.kind !== 'category') {
     return { ...shared, values: new Map(), otherwise: 0, missing: column.kind === 'int64' ? MISSING_INT64 : Number.NaN };
   }
@@ -104,7 +105,8 @@ function encodeRows(columns: readonly CompiledColumn[], textNames: readonly stri
     const offset = index * width;
     for (let position = 0; position < width; position += 1) {
       const column = columns[position] as CompiledColumn;
-      numbers[offset + position] = numberIn(column, Object.hasOwn(row, column.name) ? row[column.name] : undefined);
+      const isAbsent = column.isInherited && !Object.hasOwn(row, column.name);
+      numbers[offset + position] = numberIn(column, isAbsent ? undefined : row[column.name]);
     }
   }
   const texts: string[] = [];

@@ -302,7 +302,8 @@ class LoadedModel implements OnnxModel {
     const { classes } = this.metadata;
     if (classes === null) return { rowCount, values: numbers instanceof Float64Array ? numbers : Float64Array.from(numbers), labels: [] };
     const probabilities = numbers instanceof Float32Array ? numbers : Float32Array.from(numbers);
-    const labels = Array.from({ length: rowCount }, (_, row) => classes[this.#decide(probabilities, row)] as string);
+    const labels: string[] = [];
+    for (let row = 0; row < rowCount; row += 1) labels.push(classes[this.#decide(probabilities, row)] as string);
     return { rowCount, probabilities, labels };
   }
 

@@ -1,5 +1,7 @@
+/** What closes the body, the list and the row, from the end. */
+const CLOSING = ['}', ']', '}'] as const;
+const WHITE_SPACE: readonly string[] = [' ', '\n', '\r', '\t'];
 const HEAD = /^\s*\{\s*"rows"\s*:\s*\[\s*\{/;
-const TAIL = /\}\s*\]\s*\}\s*$/;
 
 /**
  * The text of a call's only row as it stands in the body, so that recording it needs no second conversion (with 30
@@ -10,15 +12,26 @@ const TAIL = /\}\s*\]\s*\}\s*$/;
  */
 export function onlyRowText(body: string, row: unknown): string | undefined {
   const head = HEAD.exec(body);
-  const tail = head && TAIL.exec(body);
-  if (!tail || row === null || typeof row !== 'object') return undefined;
+  if (!head || row === null || typeof row !== 'object') return undefined;
   const start = head[0].length - 1;
-  const end = tail.index + 1;
+  const end = endOfRow(body);
+  if (end === 0) return undefined;
   if (body.indexOf('{', start + 1) >= 0 || body.indexOf('}', start) !== end - 1) return undefined;
   if (body.indexOf('[', start) >= 0 || body.indexOf(']', start) < end) return undefined;
   const text = body.slice(start, end);
   // Every name brings a colon: as many colons as different names means that none is repeated.
   return countColons(text) === Object.keys(row).length ? text : undefined;
+}
+
+/** Where the row ends whose list and body end the text; 0 when something else stands there. */
+function endOfRow(body: string): number {
+  let end = body.length;
+  for (const bracket of CLOSING) {
+    while (WHITE_SPACE.includes(body[end - 1] as string)) end -= 1;
+    if (body[end - 1] !== bracket) return 0;
+    end -= 1;
+  }
+  return end + 1;
 }
 
 function countColons(text: string): number {

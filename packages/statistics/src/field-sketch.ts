@@ -105,7 +105,13 @@ export class FieldSketch {
     this.#missing += values.length - present.length;
     this.#moments.addMany(present);
     let row = 0;
-    for (; this.#exact && row < present.length; row += 1) this.#addExact((present[row] as number) + 0, 1);
+    while (this.#exact && row < present.length) {
+      const value = present[row] as number;
+      const start = row;
+      // Few different numbers often come in runs, such as a price of nothing.
+      while (present[row] === value) row += 1;
+      this.#addExact(value + 0, row - start);
+    }
     this.#quantiles?.addMany(present.subarray(row));
   }
 

@@ -53,6 +53,11 @@ interface Lane<T> {
   lastWrite: number;
 }
 
+/** Memory that texts of one turn are encoded in; longer ones get their own. */
+const ENCODED_BYTES = 2 ** 18;
+/** Most bytes that a UTF-16 unit takes. */
+const UTF8_BYTES_MAX = 3;
+
 /**
  * Writes lines in groups: everything appended in one turn of the event loop goes out with one write per project and
  * kind, at the end of that turn (`setImmediate` runs right after the sockets were read), and only then do the promises
@@ -67,6 +72,7 @@ export class SegmentWriter<T> {
   #writtenScheduled = false;
   #waitingLines = 0;
   #writes = 0;
+  #encoded: Buffer | undefined;
   #isClosed = false;
 
   constructor(options: SegmentWriterOptions<T>) {
@@ -164,7 +170,7 @@ export class SegmentWriter<T> {
     lane.lastWrite = this.#writes;
     try {
       const segment = this.#openSegment(lane);
-      segment.append(Buffer.from(batch.text, 'utf8'));
+      segment.append(this.#encode(batch.text));
       this.#noteWritten({ project: lane.project, kind: lane.kind, segment, endByte: segment.committedBytes, items: batch.items });
       if (this.#options.durability === 'host') lane.unsynced.push({ segment, batch });
       else this.#settle(batch);
@@ -174,6 +180,13 @@ export class SegmentWriter<T> {
       if (lane.segment?.closed) this.#closeSegment(lane);
       this.#settle(batch, this.#failed(cause));
     }
+  }
+
+  /** UTF-8 of a text, in memory that is used again: what is written at once needs no buffer of its own. */
+  #encode(text: string): Buffer {
+    if (text.length * UTF8_BYTES_MAX > ENCODED_BYTES) return Buffer.from(text, 'utf8');
+    this.#encoded ??= Buffer.allocUnsafeSlow(ENCODED_BYTES);
+    return this.#encoded.subarray(0, this.#encoded.write(text, 'utf8'));
   }
 
   #openSegment(lane: Lane<T>): SegmentFile {

@@ -1,32 +1,19 @@
-import type { Invocation, Json } from '@slipway/kernel';
+import type { Invocation } from '@slipway/kernel';
 import type { Records, Tx } from '@slipway/records';
-import { FieldSketch, type SketchKind, type SketchValue } from '@slipway/statistics';
+import { FieldSketch } from '@slipway/statistics';
 import { WindowTooLongError } from './errors.ts';
 import { OPEN_MINUTES_LIMIT, SKETCH_MERGE_LIMIT, SKETCH_ROWS_PER_STATEMENT } from './limits.ts';
 import { Mutex } from './project-lock.ts';
 import type { SegmentFile } from './segment-file.ts';
 import { readProgress, saveProgress } from './segment-store.ts';
+import { SketchBucket } from './sketch-bucket.ts';
 import { type SketchWindow, LEVEL_MS, countSketches, lockSlot, readSketches, saveSlot } from './sketch-store.ts';
 import { dropTotals, lockForWriting } from './sketch-total-store.ts';
-import { CALL_FIELDS, latencyStep, observeOutput, observeUnknown, rowOf, valueOf, type WatchedInput } from './sketch-values.ts';
-
-/** Sketches of one revision in one minute of event time. */
-interface Bucket {
-  readonly release: string;
-  readonly revision: number;
-  readonly startMs: number;
-  readonly sketches: Map<string, FieldSketch>;
-  /** Missing values of columns that nothing has said the kind of yet. */
-  readonly undecided: Map<string, number>;
-  /** The sketches of these inputs in their order, so that a call needs no look-up by name. */
-  inputs: readonly WatchedInput[] | undefined;
-  inputSketches: FieldSketch[];
-  callSketches: FieldSketch[] | undefined;
-}
+import type { WatchedInput } from './sketch-values.ts';
 
 /** What one save writes: all sketches up to a position in each segment, in one transaction. */
 interface Cut {
-  readonly buckets: readonly Bucket[];
+  readonly buckets: readonly SketchBucket[];
   readonly progress: ReadonlyMap<string, number>;
 }
 
@@ -42,10 +29,9 @@ export class SketchRecorder {
   readonly #records: Records;
   readonly #replica: number;
   readonly #saving = new Mutex();
-  #buckets = new Map<string, Bucket>();
+  #buckets = new Map<string, SketchBucket>();
   #segments = new Map<string, SegmentFile>();
-  #lastKey = '';
-  #lastBucket: Bucket | undefined;
+  #lastBucket: SketchBucket | undefined;
   #failedCut: Cut | undefined;
   #isSaving = false;
 
@@ -63,12 +49,7 @@ export class SketchRecorder {
   /** Counts one call: a failed one has an input and no answer, a pending one counts when it ends. */
   observe(call: Invocation, inputs: readonly WatchedInput[] | undefined): void {
     if (call.status === 'pending') return;
-    const bucket = this.#bucketOf(call);
-    const count = (field: string, kind: SketchKind | undefined, value: SketchValue): void => countValue(bucket, field, kind, value);
-    if (inputs === undefined) observeUnknown(call.input, count);
-    else countInputs(bucket, inputs, call.input);
-    if (call.status === 'ok') observeOutput(call.output, count);
-    countCall(bucket, call);
+    this.#bucketOf(call).observe(call, inputs);
   }
 
   /** Notes that all lines of the segment below `endByte` have been observed. */
@@ -106,31 +87,22 @@ export class SketchRecorder {
         for (const field of fields) await mergeTexts(merged, field, texts.get(field) ?? []);
       }
       for (const bucket of [...(this.#failedCut?.buckets ?? []), ...this.#buckets.values()]) {
-        if (isInWindow(bucket, window)) for (const [field, sketch] of bucket.sketches) mergeInto(merged, field, sketch);
+        if (isInWindow(bucket, window)) for (const [field, sketch] of bucket.sketches()) mergeInto(merged, field, sketch);
       }
       return merged;
     });
   }
 
-  #bucketOf(call: Invocation): Bucket {
+  #bucketOf(call: Invocation): SketchBucket {
     const startMs = Math.floor(call.eventTimeMs / LEVEL_MS.minute) * LEVEL_MS.minute;
+    const last = this.#lastBucket;
+    if (last?.startMs === startMs && last.revision === call.revision && last.release === call.release) return last;
     const key = `${call.release} ${call.revision} ${startMs}`;
-    if (key === this.#lastKey && this.#lastBucket) return this.#lastBucket;
     let bucket = this.#buckets.get(key);
     if (bucket === undefined) {
-      bucket = {
-        release: call.release,
-        revision: call.revision,
-        startMs,
-        sketches: new Map(),
-        undecided: new Map(),
-        inputs: undefined,
-        inputSketches: [],
-        callSketches: undefined,
-      };
+      bucket = new SketchBucket({ release: call.release, revision: call.revision, startMs });
       this.#buckets.set(key, bucket);
     }
-    this.#lastKey = key;
     this.#lastBucket = bucket;
     return bucket;
   }
@@ -154,13 +126,13 @@ export class SketchRecorder {
     });
   }
 
-  async #writeBucket(tx: Tx, bucket: Bucket): Promise<void> {
+  async #writeBucket(tx: Tx, bucket: SketchBucket): Promise<void> {
     const { release, revision, startMs } = bucket;
     const slot = { project: this.#project, release, revision, level: 'minute' as const, startMs, replica: this.#replica };
     await lockForWriting(tx, slot);
     const stored = await lockSlot(tx, slot);
     const texts = new Map<string, string>();
-    for (const [field, sketch] of bucket.sketches) {
+    for (const [field, sketch] of bucket.sketches()) {
       const before = stored.get(field);
       const merged = new Map<string, FieldSketch>();
       if (before !== undefined) merged.set(field, FieldSketch.fromJson(JSON.parse(before)));
@@ -170,47 +142,6 @@ export class SketchRecorder {
     await saveSlot(tx, slot, texts);
     await dropTotals(tx, slot);
   }
-}
-
-function countInputs(bucket: Bucket, inputs: readonly WatchedInput[], input: Json): void {
-  const row = rowOf(input);
-  if (row === undefined) return;
-  if (bucket.inputs !== inputs) {
-    bucket.inputs = inputs;
-    bucket.inputSketches = inputs.map(({ sketch, kind }) => sketchOf(bucket, sketch, kind));
-  }
-  const sketches = bucket.inputSketches;
-  for (let index = 0; index < inputs.length; index += 1)
-    (sketches[index] as FieldSketch).update(valueOf(inputs[index] as WatchedInput, row));
-}
-
-function countCall(bucket: Bucket, call: Invocation): void {
-  bucket.callSketches ??= [CALL_FIELDS.error, CALL_FIELDS.latencyMs, CALL_FIELDS.costMicros].map((field) =>
-    sketchOf(bucket, field, 'number'),
-  );
-  const [errors, latencies, costs] = bucket.callSketches as [FieldSketch, FieldSketch, FieldSketch];
-  errors.update(call.status === 'error' ? 1 : 0);
-  latencies.update(latencyStep(call.latencyMs));
-  costs.update(call.costMicros);
-}
-
-function sketchOf(bucket: Bucket, field: string, kind: SketchKind): FieldSketch {
-  let sketch = bucket.sketches.get(field);
-  if (sketch !== undefined) return sketch;
-  sketch = new FieldSketch(kind);
-  bucket.sketches.set(field, sketch);
-  const missing = bucket.undecided.get(field);
-  if (missing !== undefined) sketch.update(null, missing);
-  return sketch;
-}
-
-function countValue(bucket: Bucket, field: string, kind: SketchKind | undefined, value: SketchValue): void {
-  if (kind === undefined && !bucket.sketches.has(field)) {
-    bucket.undecided.set(field, (bucket.undecided.get(field) ?? 0) + 1);
-    return;
-  }
-  // Without a kind the sketch is there, and its own kind stays.
-  sketchOf(bucket, field, kind ?? 'number').update(value);
 }
 
 /** Adds a copy of a sketch to its field's; of two kinds under one name the one with more values stays. */
@@ -247,7 +178,7 @@ function inStatements(window: SketchWindow, counts: ReadonlyMap<string, number>)
   return groups;
 }
 
-function isInWindow(bucket: Bucket, window: SketchWindow): boolean {
+function isInWindow(bucket: SketchBucket, window: SketchWindow): boolean {
   if (bucket.release !== window.release || (window.revision !== undefined && bucket.revision !== window.revision)) return false;
   return bucket.startMs < window.toMs && bucket.startMs + LEVEL_MS.minute > window.fromMs;
 }

@@ -1,4 +1,4 @@
-import { type Contract, type Json, categoryText, columnKind, numberOf, type Field } from '@slipway/kernel';
+import { type Contract, type Json, categoryText, columnKind, isInheritedName, numberOf, type Field } from '@slipway/kernel';
 import type { SketchKind, SketchValue } from '@slipway/statistics';
 import { CATEGORY_LIMIT_CHARACTERS, PROBABILITY_FIELDS_LIMIT, SKETCH_FIELDS_LIMIT } from './limits.ts';
 
@@ -31,6 +31,7 @@ export function latencyStep(latencyMs: number): number {
 /** How an input column is watched. */
 export interface WatchedInput {
   readonly name: string;
+  readonly isInherited: boolean;
   readonly sketch: string;
   readonly kind: SketchKind;
   readonly field: Field;
@@ -44,7 +45,13 @@ export function watchedInputs(contract: Pick<Contract, 'fields'>): WatchedInput[
   return contract.fields
     .filter((field) => field.role === 'numeric' || field.role === 'categorical' || field.role === 'boolean' || field.role === 'time')
     .slice(0, SKETCH_FIELDS_LIMIT)
-    .map((field) => ({ name: field.name, sketch: inputField(field.name), kind: columnKind(field), field }));
+    .map((field) => ({
+      name: field.name,
+      isInherited: isInheritedName(field.name),
+      sketch: inputField(field.name),
+      kind: columnKind(field),
+      field,
+    }));
 }
 
 /** Called with each watched value of a call; `kind` is undefined when nothing says what the column is and it is missing. */
@@ -58,8 +65,8 @@ export function rowOf(input: Json): InputRow | undefined {
 }
 
 /** The value of one watched column, read the same way as the training data was. */
-export function valueOf({ name, kind, field }: WatchedInput, row: InputRow): SketchValue {
-  const value = Object.hasOwn(row, name) ? row[name] : null;
+export function valueOf({ name, isInherited, kind, field }: WatchedInput, row: InputRow): SketchValue {
+  const value = isInherited && !Object.hasOwn(row, name) ? null : row[name];
   return kind === 'text' ? categoryText(value) : numberOf(field, value);
 }
 

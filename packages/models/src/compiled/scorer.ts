@@ -169,22 +169,48 @@ function unary(memory: Float64Array, { name, from, to }: StepOf<'unary'>): () =>
   };
 }
 
-function binary(memory: Float64Array, { name, left, right, to }: StepOf<'binary'>): () => void {
-  const { at, size } = to;
-  const { at: first, stride: firstStride } = left;
-  const { at: second, stride: secondStride } = right;
-  if (name === 'Add') {
-    return () => {
-      for (let cell = 0; cell < size; cell += 1)
-        memory[at + cell] = (memory[first + cell * firstStride] as number) + (memory[second + cell * secondStride] as number);
-    };
-  }
-  const compute = BINARY[name];
+function binary(memory: Float64Array, step: StepOf<'binary'>): () => void {
+  const loop = LOOPS[step.name];
+  if (loop) return loop(memory, step);
+  const { at, size } = step.to;
+  const { at: first, stride: firstStride } = step.left;
+  const { at: second, stride: secondStride } = step.right;
+  const compute = BINARY[step.name];
   return () => {
     for (let cell = 0; cell < size; cell += 1)
       memory[at + cell] = compute(memory[first + cell * firstStride] as number, memory[second + cell * secondStride] as number);
   };
 }
+
+type Loop = (memory: Float64Array, step: StepOf<'binary'>) => () => void;
+
+/** The commonest ones each with a loop of its own, so that no function is called for a cell. */
+const LOOPS: Partial<Readonly<Record<BinaryName, Loop>>> = {
+  Add: (memory, { left, right, to }) => {
+    return () => {
+      for (let cell = 0; cell < to.size; cell += 1)
+        memory[to.at + cell] = (memory[left.at + cell * left.stride] as number) + (memory[right.at + cell * right.stride] as number);
+    };
+  },
+  Sub: (memory, { left, right, to }) => {
+    return () => {
+      for (let cell = 0; cell < to.size; cell += 1)
+        memory[to.at + cell] = (memory[left.at + cell * left.stride] as number) - (memory[right.at + cell * right.stride] as number);
+    };
+  },
+  Mul: (memory, { left, right, to }) => {
+    return () => {
+      for (let cell = 0; cell < to.size; cell += 1)
+        memory[to.at + cell] = (memory[left.at + cell * left.stride] as number) * (memory[right.at + cell * right.stride] as number);
+    };
+  },
+  Div: (memory, { left, right, to }) => {
+    return () => {
+      for (let cell = 0; cell < to.size; cell += 1)
+        memory[to.at + cell] = (memory[left.at + cell * left.stride] as number) / (memory[right.at + cell * right.stride] as number);
+    };
+  },
+};
 
 function where(memory: Float64Array, { condition, yes, no, to }: StepOf<'where'>): () => void {
   const { at, size } = to;
