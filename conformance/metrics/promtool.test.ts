@@ -4,10 +4,10 @@ import { afterAll, beforeAll, describe, test } from 'vitest';
 import { RELEASE, row, startLaunch, untilEnded } from '../faults/quickstart.ts';
 import { KEY, type ServerProcess, endAll, startServerProcess, temporaryHome } from '../faults/server-process.ts';
 
-/** Prometheus' own judge of metric pages: Debian's package `prometheus` has it; SLIPWAY_PROMTOOL names another place. */
+/** Prometheus' own judge of metric pages: `eval "$(tools/conformance-promtool.sh)"` fetches it; SLIPWAY_PROMTOOL names another place. */
 const PROMTOOL = process.env['SLIPWAY_PROMTOOL'] ?? 'promtool';
 const hasPromtool = spawnSync(PROMTOOL, ['--version'], { timeout: 60_000 }).status === 0;
-if (!hasPromtool) process.stderr.write('skipped: promtool; Debian has it in `prometheus`, and SLIPWAY_PROMTOOL names where it is\n');
+if (!hasPromtool) process.stderr.write('skipped: promtool; eval "$(tools/conformance-promtool.sh)" fetches it\n');
 
 interface Judgement {
   readonly code: number | null;
