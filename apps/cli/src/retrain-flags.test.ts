@@ -11,6 +11,7 @@ describe('flags of retraining', () => {
     assert.deepEqual(parseTrigger('schedule:0 3 * * 1,4'), { kind: 'schedule', cron: '0 3 * * 1,4' });
     for (const text of ['new-data', 'new-data:x', 'drift:long', 'hand', 'schedule'])
       assert.throws(() => parseTrigger(text), /starts no retraining/);
+    assert.throws(() => parseTrigger('quality:acuracy'), /metric: "acuracy" is no metric; did you mean "accuracy"/);
   });
 
   test('a policy comes of the flags; without --retrain there is none, and the others say what is missing', () => {
@@ -60,6 +61,10 @@ describe('a history in sentences', () => {
     assert.equal(
       explainChange({ type: 'releases.rollout.step-entered', data: { candidate: 2, step: 0, kind: 'shadow', reason: 'started' } }),
       'rollout of revision 2 step entered 1 (shadow): started',
+    );
+    assert.equal(
+      explainChange({ type: 'monitoring.monitor.configured', data: { window: '24h', groups: ['gender'], everyMinutes: 5 } }),
+      'the monitor was set: groups ["gender"], everyMinutes 5',
     );
     assert.equal(explainChange({ type: 'some.other.thing', data: { a: 1 } }), 'other thing: {"a":1}');
   });

@@ -90,7 +90,8 @@ export function parseTrigger(text: string): RetrainTrigger {
   }
   const parsed = RetrainTrigger.safeParse(given);
   if (parsed.success) return parsed.data;
-  throw new InvalidError(`--retrain: "${text}" starts no retraining.`, {
+  const issue = parsed.error.issues.find(({ path }) => path[0] !== 'kind');
+  throw new InvalidError(`--retrain: "${text}" starts no retraining${issue ? ` (${issue.path.join('.')}: ${issue.message})` : ''}.`, {
     details: { trigger: text },
     help: 'drift[:7d], quality[:metric][:drop], new-data:ROWS, "schedule:CRON"; several with commas, or the flag repeated.',
   });

@@ -1,7 +1,9 @@
+import { MonitorSettings } from '@slipway/monitoring/contract';
 import type { ReleaseHistory } from '@slipway/releases/contract';
 import { RetrainAttempt } from '@slipway/project/contract';
 import { z } from 'zod';
 import { table } from './output.ts';
+import { servingText } from './show-release.ts';
 import { explainAttempt } from './show-retraining.ts';
 
 type Change = ReleaseHistory['items'][number];
@@ -24,7 +26,9 @@ export function explainChange({ type, data }: Pick<Change, 'type' | 'data'>): st
   const name = type.split('.').slice(1).join(' ');
   if (type === 'releases.revision.created') {
     const how = facts['live'] === true ? 'live at once' : 'waits for its rollout';
-    return `revision ${text(facts['revision'])} (${text(facts['version'])}), ${how}: ${text(facts['reason']) || 'launched or applied by hand'}`;
+    const settings = servingText(facts['serving']);
+    const run = settings === '' ? '' : `, run with ${settings}`;
+    return `revision ${text(facts['revision'])} (${text(facts['version'])}), ${how}${run}: ${text(facts['reason']) || 'launched or applied by hand'}`;
   }
   if (type === 'releases.release.rolled-back')
     return `rolled back from revision ${text(facts['from'])} to ${text(facts['to'])}${facts['reason'] ? `: ${text(facts['reason'])}` : ''}`;
@@ -34,8 +38,16 @@ export function explainChange({ type, data }: Pick<Change, 'type' | 'data'>): st
     return `rollout of revision ${text(facts['candidate'])} ${verb}${step}${facts['reason'] ? `: ${text(facts['reason'])}` : ''}`;
   }
   if (type.startsWith('project.retraining.')) return explainRetraining(type.slice('project.retraining.'.length), facts);
+  if (type === 'monitoring.monitor.configured') return `the monitor was set: ${beyondDefaults(facts)}`;
   if (type.startsWith('monitoring.alert.')) return explainAlerts(facts) ?? `${name}: ${JSON.stringify(data)}`;
   return `${name}: ${JSON.stringify(data)}`;
+}
+
+/** What somebody decided of a monitor's settings. */
+function beyondDefaults(settings: Record<string, unknown>): string {
+  const defaults: Readonly<Record<string, unknown>> = MonitorSettings.parse({});
+  const said = Object.entries(settings).filter(([name, value]) => JSON.stringify(value) !== JSON.stringify(defaults[name]));
+  return said.length === 0 ? 'everything by default' : said.map(([name, value]) => `${name} ${text(value)}`).join(', ');
 }
 
 const Told = z.array(z.object({ kind: z.string(), about: z.string(), severity: z.string() }));

@@ -15,7 +15,9 @@ export function showMonitor(report: MonitorReport, sections?: readonly string[])
       (each) =>
         `contract [${MARKS[each.verdict]}] ${each.field}: ${each.rule} expected ${each.expected}, got ${each.got} in ${percent(each.ratio)}`,
     ),
-    ...report.objectives.map((each) => `objective [${MARKS[each.verdict]}] ${each.name}: ${each.reason}`),
+    ...report.objectives.map(
+      (each) => `objective [${MARKS[each.verdict]}] ${each.name}: ${each.reason}${each.cause === null ? '' : ` (${each.cause})`}`,
+    ),
     ...(sections === undefined || sections.includes('quality') ? showQuality(report) : []),
     ...report.fairness.flatMap(showFairness),
     ...showEstimate(report),

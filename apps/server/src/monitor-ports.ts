@@ -51,6 +51,7 @@ export function createMonitorPorts(deps: {
         task: scoredAs(meta?.task),
         classes: meta?.classes ?? null,
         positive: meta?.positive ?? null,
+        sensitive: meta?.sensitive ?? [],
       };
     },
     async loadReference(project, version) {

@@ -59,8 +59,7 @@ async function checkDue(deps: CheckDeps, project: string, release: string): Prom
   if (await turn('sketches', everyMs)) sections.push(...SKETCHED);
   if (sections.length === 0) return false;
   if (await turn('relation', RELATION_TURNS * everyMs)) {
-    sections.push('quality', 'estimate');
-    if (settings.groups.length > 0) sections.push('fairness');
+    sections.push('quality', 'estimate', 'fairness');
     if (settings.multivariate) sections.push('multivariate');
   }
   await checkRelease(deps, project, release, settings, sections);

@@ -1,4 +1,5 @@
-import { Name, PageQuery, pageOf } from '@slipway/kernel';
+import { Name, PageQuery, nearestName, pageOf } from '@slipway/kernel';
+import { BINARY_METRICS, MULTICLASS_METRICS, REGRESSION_METRICS } from '@slipway/statistics/metric-names';
 import { z } from 'zod';
 import { GROUP_COLUMNS_LIMIT, OBJECTIVES_LIMIT } from './limits.ts';
 
@@ -184,6 +185,8 @@ export const ObjectiveState = z.object({
   objective: Objective,
   verdict: Verdict,
   reason: z.string(),
+  /** Why the budget burns, as far as recorded calls tell; null while it does not. */
+  cause: z.string().nullable().default(null),
   windows: z.array(z.object({ windowMs: z.int(), calls: z.number(), bad: z.number(), burnRate: z.number() })),
 });
 export type ObjectiveState = z.infer<typeof ObjectiveState>;
@@ -242,6 +245,22 @@ export const MonitorQuery = z.object({
 });
 export type MonitorQuery = z.infer<typeof MonitorQuery>;
 
+/** Metrics that outcomes are measured by, by what the version predicts. */
+export const LIVE_METRICS: Readonly<Record<'binary' | 'multiclass' | 'regression', readonly string[]>> = {
+  binary: BINARY_METRICS,
+  multiclass: MULTICLASS_METRICS,
+  regression: REGRESSION_METRICS,
+};
+
+/** Why a name is no metric of a task (or of any), in words; null when it is one. A wrong name would never raise an alert. */
+export function metricProblem(name: string, task?: keyof typeof LIVE_METRICS): string | null {
+  const known = task === undefined ? [...new Set(Object.values(LIVE_METRICS).flat())] : LIVE_METRICS[task];
+  if (known.includes(name)) return null;
+  const near = nearestName(name, known);
+  const hint = near === undefined ? ` (there are ${known.join(', ')})` : `; did you mean "${near}"?`;
+  return `"${name.slice(0, 64)}" is no metric${task === undefined ? '' : ` of a ${task} model`}${hint}`;
+}
+
 /** What a monitor of a release asks, and how often. Everything has a default: a release is watched without a word. */
 export const MonitorSettings = z.strictObject({
   /** False: no checks by itself and no alerts. */
@@ -253,14 +272,22 @@ export const MonitorSettings = z.strictObject({
   fields: z.record(z.string(), DriftThresholds.partial()).default({}),
   /** Share of drifted input fields from which the data as a whole has drifted. */
   datasetRatio: ratio.default(0.3),
-  /** Columns by whose values decisions are compared. */
+  /** Columns by whose values decisions are compared; left empty, the version's sensitive columns that hold groups. */
   groups: z.array(z.string().min(1).max(256)).max(GROUP_COLUMNS_LIMIT).default([]),
   /** The answer that people want; the positive class unless said otherwise. */
   favourable: z.string().max(256).optional(),
   outcome: z.string().min(1).max(256).default('label'),
   objectives: z.array(Objective).max(OBJECTIVES_LIMIT).default([]),
   /** Quality below (errors: above) which an alert is raised, by metric of the report. */
-  quality: z.record(z.string(), z.strictObject({ atLeast: z.number().optional(), atMost: z.number().optional() })).default({}),
+  quality: z
+    .record(z.string(), z.strictObject({ atLeast: z.number().optional(), atMost: z.number().optional() }))
+    .superRefine((bounds, context) => {
+      for (const [name, { atLeast, atMost }] of Object.entries(bounds)) {
+        const problem = metricProblem(name) ?? ((atLeast ?? atMost) === undefined ? 'needs a bound: atLeast or atMost' : null);
+        if (problem !== null) context.addIssue({ code: 'custom', path: [name], message: problem });
+      }
+    })
+    .default({}),
   multivariate: z.boolean().default(false),
 });
 export type MonitorSettings = z.infer<typeof MonitorSettings>;

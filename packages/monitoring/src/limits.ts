@@ -52,6 +52,8 @@ export const ADWIN_DELTA = 0.002;
 /** Bad calls in the longer window below which an objective stays quiet. */
 export const BURN_BAD_CALLS_MIN = 5;
 export const OBJECTIVES_LIMIT = 20;
+/** Failed calls that are read to tell what they failed of: the latest. */
+export const FAILED_CALLS_READ_LIMIT = 200;
 /** Rounds of the bands of estimated quality. */
 export const ESTIMATE_ROUNDS = 200;
 /** Classes up to which quality without labels is estimated. */

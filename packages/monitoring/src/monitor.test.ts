@@ -4,7 +4,7 @@ import { type TelemetryFixture, createTelemetryFixture, invocationMaker } from '
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { monitoringCapability } from './capability.ts';
 import type { Monitoring } from './monitoring.ts';
-import { MonitorReport } from './contract.ts';
+import { MonitorReport, MonitorSettings } from './contract.ts';
 import { ReferenceInvalidError, WindowInvalidError } from './errors.ts';
 import { WINDOW_LIMIT_MS } from './limits.ts';
 import { type MonitorPorts, monitor } from './monitor.ts';
@@ -28,7 +28,11 @@ beforeAll(async () => {
     const amount = random.normal() + (recent ? 2 : 0);
     const yes = random.next();
     const output = { prediction: yes > 0.5 ? 'yes' : 'no', probabilities: { no: 1 - yes, yes } };
-    const call = make({ input: { amount }, output, eventTimeMs: recent ? NOW_MS : NOW_MS - 2 * HOUR_MS });
+    const call = make({
+      input: { amount, plan: index % 2 === 0 ? 'basic' : 'plus' },
+      output,
+      eventTimeMs: recent ? NOW_MS : NOW_MS - 2 * HOUR_MS,
+    });
     ids.push(call.id);
     await fixture.telemetry.append(call);
     if (index % 2 === 0)
@@ -40,7 +44,15 @@ beforeAll(async () => {
   ports = {
     async findRelease(project, name, revision = 1) {
       if (project !== 'alpha' || name !== 'churn') throw new NotFoundError(`There is no release "${name}".`);
-      return { release: name, revision, version: `mv_${revision}`, task: 'binary', classes: ['no', 'yes'], positive: 'yes' };
+      return {
+        release: name,
+        revision,
+        version: `mv_${revision}`,
+        task: 'binary',
+        classes: ['no', 'yes'],
+        positive: 'yes',
+        sensitive: ['plan'],
+      };
     },
     loadReference: async (_project, version) => (version === 'mv_1' ? readReference(stored) : undefined),
     loadContract: async () => undefined,
@@ -65,6 +77,43 @@ test('MO21 quality comes from the outcomes of the window', async () => {
   expect(quality?.metrics['roc_auc']).toBeGreaterThan(0.75);
   expect((await monitor(ports, 'alpha', 'churn', { window: '1h' })).quality?.count).toBe(150);
   expect((await monitor(ports, 'alpha', 'churn', { outcome: 'rating' })).quality).toBeNull();
+});
+
+test('MO64 decisions are compared by what was declared sensitive, unless the settings or the question name other columns', async () => {
+  const columns = async (options: Parameters<typeof monitor>[3], groups: readonly string[] = []) =>
+    (await monitor(ports, 'alpha', 'churn', options, MonitorSettings.parse({ groups }))).fairness.map(({ column }) => column);
+  expect(await columns({})).toEqual(['plan']);
+  expect(await columns({}, ['amount'])).toEqual(['amount']);
+  expect(await columns({ groups: ['other'] })).toEqual(['other']);
+  const [{ groups = [] } = {}] = (await monitor(ports, 'alpha', 'churn')).fairness;
+  expect(groups.map(({ group, count }) => [group, count]).toSorted()).toEqual([
+    ['basic', 300],
+    ['plus', 300],
+  ]);
+});
+
+test('MO65 an objective that burns on errors says what the calls failed of; one that does not says nothing', async () => {
+  const make = invocationMaker(clock);
+  for (let index = 0; index < 100; index += 1) {
+    const error = index % 2 === 0 ? { status: 'error' as const, error: index < 80 ? 'models/late' : 'models/busy', output: null } : {};
+    await fixture.telemetry.append(make({ release: 'failing', input: {}, eventTimeMs: NOW_MS, ...error }));
+  }
+  const failing: MonitorPorts = {
+    ...ports,
+    findRelease: async (_project, name) => ({ ...(await ports.findRelease('alpha', 'churn')), release: name }),
+  };
+  const objectives = ['failing', 'churn'].map((name) =>
+    monitor(
+      failing,
+      'alpha',
+      name,
+      { sections: ['objectives'] },
+      MonitorSettings.parse({ objectives: [{ kind: 'errors', atMost: 0.01 }] }),
+    ),
+  );
+  const [burning, quiet] = (await Promise.all(objectives)).map((report) => report.objectives[0]);
+  expect(burning).toMatchObject({ verdict: 'drift', cause: 'of the latest 50 failed calls: models/late (40), models/busy (10)' });
+  expect(quiet).toMatchObject({ verdict: 'ok', cause: null });
 });
 
 test('MO22 a version without a reference, and a revision without calls, say so', async () => {

@@ -7,8 +7,16 @@ import { MonitorSection as Sections, MonitorSettings as Settings } from './contr
 import { compareWithReference } from './drift/compare-with-reference.ts';
 import { compareJointly } from './drift/domain-classifier.ts';
 import { judgeFairness } from './fairness/judge-fairness.ts';
-import { DOMAIN_ROWS_LIMIT, GROUPS_LIMIT, QUALITY_PAIRS_LIMIT, SAMPLE_ROWS_LIMIT } from './limits.ts';
+import {
+  DOMAIN_ROWS_LIMIT,
+  FAILED_CALLS_READ_LIMIT,
+  GROUPS_LIMIT,
+  GROUP_COLUMNS_LIMIT,
+  QUALITY_PAIRS_LIMIT,
+  SAMPLE_ROWS_LIMIT,
+} from './limits.ts';
 import { BURN_WINDOWS_MS, countBurn, judgeObjective } from './objectives/burn-rate.ts';
+import { causeOfObjective } from './objectives/objective-cause.ts';
 import { checkContract } from './quality/check-contract.ts';
 import { estimateQuality } from './quality/estimate-quality.ts';
 import { qualityWindows } from './quality/quality-windows.ts';
@@ -24,6 +32,8 @@ export interface MonitoredRelease {
   readonly task: PredictionTask['task'] | null;
   readonly classes: readonly string[] | null;
   readonly positive: string | null;
+  /** Columns by whose values decisions are compared when the settings name none: those that were declared sensitive. */
+  readonly sensitive?: readonly string[];
 }
 
 export interface MonitorPorts {
@@ -35,7 +45,7 @@ export interface MonitorPorts {
   loadContract(project: string, version: string): Promise<Contract | undefined>;
   /** At most so many rows that the version was made from, spread over all of them; undefined when they are gone. */
   loadRows(project: string, version: string, limit: number): Promise<readonly Row[] | undefined>;
-  readonly telemetry: Pick<Telemetry, 'sketches' | 'pairs' | 'sample' | 'decisions'>;
+  readonly telemetry: Pick<Telemetry, 'sketches' | 'pairs' | 'sample' | 'decisions' | 'listInvocations'>;
   readonly clock: Clock;
 }
 
@@ -93,7 +103,7 @@ export async function monitor(
     sections.has('contract') || sections.has('multivariate') || sections.has('estimate')
       ? await ports.loadContract(project, found.version)
       : undefined;
-  const groups = options.groups ?? settings.groups;
+  const groups = options.groups ?? (settings.groups.length > 0 ? settings.groups : (found.sensitive ?? []).slice(0, GROUP_COLUMNS_LIMIT));
   return {
     release: found.release,
     revision: found.revision,
@@ -128,9 +138,21 @@ async function judgeObjectives({ ports, project, query, settings }: Asked): Prom
   const windows = new Map<number, ReadonlyMap<string, FieldSketch>>();
   for (const windowMs of BURN_WINDOWS_MS)
     windows.set(windowMs, await ports.telemetry.sketches(project, { ...query, fromMs: query.toMs - windowMs }));
-  return settings.objectives.map((objective) =>
+  const states = settings.objectives.map((objective) =>
     judgeObjective(objective, (windowMs) => countBurn(objective, windows.get(windowMs) ?? new Map())),
   );
+  const burning = states.filter(({ verdict }) => verdict === 'drift' || verdict === 'warn');
+  const failed = burning.some(({ objective }) => objective.kind === 'errors') ? await latestFailures(ports, project, query) : [];
+  return states.map((state) =>
+    burning.includes(state) ? { ...state, cause: causeOfObjective(state.objective, state.windows, failed) } : state,
+  );
+}
+
+/** Calls that failed within the longest window that an objective is judged by, the latest. */
+async function latestFailures(ports: MonitorPorts, project: string, query: Asked['query']) {
+  const fromMs = query.toMs - Math.max(...BURN_WINDOWS_MS);
+  const failed = await ports.telemetry.listInvocations(project, { ...query, fromMs, status: 'error', limit: FAILED_CALLS_READ_LIMIT });
+  return failed.items;
 }
 
 async function findQuality({

@@ -12,6 +12,7 @@ import { MonitorSettings as Settings } from './contract.ts';
 import { type Channels, createChannels } from './delivery/channels.ts';
 import { type MonitorOptions, type MonitorPorts, monitor } from './monitor.ts';
 import { RESOURCE_KINDS, type ResourceOptions, type ResourceWatch, watchResources } from './resources/watch-resources.ts';
+import { requireKnown } from './require-known.ts';
 import { findSettings } from './settings-store.ts';
 
 export interface MonitoringDeps {
@@ -91,7 +92,8 @@ export function createMonitoring(deps: MonitoringDeps): Monitoring {
       return settingsOf(project, release);
     },
     async configure(project, release, settings, principal) {
-      await ports.findRelease(project, release);
+      const found = await ports.findRelease(project, release);
+      requireKnown(settings, found, await ports.loadContract(project, found.version));
       await records.transaction((tx) => configureMonitor({ audit, clock }, tx, { project, release, settings, principal: principal.id }));
       return settings;
     },

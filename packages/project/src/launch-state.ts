@@ -84,6 +84,8 @@ export const LaunchedModelMeta = z.object({
     .optional(),
   /** SHA-256 of what explains its answers; absent for versions made before there were explanations. */
   explainer: z.string().optional(),
+  /** Sensitive columns whose values are groups: what monitors compare live decisions by unless told otherwise. */
+  sensitive: z.array(z.string()).optional(),
 });
 export type LaunchedModelMeta = z.infer<typeof LaunchedModelMeta>;
 
@@ -97,6 +99,7 @@ export const AnyModelMeta = z.object({
   positive: z.string().nullable().default(null),
   trainer: z.string(),
   leaderboard: z.string().optional(),
+  sensitive: z.array(z.string()).default([]),
 });
 export type AnyModelMeta = z.infer<typeof AnyModelMeta>;
 

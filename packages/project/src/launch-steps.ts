@@ -13,6 +13,7 @@ import { groupThresholdsOf } from './evidence/group-thresholds.ts';
 import { findAllLeaks } from './evidence/find-all-leaks.ts';
 import { makeExplainer } from './evidence/explanations.ts';
 import { rulesNotes } from './evidence/rules-baseline.ts';
+import { watchedGroups } from './evidence/watched-groups.ts';
 import { putJson } from './json-object.ts';
 import { trainingWishes } from './learning-definition.ts';
 import { type LaunchDeps, secondsSince } from './launch-deps.ts';
@@ -310,6 +311,7 @@ export async function versionStep(
   const { plan, trained, datasets } = state;
   const { project } = context;
   const sketches = await referenceSketches(deps.objects, project, { ...state, classes: plan.classes });
+  const groups = watchedGroups(state.prepared.contract.fields, request.definition.sensitive);
   const meta: LaunchedModelMeta = {
     onnx: trained.onnx,
     metadata: trained.metadata,
@@ -327,6 +329,7 @@ export async function versionStep(
     decision: trained.decision,
     trainedOn: trainedOn(request.definition, (await deps.catalog.get(project, datasets.dataset)).content, plan),
     ...(trained.explainer === undefined ? {} : { explainer: trained.explainer }),
+    ...(groups.length === 0 ? {} : { sensitive: groups }),
   };
   const { version, created } = await deps.records.transaction((tx) =>
     deps.catalog.register(tx, {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { Contract } from '@slipway/kernel';
+import { MonitorSettings } from '@slipway/monitoring/contract';
 import { describe, test } from 'vitest';
 import { LaunchDefinition } from './contract.ts';
 import { LaunchInvalidError } from './errors.ts';
@@ -24,6 +25,11 @@ describe('what a definition asks of a table', () => {
     ['a sensitive column that is none', { sensitive: ['citi'] }, /no column "citi" \(sensitive\).*"city"/],
     ['an immutable column that is none', { immutable: ['x'] }, /no column "x" \(immutable\)/],
     ['an accepted leak that is no column', { acceptLeak: ['x'] }, /no column "x" \(acceptLeak\)/],
+    [
+      'a group to watch that is none',
+      { monitor: MonitorSettings.parse({ groups: ['citi'] }) },
+      /no column "citi" \(monitor.groups\).*"city"/,
+    ],
     ['a monotone column that is none', { monotone: { x: 'increasing' } }, /no column "x" \(monotone\)/],
     ['an interaction of a column that is none', { interactions: [['age', 'x']] }, /no column "x" \(interactions\)/],
     ['a monotone text', { monotone: { city: 'increasing' } }, /"city" cannot be monotone: it is read as categorical/],

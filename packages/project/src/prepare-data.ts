@@ -132,7 +132,7 @@ function requireObjective({ objective, target }: LaunchDefinition, task: Task): 
 /** The lists of columns that ingestion does not look at: a wrong name there would silently do nothing. */
 function requireColumns(
   contract: Contract,
-  { target, sensitive, immutable, acceptLeak, query, monotone = {}, interactions = [] }: LaunchDefinition,
+  { target, sensitive, immutable, acceptLeak, query, monitor, monotone = {}, interactions = [] }: LaunchDefinition,
 ): void {
   const names = [...contract.fields.map((field) => field.name), ...contract.ignored];
   const judged = {
@@ -151,6 +151,7 @@ function requireColumns(
   for (const [field, wanted] of Object.entries({
     ...judged,
     immutable,
+    'monitor.groups': monitor?.groups ?? [],
     // Findings about the split are accepted by their own names.
     acceptLeak: acceptLeak.filter((name) => !(SPLIT_LEAKS as readonly string[]).includes(name)),
   })) {

@@ -1,6 +1,7 @@
 import { parseTime } from '@slipway/kernel';
 import type { AlertSeverity, MonitorReport, MonitorSettings, Verdict } from '../contract.ts';
 import { ALERTS_PER_CHECK_LIMIT } from '../limits.ts';
+import { causeOfContract, causeOfError, causeOfFairness } from './finding-cause.ts';
 
 /** One thing that is wrong, as a check found it; equal `kind` and `about` are the same thing. */
 export interface Finding {
@@ -21,12 +22,13 @@ type Said = Pick<Finding, 'kind' | 'about' | 'severity' | 'message'> & { readonl
 export function findingsOf(report: MonitorReport, settings: Pick<MonitorSettings, 'quality'>): Finding[] {
   const said = [
     ...fieldFindings(report),
-    ...report.contract.flatMap((each) => judged(each.verdict, contractSaid(each))),
+    ...report.contract.flatMap((each) => judged(each.verdict, { ...contractSaid(each), cause: causeOfContract(each, report) })),
     ...report.objectives.flatMap((each) =>
       judged(each.verdict, {
         kind: 'objective',
         about: each.name,
         message: `objective ${each.name}: ${each.reason}`,
+        cause: each.cause,
         flags: '--sections objectives',
       }),
     ),
@@ -35,6 +37,7 @@ export function findingsOf(report: MonitorReport, settings: Pick<MonitorSettings
         kind: 'fairness',
         about: each.column,
         message: each.reason,
+        cause: causeOfFairness(each),
         flags: `--groups ${each.column} --sections fairness`,
       }),
     ),
@@ -48,7 +51,13 @@ export function findingsOf(report: MonitorReport, settings: Pick<MonitorSettings
         })
       : []),
     ...(report.concept
-      ? judged(report.concept.verdict, { kind: 'concept', about: 'error', message: report.concept.reason, flags: '--sections quality' })
+      ? judged(report.concept.verdict, {
+          kind: 'concept',
+          about: 'error',
+          message: report.concept.reason,
+          cause: causeOfError(report),
+          flags: '--sections quality',
+        })
       : []),
     ...qualityFindings(report, settings),
   ];
@@ -129,7 +138,7 @@ function qualityFindings(report: MonitorReport, settings: Pick<MonitorSettings, 
     const isAbove = (value: number | null | undefined, bound: number | undefined) =>
       bound !== undefined && typeof value === 'number' && value > bound;
     const bound = atLeast === undefined ? `at most ${atMost}` : `at least ${atLeast}`;
-    const base = { kind: 'quality', about: metric, flags: '--sections quality,estimate' };
+    const base = { kind: 'quality', about: metric, cause: causeOfError(report), flags: '--sections drift,quality,estimate' };
     if (isMeasured && (isBelow(measured, atLeast) || isAbove(measured, atMost))) {
       const message = `${metric} is ${measured.toPrecision(4)} over ${report.quality?.count} outcomes; ${bound} is asked for`;
       return [{ ...base, severity: 'alert', message }];

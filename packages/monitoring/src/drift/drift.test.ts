@@ -131,3 +131,10 @@ test('MO37 columns that no longer go together are seen although each of them is 
   expect(Math.abs((same.auc?.value ?? 0) - 0.5)).toBeLessThan(0.06);
   expect(await compareJointly(reference, frameOf(100, 3, true), ['a', 'b'])).toMatchObject({ verdict: 'not-enough-data', auc: null });
 });
+
+test('MO36 numbers whose middle and spread stay name the part of the distribution that changed', () => {
+  const reference = Array.from({ length: 5_000 }, (_, index) => index / 5_000);
+  const notched = reference.map((value) => (value > 0.3 && value < 0.5 ? 0.25 : value > 0.5 && value < 0.7 ? 0.75 : value));
+  const found = compareOne(sketch(reference), sketch(notched));
+  expect([found.verdict, found.cause]).toEqual(['drift', expect.stringMatching(/^the share of "/)]);
+});

@@ -14,10 +14,11 @@ export function likelyCause(comparison: SketchComparison, reference: FieldSketch
     return `missing values went from ${percent(missing.reference)} to ${percent(missing.current)}: it may be filled with a default now`;
   const fresh = comparison.newValues.reduce((sum, { count }) => sum + count, 0);
   if (fresh >= NEW_CATEGORY_WARN_RATIO * current.count) return `${percent(fresh / current.count)} of the calls have values that are new`;
-  return reference.kind === 'text' ? causeOfTexts(comparison) : causeOfNumbers(reference, current);
+  return (reference.kind === 'text' ? undefined : causeOfNumbers(reference, current)) ?? causeOfBins(comparison);
 }
 
-function causeOfTexts(comparison: SketchComparison): string | undefined {
+/** Where nothing simpler fits: the part of the distribution that changed most. */
+function causeOfBins(comparison: SketchComparison): string | undefined {
   const moved = comparison.bins.toSorted((a, b) => Math.abs(b.current - b.reference) - Math.abs(a.current - a.reference))[0];
   return moved && `the share of "${moved.label}" went from ${percent(moved.reference)} to ${percent(moved.current)}`;
 }

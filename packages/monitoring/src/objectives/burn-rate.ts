@@ -67,7 +67,7 @@ export function judgeObjective(objective: Objective, countOf: (windowMs: number)
     const [long, short] = [at(rule.longMs), at(rule.shortMs)];
     return long && short && long.bad >= BURN_BAD_CALLS_MIN && long.burnRate > rule.rate && short.burnRate > rule.rate;
   });
-  const base = { name: objective.name, objective, windows };
+  const base = { name: objective.name, objective, windows, cause: null };
   if (firing) {
     const rate = Math.min(at(firing.longMs)?.burnRate ?? 0, at(firing.shortMs)?.burnRate ?? 0);
     const reason = `the budget is spent ${rate.toPrecision(3)} times as fast as planned, over ${hours(firing.longMs)} and ${hours(firing.shortMs)}`;

@@ -1,4 +1,5 @@
 import { JsonShape, Name } from '@slipway/kernel';
+import { metricProblem } from '@slipway/monitoring/contract';
 import { RolloutOptions } from '@slipway/releases/rollout-contract';
 import { z } from 'zod';
 
@@ -28,7 +29,14 @@ export const RetrainTrigger = z.discriminatedUnion('kind', [
   z.strictObject({
     kind: z.literal('quality'),
     /** By default accuracy of classes, MAE of numbers. */
-    metric: z.string().min(1).max(64).optional(),
+    metric: z
+      .string()
+      .max(64)
+      .superRefine((name, context) => {
+        const problem = metricProblem(name);
+        if (problem !== null) context.addIssue({ code: 'custom', message: problem });
+      })
+      .optional(),
     drop: z.number().positive().optional(),
     atLeast: z.number().optional(),
     atMost: z.number().optional(),
