@@ -1,8 +1,10 @@
 import type { Command } from 'commander';
 import { withClient } from '../connect.ts';
 import { globalOptions, parseNumber } from '../options.ts';
-import { createOutput, printResult, short, table } from '../output.ts';
+import { createOutput, printResult, table } from '../output.ts';
+import { readRunTree, showRunTree } from '../run-tree.ts';
 import { showHistory } from '../show-history.ts';
+import { showRelease } from '../show-release.ts';
 
 const LIST_LIMIT = { min: 1, max: 500, whole: true };
 
@@ -16,7 +18,7 @@ export function addLists(program: Command): void {
 function addRuns(program: Command): void {
   program
     .command('runs')
-    .description('list runs, or show one with its progress')
+    .description('list runs, or show one with its progress and the runs below it')
     .argument('[run]', 'id of a run')
     .option('--limit <n>', 'how many', '20')
     .option('--cancel', 'cancel the run')
@@ -38,9 +40,11 @@ function addRuns(program: Command): void {
         if (flags.cancel) await client.runs.cancel(run);
         if (flags.retry) await client.runs.retry(run);
         const [found, events] = [await client.runs.get(run), await client.runs.events(run)];
-        printResult(output, { ...found, events: events.items }, () =>
+        const tree = await readRunTree(client, found);
+        printResult(output, { ...found, events: events.items, below: tree.below }, () =>
           [
-            `${found.id}  ${found.workflow}  ${found.status}  ${found.title}`,
+            ...showRunTree(tree),
+            found.parent === null ? '' : `part of ${found.parent}`,
             found.error ? `error[${found.error.code}]: ${found.error.message}` : '',
             table(events.items.map((event) => [event.at, event.phase, event.message])),
           ]
@@ -119,14 +123,7 @@ function addReleases(program: Command): void {
           printResult(output, history, () => showHistory(history));
         } else {
           const release = await client.releases.get(name);
-          const shares = new Map(release.traffic.map((arm) => [arm.revision, arm.weight === 1 ? '●' : `${short(100 * arm.weight)} %`]));
-          for (const { revision } of release.mirrors) if (!shares.has(revision)) shares.set(revision, 'shadow');
-          printResult(output, release, () =>
-            table(
-              release.revisions.map((each) => [shares.get(each.number) ?? '', each.number, each.version, each.principal, each.createdAt]),
-              ['', 'revision', 'version', 'by', 'created'],
-            ),
-          );
+          printResult(output, release, () => showRelease(release));
         }
       });
     });
