@@ -92,7 +92,7 @@ describe('tensors become rows', () => {
   test('what does not fit is refused by name', () => {
     const refuse = (tensors: readonly Tensor[], says: RegExp, of = signature) => assert.throws(() => rowsOf(of, tensors), says);
     refuse([], /no inputs/);
-    refuse([tensor('agee', 'FP64', [1])], /no input "agee"; did you mean "age"/);
+    refuse([tensor('agee', 'FP64', [1])], /no input "agee"; did you mean "age"\?$/);
     refuse([tensor('age', 'FP64', [1]), tensor('age', 'FP64', [1])], /"age" is given twice/);
     refuse([tensor('age', 'FP64', [1, 2]), tensor('plan', 'BYTES', ['a'])], /"plan" has the shape \[1, 1\]; expected \[2\] or \[2, 1\]/);
     refuse([tensor('age', 'FP64', [1, 2], [1, 2])], /one value a row/);

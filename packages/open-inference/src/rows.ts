@@ -68,9 +68,10 @@ function checkColumn({ fields, ignored, matrix }: Signature, { name, shape }: Te
   seen.add(name);
   if (!fields.has(name) && !ignored.has(name)) {
     const near = nearestName(name, [...fields.keys()]);
-    const hint = near ? `did you mean "${near}"?` : `it takes ${[...fields.keys()].slice(0, 8).join(', ')}${fields.size > 8 ? ', …' : ''}`;
+    const takes = `it takes ${[...fields.keys()].slice(0, 8).join(', ')}${fields.size > 8 ? ', …' : ''}`;
     const orMatrix = matrix ? `, or one numeric tensor [rows, ${matrix.length}]` : '';
-    throw new TensorError(`This model has no input "${name}"; ${hint}${orMatrix}.`, { details: { input: name } });
+    const hint = near ? `did you mean "${near}"?` : `${takes}${orMatrix}.`;
+    throw new TensorError(`This model has no input "${name}"; ${hint}`, { details: { input: name } });
   }
   const [rowCount] = first.shape;
   if (shape[0] !== rowCount || shape.slice(1).some((size) => size !== 1)) {
