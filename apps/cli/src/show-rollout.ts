@@ -13,6 +13,22 @@ export function showRollout(rollout: Rollout): string {
   ].join('\n');
 }
 
+/** Rollouts as a list, those under way first. */
+export function showRollouts(rollouts: readonly Rollout[]): string {
+  if (rollouts.length === 0) return 'no rollouts yet\nbegin one with: slipway rollout start RELEASE --candidate VERSION';
+  const under = rollouts.filter((each) => each.endedAt === null);
+  return table(
+    [...under, ...rollouts.filter((each) => each.endedAt !== null)].map((each) => [
+      each.release,
+      `${each.champion} → ${each.candidate}`,
+      `${each.status}${stepText(each)}`,
+      each.startedAt,
+      each.endedAt === null ? (each.look?.reason ?? '') : (each.reason ?? ''),
+    ]),
+    ['release', 'revision', 'where', 'started', 'why'],
+  );
+}
+
 function stepText({ endedAt, step, plan }: Rollout): string {
   if (endedAt !== null) return ` ${endedAt}`;
   const now = plan.steps[step];

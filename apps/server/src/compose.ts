@@ -285,7 +285,7 @@ function composeAnswers(
     monotonicMs: () => clock.monotonicMs(),
     describe: (project, version, contract) => telemetry.describe(project, version, contract),
   });
-  const onChange = routing.invalidate;
+  const onChange = routing.follow;
   const releases = createReleases({ records, audit, catalog, clock, ids, onChange });
   const rollouts = createRollouts({ records, audit, catalog, clock, ids, releases, routing, telemetry, workflows, onChange });
   const nextInvocationId = createInvocationIds(clock, replica);

@@ -199,6 +199,29 @@ describe('rollouts', () => {
     assert.equal((await client.rollouts.latest('hands')).reason, 'revision 3 was published');
     assert.deepEqual(await arms('hands'), [[3, 1]]);
     assert.equal((await client.rollouts.list('hands', { limit: 2 })).items.length, 2);
+    const { items, nextCursor } = await client.rollouts.listAll({ limit: 1 });
+    assert.deepEqual([items[0]?.release, nextCursor === null], ['hands', false]);
+  });
+
+  test('RL33 the live version is rolled out with other settings, as a revision of its own; a revision that exists is run as it says', async () => {
+    await release('tuned');
+    const { revisions } = await client.releases.get('tuned');
+    const version = revisions[0]?.version ?? '';
+    await assert.rejects(client.rollouts.start('tuned', { version, plan: plan() }), /live already/, 'the control: nothing would change');
+    await client.rollouts.start('tuned', { version, serving: { queueRows: 7 }, plan: plan() });
+    await client.rollouts.act('tuned', 'promote', { reason: 'incident' });
+    const tuned = await client.releases.get('tuned');
+    assert.deepEqual(
+      [tuned.traffic.map(({ revision }) => revision), tuned.revisions.map((each) => [each.version, each.serving])],
+      [
+        [2],
+        [
+          [version, { queueRows: 7 }],
+          [version, {}],
+        ],
+      ],
+    );
+    await assert.rejects(client.rollouts.start('tuned', { revision: 1, serving: { lanes: 1 } }), /"serving" goes with "version"/);
   });
 
   test('RL28 a rollout whose run is cancelled gives the traffic back', async () => {
@@ -222,6 +245,7 @@ describe('rollouts', () => {
     const other = createClient({ url: 'http://127.0.0.1', key: server.localToken.reveal(), project: id, fetch: server.fetch });
     await assert.rejects(other.rollouts.latest('failing'), /no release/);
     assert.deepEqual((await other.rollouts.list('failing')).items, []);
+    assert.deepEqual((await other.rollouts.listAll()).items, []);
   });
 
   test('RL30 a replay runs recorded calls through a candidate and reports flips by group and who was right', async () => {
@@ -243,6 +267,10 @@ describe('rollouts', () => {
     const same = client.replays.report(await client.runs.follow(few.run, () => {}));
     assert.deepEqual([same.calls, same.changed.share, same.truncated], [10, 0, true]);
     await assert.rejects(client.replays.start('replayed', { candidate: 'mv_nothing' }), /nothing/);
+    await assert.rejects(client.replays.start('replayed', { candidate: 1, by: ['xx'] }), /no input column "xx"; did you mean "x"/);
+    const asked = await client.replays.start('replayed', { candidate: 1, by: ['x'] });
+    const byX = client.replays.report(await client.runs.follow(asked.run, () => {}));
+    assert.deepEqual([...new Set(byX.slices.map(({ column }) => column))], ['x']);
   });
 
   test('RL31 a restarted server goes on with its rollouts', async () => {

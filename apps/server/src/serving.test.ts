@@ -155,7 +155,9 @@ describe('the Open Inference repository under a memory budget', () => {
   }, 60_000);
 
   test('a change elsewhere in the project does not make loaded models look unloaded', async () => {
-    server.house.routing.invalidate(project);
+    for (const name of ['r0', 'r1']) await server.house.routing.follow(project, name);
+    server.house.routing.refresh(project);
+    await new Promise((resolve) => setTimeout(resolve, 200));
     assert.deepEqual(await index(), [
       ['r0', 'READY', ''],
       ['r1', 'UNAVAILABLE', MADE_ROOM],

@@ -228,6 +228,8 @@ function releaseMethods({ call }: Transport) {
       /** The rollout that the release is in, or was in last. */
       latest: (release: string) => call('GET', `/v1/releases/${segment(release)}/rollout`, Rollout),
       list: (release: string, query: Query = {}) => call('GET', `/v1/releases/${segment(release)}/rollouts`, RolloutPage, { query }),
+      /** Those of every release. */
+      listAll: (query: Query = {}) => call('GET', '/v1/rollouts', RolloutPage, { query }),
       act: (release: string, action: 'pause' | 'resume' | 'approve' | 'promote' | 'abort', body: z.input<typeof RolloutReason> = {}) =>
         call('POST', `/v1/releases/${segment(release)}/rollout/${action}`, Rollout, { body }),
     },

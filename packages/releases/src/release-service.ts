@@ -34,8 +34,8 @@ export interface ReleaseDeps {
   readonly catalog: Catalog;
   readonly clock: Clock;
   readonly ids: Ids;
-  /** Called once a release has changed here, before the caller hears of it: the next call must meet the change. */
-  readonly onChange: (project: string) => void;
+  /** Awaited once a release has changed here, before the caller hears of it: the next call must meet the change. */
+  readonly onChange: (project: string, release: string) => Promise<void>;
 }
 
 export interface PublishRequest {
@@ -198,7 +198,7 @@ async function rollback(
       data: { from: liveRevision(release.traffic) ?? null, to: target, reason: request.reason ?? null },
     });
   });
-  deps.onChange(project);
+  await deps.onChange(project, name);
   return getDetail(deps, project, name);
 }
 

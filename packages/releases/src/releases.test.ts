@@ -29,7 +29,7 @@ async function setUp(records: Records) {
     monotonicMs: clock.monotonicMs,
     describe: async () => {},
   });
-  const releases = createReleases({ records, audit, catalog, clock, ids, onChange: routing.invalidate });
+  const releases = createReleases({ records, audit, catalog, clock, ids, onChange: routing.follow });
   const written: Invocation[] = [];
   const recorder = { append: async (invocation: Invocation) => void written.push(invocation) };
   const answering = createAnswering({
@@ -175,12 +175,59 @@ describe.each(testEngines)('releases on %s', (engine) => {
     await publish('back', first);
     assert.equal((await answer('back', [{ x: 1 }])).version, first);
     await publish('back', second);
-    house.routing.invalidate(PROJECT);
+    await house.routing.follow(PROJECT, 'back');
     assert.equal((await answer('back', [{ x: 1 }])).version, second);
     const release = await house.releases.rollback({ project: PROJECT, name: 'back', principal: principal.id, reason: 'test' });
     assert.deepEqual(release.traffic, [{ name: 'live', revision: 1, weight: 1 }]);
     const answered = await answer('back', [{ x: 1 }]);
     assert.deepEqual([answered.revision, answered.version], [1, first]);
+  });
+
+  test('RL32 while what a change needs is loaded, the old route answers; whoever changed it hears of it once the new one does', async () => {
+    const versions = [await makeVersion('steady'), await makeVersion('steady'), await makeVersion('steady')];
+    const gates = new Map<string, PromiseWithResolvers<void>>();
+    const loader = fakeLoader('model', fakeModel);
+    const slow = {
+      ...loader,
+      async load(...args: Parameters<typeof loader.load>) {
+        await gates.get(args[1].id)?.promise;
+        return loader.load(...args);
+      },
+    };
+    const routing = createRouting({
+      records,
+      catalog: house.catalog,
+      loaders: new Map([[slow.kind, slow]]),
+      monotonicMs: clock.monotonicMs,
+      describe: async () => {},
+    });
+    const revisionOf = () => routing.peek(PROJECT, 'steady')?.arms[0]?.revision;
+    await publish('steady', versions[0] ?? '');
+    await routing.resolve(PROJECT, 'steady');
+    for (const version of versions.slice(1)) gates.set(version, Promise.withResolvers());
+    await publish('steady', versions[1] ?? '');
+    let isFollowed = false;
+    const followed = routing.follow(PROJECT, 'steady').then(() => (isFollowed = true));
+    // A second change overtakes the first one: what that one reads must not come back afterwards.
+    await publish('steady', versions[2] ?? '');
+    const again = routing.follow(PROJECT, 'steady');
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    assert.deepEqual([revisionOf(), isFollowed], [1, false]);
+    gates.get(versions[2] ?? '')?.resolve();
+    await again;
+    assert.equal(revisionOf(), 3);
+    gates.get(versions[1] ?? '')?.resolve();
+    await followed;
+    assert.equal(revisionOf(), 3);
+    // What cannot be loaded leaves the old route answering.
+    await publish('steady', await makeVersion('steady'));
+    const broken = Promise.withResolvers<void>();
+    broken.promise.catch(() => {});
+    gates.set((await house.releases.revision(PROJECT, 'steady', 4)).version, broken);
+    broken.reject(new Error('cannot be loaded'));
+    await routing.follow(PROJECT, 'steady');
+    assert.equal(revisionOf(), 3);
+    await routing.close();
   });
 
   test('RL7 a warm release answers with the database out of reach', async () => {

@@ -38,8 +38,11 @@ export interface Routing {
   pinned(project: string, name: string, number: number): Promise<LiveRoute>;
   /** Takes a release out of this process's memory; its next call loads it again. @returns whether anything was loaded. */
   unload(project: string, name: string): boolean;
-  /** Forgets a project's routes: the next call reads them again. For the process that has just changed one. */
-  invalidate(project: string): void;
+  /**
+   * Follows a release that this process has just changed: the old route goes on answering while what the new one needs is loaded
+   * and warmed up. Resolves when the next call meets the change, or when it cannot be loaded: then the old route stays for now.
+   */
+  follow(project: string, name: string): Promise<void>;
   /** Reads a project's routes again soon, while the old ones go on answering. For news from elsewhere. */
   refresh(project: string): void;
   /** What is in memory, for metrics. */
@@ -81,7 +84,7 @@ export function createRouting(deps: RoutingDeps): Routing {
     loadVersion: (project, version, like) => table.loadVersion(project, version, like),
     pinned: (project, name, number) => table.pinned(project, name, number),
     unload: (project, name) => table.unload(project, name),
-    invalidate: (project) => table.invalidate(project),
+    follow: (project, name) => table.follow(project, name),
     refresh: (project) => table.refresh(project),
     loaded: () => table.loaded(),
     states: (project) => table.states(project),
@@ -109,7 +112,7 @@ class RouteTable {
     const key = `${project}/${name}`;
     const entry = this.#entries.get(key);
     if (!entry) return undefined;
-    if (this.#deps.monotonicMs() - entry.readAtMs > ROUTE_TTL_MS) this.#reread(key, entry, project);
+    if (this.#deps.monotonicMs() - entry.readAtMs > ROUTE_TTL_MS) void this.#reread(key, entry, project);
     return entry.route;
   }
 
@@ -191,8 +194,15 @@ class RouteTable {
     return routes.length > 0;
   }
 
-  invalidate(project: string): void {
-    for (const keys of [this.#entries, this.#reading]) for (const key of keys.keys()) if (key.startsWith(`${project}/`)) keys.delete(key);
+  async follow(project: string, name: string): Promise<void> {
+    const key = `${project}/${name}`;
+    // What was read before the change is not kept, neither here nor by a refresh that is under way.
+    this.#reading.delete(key);
+    const old = this.#entries.get(key);
+    if (!old) return;
+    const entry: Entry = { route: old.route, readAtMs: this.#deps.monotonicMs(), refreshing: false };
+    this.#entries.set(key, entry);
+    await this.#reread(key, entry, project);
   }
 
   refresh(project: string): void {
@@ -200,7 +210,7 @@ class RouteTable {
     this.#waiting.add(project);
     setTimeout(() => {
       this.#waiting.delete(project);
-      for (const [key, entry] of this.#entries) if (key.startsWith(`${project}/`)) this.#reread(key, entry, project);
+      for (const [key, entry] of this.#entries) if (key.startsWith(`${project}/`)) void this.#reread(key, entry, project);
     }, REFRESH_DELAY_MS).unref();
   }
 
@@ -216,10 +226,10 @@ class RouteTable {
     return this.#servables.close();
   }
 
-  #reread(key: string, entry: Entry, project: string): void {
+  async #reread(key: string, entry: Entry, project: string): Promise<void> {
     if (entry.refreshing) return;
     entry.refreshing = true;
-    this.#read(project, entry.route.name).then(
+    await this.#read(project, entry.route.name).then(
       (route) => {
         // Forgotten meanwhile: whoever comes next reads what is so now.
         if (this.#entries.get(key) === entry) this.#keep(key, route);

@@ -6,24 +6,36 @@ import { type GlobalOptions, globalOptions, parseList, parseNumber } from '../op
 import { type Output, createOutput, printResult } from '../output.ts';
 import { createProgress } from '../progress.ts';
 import { type RolloutFlags, addRolloutFlags, rolloutOptions } from '../rollout-flags.ts';
-import { showReplay, showRollout } from '../show-rollout.ts';
+import { servingOf } from '../serving-flags.ts';
+import { showReplay, showRollout, showRollouts } from '../show-rollout.ts';
 
 /** What a rollout that was rolled back or aborted exits with, as a gate that failed does. */
 const ROLLED_BACK_EXIT_CODE = 3;
+/** Rollouts of a list; further ones are old. */
+const ROLLOUTS_SHOWN = 20;
 
 /** `slipway rollout …` and `slipway replay`: how a new revision takes over. */
 export function addRollout(program: Command): void {
   const rollout = program
     .command('rollout')
-    .description('how a new revision takes over; with a release: where its rollout is and what the evidence says')
+    .description('how new revisions take over: the newest rollouts; with a release: where its rollout is and what the evidence says')
     .argument('[release]')
     .action(async (release: string | undefined, _flags: object, command: Command) => {
-      if (release === undefined) throw new InvalidError('Which release? slipway rollout RELEASE', { help: 'slipway releases' });
+      if (release === undefined) return list(command);
       await act(command, (client) => client.rollouts.latest(release));
     });
   addStart(rollout);
   addActions(rollout);
   addReplay(program);
+}
+
+async function list(command: Command): Promise<void> {
+  const options = globalOptions(command);
+  const output = createOutput(options.json);
+  await withClient(options, output, async (client) => {
+    const page = await client.rollouts.listAll({ limit: ROLLOUTS_SHOWN });
+    printResult(output, page, () => showRollouts(page.items));
+  });
 }
 
 async function act(
@@ -41,6 +53,7 @@ async function act(
 interface StartFlags extends RolloutFlags {
   readonly candidate?: string;
   readonly revision?: string;
+  readonly serving?: string;
   readonly follow?: boolean;
 }
 
@@ -50,11 +63,13 @@ function addStart(rollout: Command): void {
     .description('begin a rollout of a version, or of a revision that exists')
     .argument('<release>')
     .option('--candidate <version>', 'mv_…, name, name:3 or name@alias')
-    .option('--revision <n>', 'a revision of the release instead');
+    .option('--revision <n>', 'a revision of the release instead')
+    .option('--serving <settings>', 'run it so: queueRows=2000,lanes=2,… (default: as the live revision is run)');
   addRolloutFlags(start)
     .option('--follow', 'stay until it has ended; exits with 3 when it was rolled back')
     .action(async (release: string, flags: StartFlags, command: Command) => {
       const plan = rolloutOptions(flags);
+      const serving = servingOf(flags.serving);
       const revision = parseNumber('--revision', flags.revision, { min: 1, max: 1e9, whole: true });
       if ((revision === undefined) === (flags.candidate === undefined))
         throw new InvalidError('Say which version: --candidate VERSION or --revision N.', { help: 'slipway versions' });
@@ -63,6 +78,7 @@ function addStart(rollout: Command): void {
         const begun = await client.rollouts.start(release, {
           plan,
           ...(version === undefined ? {} : { version }),
+          ...(serving === undefined ? {} : { serving }),
           ...(revision === undefined ? {} : { revision }),
         });
         return flags.follow === true ? follow(client, output, begun) : begun;

@@ -1,4 +1,4 @@
-import { Name, pageOf } from '@slipway/kernel';
+import { Name, pageOf, ServingSettings } from '@slipway/kernel';
 import { z } from 'zod';
 
 /** Most steps of one rollout, metrics of one kind, and the longest it may take. */
@@ -164,6 +164,8 @@ export const RolloutPage = pageOf(Rollout);
 export const RolloutRequest = z.strictObject({
   revision: z.int().positive().optional(),
   version: z.string().min(1).max(200).optional(),
+  /** How the version is run; as the live revision is when left out. The live version itself may be rolled out with other settings. */
+  serving: ServingSettings.optional(),
   plan: RolloutOptions.prefault({}),
 });
 export type RolloutRequest = z.infer<typeof RolloutRequest>;

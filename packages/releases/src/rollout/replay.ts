@@ -3,6 +3,7 @@ import type { Catalog } from '@slipway/catalog';
 import {
   type Call,
   type Clock,
+  type Contract,
   type Invocation,
   type Json,
   type Principal,
@@ -16,6 +17,7 @@ import {
   OverloadedError,
   defineRoute,
   defineWorkflow,
+  nearestName,
 } from '@slipway/kernel';
 import type { Records } from '@slipway/records';
 import { SHADOW_ARM, type Telemetry } from '@slipway/telemetry';
@@ -33,6 +35,8 @@ const REPLAY_WORKFLOW = 'releases.replay';
 /** Recorded calls read, and answered again, at a time: the loop stays free for production calls. */
 const REPLAY_BATCH_CALLS = 200;
 const DAY_MS = 86_400_000;
+/** Columns that an error names. */
+const COLUMNS_NAMED = 20;
 
 export interface ReplayDeps {
   readonly records: Records;
@@ -90,7 +94,10 @@ async function startReplay(
   const { candidate, limit, by, outcome } = request;
   const version = typeof candidate === 'number' ? null : (await deps.catalog.resolve(project, live.kind as ServableKind, candidate)).id;
   const revision = typeof candidate === 'number' ? candidate : null;
-  if (revision !== null) await deps.releases.revision(project, release, revision);
+  // What cannot answer, or has no such column, is said now and not at the end of a run.
+  const loaded =
+    revision === null ? await deps.routing.loadVersion(project, version ?? '', live) : await deps.routing.load(project, release, revision);
+  requireColumns(by, loaded.servable.input);
   const input: ReplayInput = {
     release,
     candidate: version ?? `revision ${String(candidate)}`,
@@ -107,6 +114,18 @@ async function startReplay(
     deps.workflows.start(tx, { project, principal, workflow: REPLAY_WORKFLOW, input, title }),
   );
   return run.id;
+}
+
+/** @throws {InvalidError} naming the first column that the candidate's contract does not have. */
+function requireColumns(by: readonly string[], contract: Contract): void {
+  const names = [...contract.fields.map((field) => field.name), ...contract.ignored];
+  const wrong = by.find((column) => !names.includes(column));
+  if (wrong === undefined) return;
+  const near = nearestName(wrong, names);
+  throw new InvalidError(`There is no input column "${wrong.slice(0, 100)}"${near === undefined ? '' : `; did you mean "${near}"?`}`, {
+    details: { field: 'by', column: wrong.slice(0, 100) },
+    help: `Columns: ${names.slice(0, COLUMNS_NAMED).join(', ')}${names.length > COLUMNS_NAMED ? ', …' : ''}`,
+  });
 }
 
 async function liveOf(deps: ReplayDeps, project: string, name: string) {

@@ -30,6 +30,18 @@ export function rolloutRoutes(rollouts: Rollouts): Route[] {
     }),
     defineRoute({
       method: 'GET',
+      path: '/v1/rollouts',
+      permission: 'project.read',
+      summary: 'The rollouts of all releases of the project, the newest first.',
+      query: PageQuery,
+      response: RolloutPage,
+      handle: async ({ project, query: { cursor, limit } }) => {
+        const page = await rollouts.list(project, { limit, ...(cursor === undefined ? {} : { cursor }) });
+        return { items: [...page.items], nextCursor: page.nextCursor };
+      },
+    }),
+    defineRoute({
+      method: 'GET',
       path: '/v1/releases/{name}/rollouts',
       permission: 'project.read',
       summary: 'The rollouts of a release, the newest first.',

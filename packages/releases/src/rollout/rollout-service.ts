@@ -41,7 +41,7 @@ export interface RolloutDeps {
   readonly telemetry: Pick<Telemetry, 'tallies'>;
   readonly workflows: Pick<Workflows, 'start' | 'get'>;
   /** Called once traffic has changed here, before the caller hears of it. */
-  readonly onChange: (project: string) => void;
+  readonly onChange: (project: string, release: string) => Promise<void>;
 }
 
 export type RolloutAction = 'pause' | 'resume' | 'approve' | 'promote' | 'abort';
@@ -121,7 +121,7 @@ export function createRollouts(deps: RolloutDeps): Rollouts {
     },
     async act(project, release, action, by) {
       const id = await deps.records.transaction((tx) => act(deps, tx, { project, release, action, ...by }));
-      deps.onChange(project);
+      await deps.onChange(project, release);
       touch(id);
       return toRollout(await read(project, id));
     },
@@ -176,16 +176,19 @@ async function start(
   deps: RolloutDeps,
   project: string,
   name: string,
-  { revision, version, plan }: RolloutRequest,
+  { revision, version, serving, plan }: RolloutRequest,
   principal: Principal,
 ): Promise<Rollout> {
   if ((revision === undefined) === (version === undefined))
     throw new InvalidError('A rollout needs either "revision" or "version".', { details: { field: 'version' } });
+  if (revision !== undefined && serving !== undefined)
+    throw new InvalidError('A revision that exists is run as it says: "serving" goes with "version".', { details: { field: 'serving' } });
   planRollout(plan);
   const release = await deps.releases.get(project, name);
   const number = liveRevision(release.traffic);
-  const live = release.revisions.find((each) => each.number === number);
-  if (!live) throw new RevisionNotFoundError(name, number ?? 0);
+  const answering = release.revisions.find((each) => each.number === number);
+  if (!answering) throw new RevisionNotFoundError(name, number ?? 0);
+  const live = serving === undefined ? answering : { ...answering, serving };
   const found = version === undefined ? undefined : await deps.catalog.resolve(project, live.kind as ServableKind, version);
   // What cannot be loaded must get no traffic, and be heard of now.
   if (revision !== undefined) await deps.routing.load(project, name, revision);
@@ -195,7 +198,7 @@ async function start(
     if (candidate === undefined) throw new Error('Broken invariant: a rollout has a revision or a version');
     return begin(deps, tx, { project, release: name, candidate, options: plan, principal });
   });
-  deps.onChange(project);
+  await deps.onChange(project, name);
   const row = await findRolloutRow(deps.records.db, project, rollout);
   if (!row) throw new Error('Broken invariant: a rollout just begun can be read');
   return toRollout(row);
@@ -298,7 +301,7 @@ async function look(
   const decision = decideRollout({ ...rollout, nowMs, look: evidence });
   const seen: RolloutLook = { ...evidence, verdict: overallVerdict(evidence.metrics), reason: decision.reason };
   const moved = await deps.records.transaction((tx) => apply(deps, tx, rollout, { action: decision.action, seen }));
-  if (moved) deps.onChange(project);
+  if (moved) await deps.onChange(project, rollout.release);
   return read(project, rollout.id);
 }
 
@@ -340,6 +343,6 @@ async function tend(deps: RolloutDeps): Promise<void> {
         principal: now.principal,
       });
     });
-    deps.onChange(rollout.project);
+    await deps.onChange(rollout.project, rollout.release);
   }
 }
