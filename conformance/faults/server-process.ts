@@ -14,6 +14,8 @@ const READY_LIMIT_MS = 120_000;
 export interface Where {
   readonly home: string;
   readonly databaseUrl?: string | undefined;
+  /** Beside what this process has. */
+  readonly env?: Readonly<Record<string, string>> | undefined;
 }
 
 export interface Ended {
@@ -52,7 +54,12 @@ export async function endAll(): Promise<void> {
 
 export function startCli(where: Where, args: readonly string[]): CliProcess {
   const { DATABASE_URL: _databaseUrl, SLIPWAY_URL: _url, SLIPWAY_PROJECT: _project, ...inherited } = process.env;
-  const env = { ...inherited, SLIPWAY_KEY: KEY, ...(where.databaseUrl === undefined ? {} : { DATABASE_URL: where.databaseUrl }) };
+  const env = {
+    ...inherited,
+    ...where.env,
+    SLIPWAY_KEY: KEY,
+    ...(where.databaseUrl === undefined ? {} : { DATABASE_URL: where.databaseUrl }),
+  };
   const child = spawn(process.execPath, [CLI, ...args, '--home', where.home], { env, stdio: ['ignore', 'pipe', 'pipe'] });
   running.add(child);
   let stdout = '';
