@@ -217,7 +217,7 @@ describe('rollouts', () => {
         [2],
         [
           [version, { queueRows: 7 }],
-          [version, {}],
+          [version, undefined],
         ],
       ],
     );
