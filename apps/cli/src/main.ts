@@ -1,4 +1,5 @@
 #!/usr/bin/env node
+import { keepCompiled } from './compile-cache.ts';
 import { becomeServer } from './young-generation.ts';
 
 // A reader that has seen enough (`slipway runs | head`) ends neither the command nor its work.
@@ -10,5 +11,6 @@ for (const stream of [process.stdout, process.stderr]) {
 
 const args = process.argv.slice(2);
 becomeServer(args);
+keepCompiled();
 const { runProgram } = await import('./program.ts');
 process.exitCode = await runProgram(args);
