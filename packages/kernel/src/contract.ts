@@ -225,11 +225,14 @@ function expectedNames(fields: readonly CompiledField[], name: string): string {
   return near ? `a column of the contract; did you mean "${near}"?` : `a column of the contract (${listSome(names)})`;
 }
 
-/** The candidate within two edits of a name, if any; used for "did you mean". Compares at most 2,000 candidates. */
+/**
+ * The candidate within two edits of a name, if any (of 3 or 4 letters within one, of fewer only in another case); used for
+ * "did you mean". Compares at most 2,000 candidates.
+ */
 export function nearestName(name: string, candidates: readonly string[]): string | undefined {
   const wanted = name.toLowerCase();
   let best: string | undefined;
-  let bestDistance = 3;
+  let bestDistance = name.length < 3 ? 1 : name.length < 5 ? 2 : 3;
   for (const candidate of candidates.slice(0, CONTRACT_FIELD_LIMIT)) {
     if (Math.abs(candidate.length - name.length) >= bestDistance) continue;
     const distance = editDistance(wanted, candidate.toLowerCase());

@@ -17,6 +17,7 @@ import {
   fixedClock,
   frameFromRows,
   locateInvocation,
+  nearestName,
   parseJson,
   parseTime,
   toErrorBody,
@@ -172,4 +173,12 @@ test('a number too long for a double is refused wherever it stands, and digits i
     assert.doesNotThrow(() => parseJson(`${before}"${'9'.repeat(400)}"}`));
     assert.throws(() => parseJson(`${before}${'9'.repeat(210)}e99}`), /too large for a double/);
   }
+});
+
+test('a name is suggested only when it is near for its length', () => {
+  assert.equal(nearestName('incme', ['age', 'income']), 'income');
+  assert.equal(nearestName('agee', ['age', 'income']), 'age');
+  assert.equal(nearestName('Y', ['x', 'y']), 'y');
+  assert.equal(nearestName('zz', ['a', 'b']), undefined);
+  assert.equal(nearestName('q', ['a', 'b']), undefined);
 });
