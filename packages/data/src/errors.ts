@@ -80,7 +80,7 @@ export class DuplicateColumnError extends InvalidError {
   constructor(duplicates: readonly string[]) {
     super(`Column names repeat: ${duplicates.map((name) => `"${name}"`).join(', ')} (upper and lower case count as the same).`, {
       details: { columns: duplicates },
-      help: 'Rename them, or give one name a column with `columns` (and `header: true` if the first line is to be replaced).',
+      help: 'Rename them, or give each column a name with --columns and --header yes, which replaces the first line.',
     });
   }
 }
@@ -93,12 +93,45 @@ export class ColumnNameError extends InvalidError {
 export class NoHeaderError extends InvalidError {
   override readonly code = 'data/no-header';
   constructor(first: readonly string[]) {
-    const shown = first.slice(0, 4).join(', ');
-    super(`The first line looks like data, not like column names: ${shown}${first.length > 4 ? ', …' : ''}.`, {
+    super(`The first line looks like data, not like column names: ${shownValues(first)}.`, {
       details: { columns: first.length },
-      help: `Name the ${first.length} columns (--columns a,b,c / \`columns\`), or say \`header: true\` if these are names.`,
+      help: `Name the ${first.length} columns (--columns a,b,c), or say --header yes if these are names.`,
     });
   }
+}
+
+/** Names were given for a file that has a header of its own, and nobody said whether it counts as a row. */
+export class TwoHeadersError extends InvalidError {
+  override readonly code = 'data/two-headers';
+  constructor(first: readonly string[]) {
+    super(`Column names were given, and the first line looks like names as well: ${shownValues(first)}.`, {
+      help: 'Leave out --columns to use those of the file, or say --header yes to replace them, --header no if that line is a row.',
+    });
+  }
+}
+
+/** The first line has not as many values as the rows below it: a title, or names that leave out the row names. */
+export class HeaderWidthError extends InvalidError {
+  override readonly code = 'data/header-width';
+  constructor(first: readonly string[], columns: number, line: number) {
+    super(
+      `Line ${line} should name the ${columns} columns, but has ${first.length} ${first.length === 1 ? 'value' : 'values'}: ${shownValues(first)}.`,
+      {
+        details: { line, found: first.length, columns },
+        help:
+          first.length === columns - 1
+            ? 'Give every column a name; R leaves out that of the row names (write.csv with row.names = FALSE leaves out both).'
+            : 'Remove what stands above the column names, so that the file begins with them.',
+      },
+    );
+  }
+}
+
+const VALUES_SHOWN = 4;
+
+function shownValues(values: readonly string[]): string {
+  const shown = values.slice(0, VALUES_SHOWN).map((value) => (value.length > 40 ? `${value.slice(0, 40)}…` : value));
+  return `${shown.join(', ')}${values.length > VALUES_SHOWN ? ', …' : ''}`;
 }
 
 export class ColumnCountError extends InvalidError {

@@ -59,7 +59,10 @@ export function checkNames(names: readonly string[], wishes: RoleWishes): void {
     const list = names.slice(0, 20).join(', ');
     throw new UnknownColumnError(`There is no column "${name}" (${wish}).${near ? ` Did you mean "${near}"?` : ''}`, {
       details: { column: name, wish, suggestion: near ?? null },
-      help: `The columns are: ${list}${names.length > 20 ? `, … (${names.length})` : ''}.`,
+      help:
+        names.length === 1 && /\W/.test(list)
+          ? `The file has one column, "${list}"; if it should have more, say what separates them with --delimiter.`
+          : `The columns are: ${list}${names.length > 20 ? `, … (${names.length})` : ''}.`,
     });
   };
   check('target', wishes.target);

@@ -65,9 +65,60 @@ describe('types', () => {
 
   test('DA5 the decimal comma is read only where commas do not separate, and never mixed with points', () => {
     assert.equal(read(['1,5', '2'], { decimalComma: true }).type, 'float64');
-    assert.equal(read(['1,5', '2'], { decimalComma: true }).decimalComma, true);
+    assert.equal(read(['1,5', '2'], { decimalComma: true }).numberForm, 'decimalComma');
     assert.equal(read(['1,5', '2']).type, 'string');
     assert.match(read(['1,5', '2.5'], { decimalComma: true }).notes.join(), /mixed/);
+  });
+
+  test.each<[string, string[], string, string]>([
+    ['whole thousands', ['1,234', '12', '-1,234,567'], 'int64', 'commaGroups'],
+    ['thousands with fractions', ['1,234.50', '12', '0.5'], 'float64', 'commaGroups'],
+    ['thousands as in Europe', ['1.234,50', '12', '900,5', '2.000'], 'float64', 'dotGroups'],
+    ['decimals of three places', ['1.234', '12.345'], 'float64', 'plain'],
+    ['groups that are none', ['1,234', '12,34'], 'string', 'plain'],
+    ['a list of two digits', ['1,2,3', '4,5,6'], 'string', 'plain'],
+    ['points between groups without a comma: addresses, versions, keys', ['192.168.100.200', '1.234.567'], 'string', 'plain'],
+    ['both habits', ['1,234.5', '1.234,5'], 'string', 'plain'],
+    ['a leading zero', ['0,123', '1,234'], 'string', 'plain'],
+    ['more digits than a double holds', ['1,234,567,890,123,456,789'], 'string', 'plain'],
+  ])('DA5 thousands: %s', (_, values, type, form) => {
+    const reading = read(values);
+    assert.deepEqual([reading.type, reading.numberForm], [type, form]);
+    assert.equal(
+      reading.notes.some((note) => /thousands/.test(note)),
+      form !== 'plain',
+    );
+  });
+
+  test.each<[string, string[], string, string, string]>([
+    ['amounts', ['$1,234.50', '$12', '-$0.5'], 'float64', '$', 'commaGroups'],
+    ['amounts behind a blank', ['€ 12', '€ -3'], 'int64', '€', 'plain'],
+    ['shares', ['12 %', '3.5%', '-1%'], 'float64', '%', 'plain'],
+    ['two currencies', ['$12', '€12'], 'string', '', 'plain'],
+    ['some without the sign', ['$12', '12'], 'string', '', 'plain'],
+    ['a word among them', ['$12', 'free', '$13'], 'string', '', 'plain'],
+    ['signs only', ['$', '$'], 'string', '', 'plain'],
+    ['groups that are none', ['$1,2', '$3'], 'string', '', 'plain'],
+  ])('DA5 signs: %s', (_, values, type, mark, form) => {
+    const reading = read(values);
+    assert.deepEqual([reading.type, reading.mark, reading.numberForm], [type, mark, form]);
+    assert.equal(
+      reading.notes.some((note) => /without the sign/.test(note)),
+      mark !== '',
+    );
+  });
+
+  test('DA5 more amounts than are looked at closely in a column of texts are still read', () => {
+    const many = Array.from({ length: 12_000 }, (_, index) => `$${index + 1}`);
+    assert.equal(read(many).type, 'int64');
+    assert.equal(read([...many, 'free']).type, 'string');
+  });
+
+  test('DA5 a comma before three digits is a decimal comma where commas do not separate, unless another value says otherwise', () => {
+    assert.equal(read(['1,234', '5,678'], { decimalComma: true }).numberForm, 'decimalComma');
+    assert.equal(read(['1,234', '5,678,901'], { decimalComma: true }).numberForm, 'commaGroups');
+    assert.equal(read(['1,234', '5.5'], { decimalComma: true }).numberForm, 'commaGroups');
+    assert.equal(read(['1,5', '5.5'], { decimalComma: true }).type, 'string');
   });
 
   test('DA5 a column that nearly is numeric says which values are not', () => {

@@ -2,10 +2,15 @@ import type { FieldType } from '@slipway/kernel';
 import { type ColumnObserver, MARKERS_IN_TYPED } from './observe-column.ts';
 import { type TimeForm, timeSql } from './time-forms.ts';
 
+/** How numbers are written: `plain` (1234.5), `decimalComma` (1234,5), `commaGroups` (1,234.5) or `dotGroups` (1.234,5). */
+export type NumberForm = 'plain' | 'decimalComma' | 'commaGroups' | 'dotGroups';
+
 /** How the texts of a raw column become values. */
 export interface ColumnReading {
   readonly type: FieldType;
-  readonly decimalComma: boolean;
+  readonly numberForm: NumberForm;
+  /** What every number carries and is read without: a sign of currency or of percent; '' for none. */
+  readonly mark: string;
   readonly timeForm: TimeForm | undefined;
   /** Texts of this column that count as missing, with how often each was seen; blanks under the empty text. */
   readonly markers: Readonly<Record<string, number>>;
@@ -35,17 +40,54 @@ export function inferType(observer: ColumnObserver, options: TypeOptions): Colum
   if (options.typed && observer.texts > 0) return inferFromTexts(observer, options);
   if (observer.integers === real) return typedReading(observer, 'int64');
   if (observer.integers + observer.decimals === real) return typedReading(observer, 'float64');
-  if (options.decimalComma && observer.integers + observer.decimalCommas === real) {
-    return { ...typedReading(observer, 'float64'), decimalComma: true, notes: ['Read with decimal commas.'] };
-  }
   if (observer.booleans === real) return typedReading(observer, 'boolean');
-  return inferTime(observer, options) ?? textReading(observer, 'string', textNotes(observer, options));
+  return (
+    inferMarked(observer, options) ??
+    inferSeparated(observer, options) ??
+    inferTime(observer, options) ??
+    textReading(observer, 'string', textNotes(observer, options))
+  );
 }
 
 /** JSON strings are texts or times; whatever looks like a number in them is text because the source says so. */
 function inferFromTexts(observer: ColumnObserver, options: TypeOptions): ColumnReading {
   const allTexts = observer.texts === observer.real;
-  return (allTexts ? inferTime(observer, options) : undefined) ?? textReading(observer, 'string', []);
+  const mixed = `Kept as text: ${observer.texts} of ${observer.real} values are texts in the JSON ("12"), the others are not.`;
+  return (allTexts ? inferTime(observer, options) : undefined) ?? textReading(observer, 'string', allTexts ? [] : [mixed]);
+}
+
+/**
+ * Numbers with commas: decimal commas where the comma does not separate values, thousands where every value allows them and
+ * one shows them. 1.234 alone stays a decimal; dots are thousands only beside a decimal comma.
+ */
+function inferSeparated(observer: ColumnObserver, options: TypeOptions): ColumnReading | undefined {
+  const { real, integers, decimals, decimalCommas, commaGroups, dotGroups } = observer;
+  const reading = (type: FieldType, numberForm: NumberForm, note: string) => ({
+    ...typedReading(observer, type),
+    numberForm,
+    notes: [note],
+  });
+  if (options.decimalComma && integers + decimalCommas === real) return reading('float64', 'decimalComma', 'Read with decimal commas.');
+  const likeCommas = observer.decimalCommasLikeGroups === decimalCommas ? decimalCommas : 0;
+  if (commaGroups + likeCommas > 0 && integers + decimals + likeCommas + commaGroups === real) {
+    const isWhole = decimals === 0 && observer.commaGroupFractions === 0;
+    return reading(isWhole ? 'int64' : 'float64', 'commaGroups', 'Read with commas between thousands.');
+  }
+  const likeDots = observer.decimalsLikeGroups === decimals ? decimals : 0;
+  const commas = decimalCommas + observer.dotGroupFractions;
+  if (dotGroups > 0 && commas > 0 && integers + likeDots + decimalCommas + dotGroups === real) {
+    return reading('float64', 'dotGroups', 'Read with points between thousands and decimal commas.');
+  }
+  return undefined;
+}
+
+/** Amounts and shares that all carry one sign are numbers without it: $1,234.50, 12 %. A share stays in percent. */
+function inferMarked(observer: ColumnObserver, options: TypeOptions): ColumnReading | undefined {
+  const { unmarked, mark, real } = observer;
+  if (!unmarked || unmarked.values !== real) return undefined;
+  const { type, numberForm, notes } = inferType(unmarked, options);
+  if (type !== 'int64' && type !== 'float64') return undefined;
+  return { ...typedReading(observer, type), numberForm, mark, notes: [`Read without the sign "${mark}" that every value has.`, ...notes] };
 }
 
 function inferTime(observer: ColumnObserver, options: TypeOptions): ColumnReading | undefined {
@@ -61,7 +103,7 @@ function dayOrMonthFirst(dmy: boolean, mdy: boolean, dayFirst: boolean | undefin
 
 function typedReading(observer: ColumnObserver, type: FieldType): ColumnReading {
   const markers = { ...Object.fromEntries(observer.markers), ...(observer.blanks > 0 ? { '': observer.blanks } : {}) };
-  return { type, decimalComma: false, timeForm: undefined, markers, missing: observer.values - observer.real, notes: [] };
+  return { type, numberForm: 'plain', mark: '', timeForm: undefined, markers, missing: observer.values - observer.real, notes: [] };
 }
 
 const AMBIGUOUS: ReadonlySet<string> = new Set(MARKERS_IN_TYPED);
@@ -72,7 +114,7 @@ function textReading(observer: ColumnObserver, type: FieldType, notes: readonly 
   const kept = [...observer.markers].filter(([text]) => AMBIGUOUS.has(text));
   const markers = Object.fromEntries(Object.entries(reading.markers).filter(([text]) => !AMBIGUOUS.has(text)));
   const shown = kept.map(([text, count]) => `"${text}" (${count})`).join(', ');
-  const note = `${shown} kept as a value of its own; list it as a missing marker if it means missing.`;
+  const note = `${shown} kept as a value of its own; if it means missing, say so with --missing (\`missing\`).`;
   return { ...reading, markers, missing: reading.missing - observer.ambiguous, notes: [...notes, note] };
 }
 
@@ -85,7 +127,7 @@ function textNotes(observer: ColumnObserver, options: TypeOptions): string[] {
     return ['Kept as text: whole numbers with leading zeros or more than 19 digits would change as numbers.'];
   }
   if (observer.times.get('dmy') === real && observer.times.get('mdy') === real && options.dayFirst === undefined) {
-    return ['Kept as text: these dates may be day/month or month/day; say which with `dayFirst`.'];
+    return ['Kept as text: these dates may be day/month or month/day; say which with --dates day-first or month-first (`dayFirst`).'];
   }
   if (observer.decimalCommas > 0 && observer.decimals > 0) return ['Kept as text: decimal points and decimal commas are mixed.'];
   if (numbers >= NEARLY_RATIO * real && strays !== '') {
@@ -119,13 +161,27 @@ export function valueSql(expression: string, reading: ColumnReading, observer: C
   return `case when ${trimmed} in (${list}) then null else ${value} end`;
 }
 
+function plainNumberSql(expression: string, { mark, numberForm }: ColumnReading): string {
+  const number = mark === '' ? expression : `replace(replace(${expression}, '${mark}', ''), ' ', '')`;
+  switch (numberForm) {
+    case 'plain':
+      return number;
+    case 'decimalComma':
+      return `replace(${number}, ',', '.')`;
+    case 'commaGroups':
+      return `replace(${number}, ',', '')`;
+    case 'dotGroups':
+      return `replace(replace(${number}, '.', ''), ',', '.')`;
+  }
+}
+
 function castSql(expression: string, reading: ColumnReading): string {
   switch (reading.type) {
     case 'int64':
-      return `cast(${expression} as bigint)`;
+      return `cast(${plainNumberSql(expression, reading)} as bigint)`;
     case 'float64':
       // Adding zero turns -0 into 0: the two are one value.
-      return `cast(${reading.decimalComma ? `replace(${expression}, ',', '.')` : expression} as double) + 0.0`;
+      return `cast(${plainNumberSql(expression, reading)} as double) + 0.0`;
     case 'boolean':
       return `(lower(${expression}[1]) = 't')`;
     case 'timestamp':

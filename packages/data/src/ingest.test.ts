@@ -208,6 +208,23 @@ describe('refusals', () => {
     ['the name __proto__', 'a,__proto__\n1,2\n', 'data/column-name', /__proto__/],
     ['a very long name', `a,${'n'.repeat(300)}\n1,2\n`, 'data/column-name', /256/],
     ['a file without names', '1,2.5,x\n3,4.5,y\n', 'data/no-header', /looks like data/],
+    [
+      'a title above the names',
+      `Report of May\na,b,c\n${'1,2,3\n'.repeat(9)}`,
+      'data/header-width',
+      /Line 1 should name the 3 columns, but has 1 value: Report of May/,
+    ],
+    [
+      'names as R writes them',
+      `a,b\n${'x,1,2\n'.repeat(40)}`,
+      'data/header-width',
+      /Line 1 should name the 3 columns, but has 2 values: a, b/,
+    ],
+    ['a web page', '<!DOCTYPE html>\n<html><body>404</body></html>\n', 'data/unknown-format', /a web page/],
+    ['an XML document', '<?xml version="1.0"?>\n<rows><row a="1"/></rows>\n', 'data/unknown-format', /XML/],
+    ['UTF-32', Buffer.from('fffe0000610000002c000000', 'hex'), 'data/unknown-format', /UTF-32/],
+    ['JSON by columns', '{"a":[1,2,3],"b":[4,5,6]}', 'data/json-row', /one object of lists or objects \("a", "b"\), not one object a row/],
+    ['JSON with its rows under a name', '{"rows":[{"a":1},{"a":2}]}', 'data/json-row', /one object of lists/],
     ['a quote never closed', 'a,b\n1,"x\n2,y\n3,z\n', 'data/quote', /opens at line 2 is never closed/],
     ['text after a quote', 'a,b\n1,"x"y\n2,z\n', 'data/quote', /line 2/],
     ['a cut-off gzip', truncated, 'data/broken-gzip', /cut off/],
@@ -255,6 +272,36 @@ describe('refusals', () => {
     await assert.rejects(home.ingest(SMALL, { columns: ['a', 'b'] }), { code: 'data/column-count' });
   });
 
+  test('DA5 grouped and marked numbers become the numbers that they are', async () => {
+    const text = 'a,b,c,d\n"1,234",$5,"1.234,50 €",12 %\n"-12,345,678","$1,234.25","900,5 €",NA\n7,-$0.5,"2 €",0.5%\n';
+    const result = await home.ingest(text);
+    assert.deepEqual(
+      result.contract.fields.map((field) => field.type),
+      ['int64', 'float64', 'float64', 'float64'],
+    );
+    assert.ok(result.notes.some(({ column, note }) => column === 'b' && note.includes('"$"')));
+    const frame = await home.frame(result);
+    assert.deepEqual(
+      ['a', 'b', 'c', 'd'].map((name) => cells(frame, name)),
+      [
+        [1234, -12345678, 7],
+        [5, 1234.25, -0.5],
+        [1234.5, 900.5, 2],
+        [12, null, 0.5],
+      ],
+    );
+  });
+
+  test('DA2 names given for a file that has its own are refused until it is said which count', async () => {
+    const text = `p,q\n${'1,x\n2,y\n'.repeat(5)}`;
+    await assert.rejects(home.ingest(text, { columns: ['a', 'b'] }), { code: 'data/two-headers', message: /names as well: p, q/ });
+    assert.equal((await home.ingest(text, { columns: ['a', 'b'], header: true })).rows, 10);
+    assert.equal((await home.ingest(text, { columns: ['a', 'b'], header: false })).rows, 11);
+    assert.equal((await home.ingest(text, { columns: ['P', 'Q'] })).rows, 10, 'the same names again are the header');
+    const without = `NA,q\n${'1,x\n2,y\n'.repeat(5)}`;
+    assert.equal((await home.ingest(without, { columns: ['a', 'b'] })).rows, 11, 'a missing number is no name');
+  });
+
   test.each(['open', 'read', 'profile', 'store'])('DA3 an abort during "%s" ends ingestion and leaves nothing behind', async (phase) => {
     const own = await createTestHome();
     const controller = new AbortController();
@@ -275,6 +322,10 @@ describe('refusals', () => {
     await assert.rejects(home.ingest(SMALL, {}, { exclude: ['citi'] }), { message: /Did you mean "city"/ });
     await assert.rejects(home.ingest(SMALL, {}, { as: { nam: 'text' } }), { message: /Did you mean "name"/ });
     await assert.rejects(home.ingest(SMALL, {}, { as: { name: 'numeric' } }), { code: 'data/role' });
+    await assert.rejects(home.ingest('a b c\n1 2 3\n', {}, { target: 'c' }), (thrown: unknown) => {
+      assert.match((thrown as PlatformError).help ?? '', /one column, "a b c"; .* --delimiter/);
+      return true;
+    });
   });
 
   test('DA4 DuckDB reads nothing outside its folder and its settings are locked', async () => {

@@ -1,3 +1,4 @@
+import { groupShape } from './group-shape.ts';
 import { type TimeForm, timeForms } from './time-forms.ts';
 
 /** Texts that mean "missing" in a column of any type, besides blanks. */
@@ -43,6 +44,10 @@ const STRAY_LIMIT = 3;
 /** After this many texts that fit nothing, a column is text and its values are no longer looked at closely. */
 const SETTLED_OTHERS = 10_000;
 const MARKER_BYTES_MAX = 24;
+/** A sign of currency before a number; one, or a percent sign, behind it. */
+const MARK_BEFORE = /^([+-]?)([$€£¥]) ?([+-]?[\d.,]+)$/;
+const MARK_BEHIND = /^([+-]?[\d.,]+) ?([%€£¥])$/;
+const MARKED_BYTES_MAX = 32;
 const TIME_BYTES_MIN = 6;
 const TIME_BYTES_MAX = 40;
 
@@ -61,6 +66,17 @@ export class ColumnObserver {
   integers = 0;
   decimals = 0;
   decimalCommas = 0;
+  /** Of `decimals` and `decimalCommas` those that could be thousands as well: 1.234 and 1,234. */
+  decimalsLikeGroups = 0;
+  decimalCommasLikeGroups = 0;
+  /** Numbers whose thousands are surely grouped (1,234,567 or 1,234.5; 1.234,5), and of them those with a fraction. */
+  commaGroups = 0;
+  commaGroupFractions = 0;
+  dotGroups = 0;
+  dotGroupFractions = 0;
+  /** What stands before or behind numbers ("$", "%"), and what those look like without it. */
+  mark = '';
+  unmarked: ColumnObserver | undefined;
   booleans = 0;
   /** Whole numbers written with leading zeros (postal codes, article numbers) or too large for int64. */
   codes = 0;
@@ -120,9 +136,12 @@ export class ColumnObserver {
         this.integers += 1;
         return;
       case NumberShape.decimal:
+        // Once one cannot be thousands the column's reading is settled, and the others need no look.
+        if (this.decimals === this.decimalsLikeGroups && groupShape(buffer, start, end)) this.decimalsLikeGroups += 1;
         this.decimals += 1;
         return;
       case NumberShape.decimalComma:
+        if (this.decimalCommas === this.decimalCommasLikeGroups && groupShape(buffer, start, end)) this.decimalCommasLikeGroups += 1;
         this.decimalCommas += 1;
         return;
       case NumberShape.code:
@@ -133,7 +152,36 @@ export class ColumnObserver {
       this.booleans += 1;
       return;
     }
+    if (this.#isGrouped(buffer, start, end)) return;
+    if (this.#isMarked(buffer, start, end, line)) return;
     if (!this.#isTime(buffer, start, end)) this.#stray(buffer, start, end, line);
+  }
+
+  #isGrouped(buffer: Buffer, start: number, end: number): boolean {
+    const shape = groupShape(buffer, start, end);
+    if (shape === undefined) return false;
+    if (shape.by === 'comma') {
+      this.commaGroups += 1;
+      if (shape.fraction) this.commaGroupFractions += 1;
+    } else {
+      this.dotGroups += 1;
+      if (shape.fraction) this.dotGroupFractions += 1;
+    }
+    return true;
+  }
+
+  /** Only as long as every value that is no plain number is one with the same mark. */
+  #isMarked(buffer: Buffer, start: number, end: number, line: number): boolean {
+    if (this.others > 0 || end - start > MARKED_BYTES_MAX) return false;
+    const text = buffer.toString('utf8', start, end);
+    const before = MARK_BEFORE.exec(text);
+    const [mark, number] = before ? [before[2], `${before[1]}${before[3]}`] : (MARK_BEHIND.exec(text)?.slice(1).toReversed() ?? []);
+    if (mark === undefined || number === undefined || (this.mark !== '' && this.mark !== mark)) return false;
+    this.mark = mark;
+    this.unmarked ??= new ColumnObserver({ always: new Set(), inTyped: new Set() });
+    const bytes = Buffer.from(number);
+    this.unmarked.observe(bytes, 0, bytes.length, line);
+    return true;
   }
 
   #isTime(buffer: Buffer, start: number, end: number): boolean {

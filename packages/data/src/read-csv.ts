@@ -5,18 +5,20 @@ import type { Session } from './engine.ts';
 import {
   ColumnCountError,
   FieldTooLargeError,
+  HeaderWidthError,
   NoHeaderError,
   NoRowsError,
   QuoteError,
   RaggedRowsError,
   TooManyColumnsError,
   TooManyRowsError,
+  TwoHeadersError,
 } from './errors.ts';
 import { type IngestLimits, LISTED_MAX } from './limits.ts';
 import { ColumnObserver, type MissingMarkers } from './observe-column.ts';
 import { HEAD_BYTES, type OpenedSource, readChunks, readHead } from './open-source.ts';
 import { type RawTable, RawWriter, checkColumnNames, nameColumns } from './raw-table.ts';
-import { type DialectGuess, LITERAL_QUOTE_DELIMITERS, firstRowIsData, sniffDialect } from './sniff-dialect.ts';
+import { type DialectGuess, LITERAL_QUOTE_DELIMITERS, firstRowIsData, firstRowIsNames, sniffDialect } from './sniff-dialect.ts';
 
 export interface CsvOptions {
   readonly columns?: readonly string[] | undefined;
@@ -80,11 +82,26 @@ function decideNames(guess: DialectGuess, options: CsvOptions, notes: Note[]): {
       first.length === names.length && first.every((text, index) => text.trim().toLowerCase() === names[index]?.toLowerCase());
     const header = options.header ?? repeated;
     if (first.length !== names.length && guess.columns !== names.length) throw new ColumnCountError(names.length, guess.columns);
+    if (options.header === undefined && !repeated && firstRowIsNames(guess.sample, (text) => isMissing(text, options.markers))) {
+      throw new TwoHeadersError(first);
+    }
     return { names, header };
   }
   if (options.header === false) return { names: first.map((_, index) => `column_${index + 1}`), header: false };
   if (options.header === undefined && firstRowIsData(guess.sample)) throw new NoHeaderError(first);
+  if (first.length !== guess.columns && guess.agreement >= HEADER_AGREEMENT_MIN && guess.sample.length > HEADER_ROWS_MIN) {
+    throw new HeaderWidthError(first, guess.columns, guess.skippedLines + 1);
+  }
   return { names: nameColumns(first, notes), header: true };
+}
+
+/** Where so many rows agree on a number of values, it is the first line that is wrong, and not they. */
+const HEADER_AGREEMENT_MIN = 0.9;
+const HEADER_ROWS_MIN = 5;
+
+function isMissing(text: string, { always, inTyped }: MissingMarkers): boolean {
+  const trimmed = text.trim();
+  return trimmed === '' || always.has(trimmed) || inTyped.has(trimmed);
 }
 
 /** The head may not show that quotes are literal or escaped by backslashes; then the next style is tried on the whole file. */

@@ -94,7 +94,9 @@ function writeValue(value: Json, observer: ColumnObserver, writer: RawWriter, pl
 async function findColumns(source: OpenedSource, options: JsonOptions): Promise<string[]> {
   const names = new Set<string>();
   let rows = 0;
+  let first: JsonObject | undefined;
   await eachObject(source, options, (object) => {
+    first ??= object;
     for (const key of Object.keys(object)) names.add(key);
     if (names.size > options.limits.columns) throw new TooManyColumnsError(names.size, options.limits.columns);
     rows += 1;
@@ -102,6 +104,17 @@ async function findColumns(source: OpenedSource, options: JsonOptions): Promise<
   });
   if (rows === 0) throw new NoRowsError();
   if (names.size === 0) throw new EmptySourceError();
+  if (rows === 1 && first && Object.values(first).every((value) => value !== null && typeof value === 'object')) {
+    throw new JsonRowError(
+      `The file is one object of lists or objects (${[...names]
+        .slice(0, 4)
+        .map((name) => `"${name}"`)
+        .join(', ')}), not one object a row.`,
+      {
+        help: 'Give a list of objects, or one object a line; pandas writes that with to_json(orient="records").',
+      },
+    );
+  }
   return [...names];
 }
 

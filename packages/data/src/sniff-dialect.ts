@@ -154,6 +154,21 @@ export function firstRowIsData(sample: readonly (readonly string[])[]): boolean 
   return !isCountingSeries(numeric.map((index) => first[index] as string));
 }
 
+/** Fewer rows say nothing about what their columns hold. */
+const ROWS_FOR_NAMES = 5;
+
+/** Whether the first row can only hold names: wherever the rows below are numbers, it has a text of its own. */
+export function firstRowIsNames(sample: readonly (readonly string[])[], isMissing: (text: string) => boolean): boolean {
+  const [first, ...rest] = sample;
+  if (!first || rest.length < ROWS_FOR_NAMES || new Set(first).size < first.length) return false;
+  const numeric = first.flatMap((_text, index) => {
+    const below = rest.map((row) => row[index] ?? '').filter((text) => !isMissing(text));
+    return below.length >= ROWS_FOR_NAMES && below.filter(isNumberText).length >= 0.9 * below.length ? [index] : [];
+  });
+  const isName = (text: string) => /\p{L}/u.test(text) && !isNumberText(text) && !isMissing(text);
+  return numeric.length > 0 && numeric.every((index) => isName(first[index] as string));
+}
+
 function isCountingSeries(texts: readonly string[]): boolean {
   const numbers = texts.map(Number);
   const steps = numbers.every(

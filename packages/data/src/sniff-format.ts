@@ -27,6 +27,8 @@ const KNOWN_BINARIES: readonly { readonly magic: string; readonly name: string; 
   { magic: '89504e47', name: 'a PNG picture' },
   { magic: 'ffd8ff', name: 'a JPEG picture' },
   { magic: '1f8b', name: 'gzip inside gzip', help: 'Unpack it once.' },
+  { magic: 'fffe0000', name: 'text in UTF-32', help: 'Save it as UTF-8.' },
+  { magic: '0000feff', name: 'text in UTF-32', help: 'Save it as UTF-8.' },
 ];
 
 /** @throws {UnknownFormatError} naming what the first bytes are known to be. */
@@ -35,6 +37,11 @@ export function refuseKnownBinary(head: Buffer): void {
   const known = KNOWN_BINARIES.find((entry) => hex.startsWith(entry.magic));
   // "BZh" could begin a CSV; the others could not.
   if (known && !(known.magic === '425a68' && looksLikeText(head))) throw new UnknownFormatError(known.name, known.help);
+  const start = head.toString('latin1', 0, 256).replace(/^\u00ef\u00bb\u00bf/, '');
+  if (/^\s*<(?:!doctype html|html)\b/i.test(start)) {
+    throw new UnknownFormatError('a web page (HTML)', 'Download the table itself, not the page that shows it.');
+  }
+  if (/^\s*<\?xml\b/.test(start)) throw new UnknownFormatError('an XML document', 'Save the table as CSV, JSON or Parquet.');
 }
 
 /** The format by content: Parquet by its magic, JSON by its first characters, CSV otherwise. */
