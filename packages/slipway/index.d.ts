@@ -7,6 +7,10 @@ export interface ReadOptions {
   readonly header?: boolean;
   /** Column names of a file without a header line. */
   readonly columns?: readonly string[];
+  /** Texts that mean "missing", instead of the usual ones. */
+  readonly missing?: readonly string[];
+  /** Whether dates such as 03/04/2024 begin with the day, where a column does not tell. */
+  readonly dayFirst?: boolean;
 }
 export interface SourceDefinition {
   readonly type: 'source';

@@ -9,6 +9,8 @@ test.each([
   [['forecast', 'frequency'], '--frequency'],
   [['forecast', 'seasons', 0], '--season'],
   [['read', 'delimiter'], '--delimiter'],
+  [['read', 'dayFirst'], '--dates'],
+  [['read', 'missing', 0], '--missing'],
   [['acceptLeak', 3], '--accept-leak'],
   [['name'], '--name'],
 ])('%j was given by %s', (path, flag) => assert.equal(flagOf(path), flag));

@@ -14,6 +14,7 @@ const FLAGS: Readonly<Record<string, string>> = {
   'objective.kpi': 'kpi',
   'objective.constraint': 'constraint',
   'forecast.seasons': 'season',
+  'read.dayFirst': 'dates',
 };
 
 /** The flag that a part of a launch definition was given by, such as `--cost-fp` for `objective.costs.falsePositive`. */

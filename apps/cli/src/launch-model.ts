@@ -9,6 +9,7 @@ import { followRun } from './follow-run.ts';
 import { readableSize } from './local-file.ts';
 import { globalOptions, parseList } from './options.ts';
 import { type Output, createOutput, printResult, short, table } from './output.ts';
+import { READ_FLAGS, type ReadFlags, readOf } from './read-flags.ts';
 import { rolloutOf } from './rollout-flags.ts';
 import { servingOf } from './serving-flags.ts';
 import { saveModelConfig, savePath } from './save-config.ts';
@@ -30,14 +31,11 @@ export function addModelFlags(command: Command): Command {
 }
 
 /** Flags of a table launch that a model made elsewhere understands, too. */
-const SHARED = new Set([
+const SHARED: ReadonlySet<string> = new Set([
   'target',
   'name',
   'dataset',
-  'columns',
-  'delimiter',
-  'encoding',
-  'format',
+  ...READ_FLAGS,
   'exclude',
   'as',
   'task',
@@ -72,7 +70,7 @@ export async function isModelFile(path: string): Promise<boolean> {
   }
 }
 
-type Flags = Readonly<Record<string, unknown>> & ModelFlags;
+type Flags = Readonly<Record<string, unknown>> & ModelFlags & ReadFlags;
 
 /** The definition that the flags mean. @throws {InvalidError} naming the flag. */
 export function modelDefinitionOf(file: string, flags: Flags): ModelLaunchDefinition {
@@ -85,10 +83,12 @@ export function modelDefinitionOf(file: string, flags: Flags): ModelLaunchDefini
   }
   const text = (name: string) => (typeof flags[name] === 'string' ? (flags[name] as string) : undefined);
   const list = (name: string) => (text(name) === undefined ? undefined : parseList(text(name)));
+  // Columns of a finished model are those of its wide input, not of the reference data.
+  const { columns: _wide, ...reading } = flags;
   const given = {
     name: text('name') ?? toName(basename(file).replace(/\.onnx$/i, ''), 'model'),
     dataset: text('dataset'),
-    read: clean({ format: text('format'), delimiter: text('delimiter'), encoding: text('encoding') }),
+    read: readOf(reading),
     target: text('target'),
     exclude: list('exclude'),
     subject: text('subject'),

@@ -12,9 +12,10 @@ import { followRun } from './follow-run.ts';
 import { readableSize } from './local-file.ts';
 import { globalOptions, parseList, parseNumber } from './options.ts';
 import { type Output, createOutput, printResult } from './output.ts';
+import { READ_FLAGS, type ReadFlags, readOf } from './read-flags.ts';
 
 /** Flags of `slipway predict NAME FILE -o FILE`. */
-export interface BatchFlags {
+export interface BatchFlags extends ReadFlags {
   readonly output?: string;
   readonly keep?: string;
   readonly rejects?: string;
@@ -26,7 +27,7 @@ const TABLE_FILE = /\.(?:csv|tsv|parquet|ndjson|jsonl|json)(?:\.gz)?$/i;
 /** Whether the rows are a table's: an output was named, or the argument is a file of that kind and no JSON. */
 export async function isBatch(rows: string, flags: BatchFlags): Promise<boolean> {
   if (flags.output !== undefined) return true;
-  const other = (['keep', 'rejects', 'revision'] as const).find((flag) => flags[flag] !== undefined);
+  const other = (['keep', 'rejects', 'revision', ...READ_FLAGS] as const).find((flag) => flags[flag] !== undefined);
   const isTable = TABLE_FILE.test(rows) && !/^[[{@]/.test(rows.trim()) && (await stat(rows).catch(() => undefined)) !== undefined;
   if (!isTable && other === undefined) return false;
   throw new InvalidError(
@@ -56,7 +57,8 @@ export async function predictTable(release: string, input: string, flags: BatchF
   await readableSize(input);
   await withClient(options, output, async (client) => {
     const keep = flags.keep === 'all' ? ('all' as const) : parseList(flags.keep);
-    const result = await runBatch(client, input, { release, format, keep, ...(revision === undefined ? {} : { revision }) }, output);
+    const body = { release, format, keep, read: readOf(flags), ...(revision === undefined ? {} : { revision }) };
+    const result = await runBatch(client, input, body, output);
     if (result.output) await download(client, result.run, 'output', target);
     if (result.rejects) await download(client, result.run, 'rejects', rejectsPath);
     const shown = { ...result, outputFile: result.output ? target : null, rejectsFile: result.rejects ? rejectsPath : null };

@@ -55,6 +55,13 @@ describe('the command line before it reaches a server', () => {
     ['a word for a number', ['launch', file, '--target', 'b', '--seconds', 'soon'], /--seconds must be a number from 0\.1 .*"soon"/],
     ['a number out of range', ['rollback', 'x', '--to', '0'], /--to must be a whole number from 1/],
     ['a role that is none', ['launch', file, '--target', 'b', '--as', 'a=colour'], /--as wants column=role.*categorical/s],
+    [
+      'a task that is none',
+      ['launch', file, '--target', 'b', '--task', 'guess'],
+      /--task must be one of binary, .*forecast.*cluster.*"guess"/,
+    ],
+    ['an order of dates that is none', ['launch', file, '--target', 'b', '--dates', 'dmy'], /--dates must be day-first or month-first/],
+    ['a header that is neither there nor not', ['predict', 'x', file, '-o', 'y.csv', '--header', 'si'], /--header must be yes or no/],
     ['a strategy that is none', ['launch', file, '--target', 'b', '--split', 'best'], /--strategy|--split.*stratified/],
     ['a name that is none', ['launch', file, '--target', 'b', '--name', 'My Model'], /--name: use 1 to 64 of a-z/],
     ['a policy that is none', ['launch', file, '--target', 'b', '--recording', 'some'], /--recording.*full/s],

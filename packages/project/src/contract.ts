@@ -13,6 +13,7 @@ import { RolloutOptions } from '@slipway/releases/rollout-contract';
 import { z } from 'zod';
 import { ForecastDefinition, LaunchForecast } from './forecast/contract.ts';
 import { InteractionsDefinition, LossDefinition, MonotoneDefinition } from './learning-definition.ts';
+import { ReadOptions } from './read-options.ts';
 import { RetrainPolicy, RetrainingOrigin } from './retrain/contract.ts';
 import { UnsupervisedDefinition } from './unsupervised/contract.ts';
 
@@ -29,6 +30,7 @@ export {
   RetrainTrigger,
   Retraining,
 } from './retrain/contract.ts';
+export { MISSING_MARKERS_MAX, MISSING_MARKER_LENGTH_MAX, ReadOptions } from './read-options.ts';
 export { CLUSTERS_MAX, COMPONENTS_MAX, UnsupervisedDefinition } from './unsupervised/contract.ts';
 
 export { BatchFormat, BatchRequest, BatchResult, BatchStarted } from './batch/contract.ts';
@@ -47,17 +49,6 @@ export const TEST_RATIO_DEFAULT = 0.2;
 /** Bytes already uploaded, and the name they came under. */
 export const UploadedFile = z.strictObject({ sha256: z.string().regex(/^[0-9a-f]{64}$/), fileName: z.string().min(1).max(512) });
 export type UploadedFile = z.infer<typeof UploadedFile>;
-
-/** Reading options for a table file; whatever is left out is found by looking at the file. */
-export const ReadOptions = z.strictObject({
-  format: z.enum(['csv', 'parquet', 'json', 'ndjson']).optional(),
-  delimiter: z.string().min(1).max(1).optional(),
-  encoding: z.enum(['utf-8', 'latin1', 'utf-16le', 'utf-16be']).optional(),
-  header: z.boolean().optional(),
-  /** Column names of a file without a header line. */
-  columns: columnList.optional(),
-});
-export type ReadOptions = z.infer<typeof ReadOptions>;
 
 /** A reviewed decision table: `params` are its rules, the first that holds decides, and what else decides. */
 export const RulesDefinition = z.strictObject({ kind: z.literal('rules'), params: z.record(z.string(), z.unknown()) });

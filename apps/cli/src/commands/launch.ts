@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { basename, extname } from 'node:path';
 import { Contract, FieldRole, InvalidError, parseJson, toName } from '@slipway/kernel';
-import { LaunchDefinition, TRAIN_SECONDS_DEFAULT, TRAIN_SECONDS_MAX } from '@slipway/project/contract';
+import { LaunchDefinition, LaunchTask, TRAIN_SECONDS_DEFAULT, TRAIN_SECONDS_MAX } from '@slipway/project/contract';
 import type { Command } from 'commander';
 import { withClient } from '../connect.ts';
 import { type ForecastFlags, addForecastFlags, forecastOf } from '../forecast-flags.ts';
@@ -14,6 +14,7 @@ import { type ObjectiveFlags, addObjectiveFlags, parseObjective } from '../objec
 import { globalOptions, parseList, parseNumber } from '../options.ts';
 import { createOutput, printResult } from '../output.ts';
 import { conductGates, fairColumns } from '../conduct-gates.ts';
+import { type ReadFlags, addReadFlags, readOf } from '../read-flags.ts';
 import { type RetrainFlags, addRetrainFlags, retrainOf } from '../retrain-flags.ts';
 import { type RulesFlags, addRulesFlags, rulesOf } from '../rules-flags.ts';
 import { rolloutOf } from '../rollout-flags.ts';
@@ -22,13 +23,9 @@ import { saveConfig, savePath } from '../save-config.ts';
 import { type UnsupervisedFlags, addUnsupervisedFlags, unsupervisedOf } from '../unsupervised-flags.ts';
 import { gateAdvice, showLaunch } from '../show-launch.ts';
 
-interface LaunchFlags extends ObjectiveFlags, ForecastFlags, RulesFlags, UnsupervisedFlags, ModelFlags, RetrainFlags {
+interface LaunchFlags extends ObjectiveFlags, ForecastFlags, RulesFlags, UnsupervisedFlags, ModelFlags, ReadFlags, RetrainFlags {
   readonly target?: string;
   readonly test?: string;
-  readonly columns?: string;
-  readonly delimiter?: string;
-  readonly encoding?: string;
-  readonly format?: string;
   readonly contract?: string;
   readonly exclude?: string;
   readonly as?: readonly string[];
@@ -69,11 +66,8 @@ export function addLaunch(program: Command): void {
     .option('--target <column>', 'the column to predict; with model.onnx, the truth in the reference data')
     .option('--test <file>', 'judge by this file instead of a split')
     .option('--name <name>', 'name of the model and its release (default: the file name)')
-    .option('--dataset <name>', 'name of the dataset (default: the name)')
-    .option('--columns <a,b,c>', 'column names of a file without a header line')
-    .option('--delimiter <character>', 'column separator (default: found by looking)')
-    .option('--encoding <name>', 'utf-8, latin1, utf-16le, utf-16be (default: found by looking)')
-    .option('--format <name>', 'csv, parquet, json, ndjson (default: found by looking)')
+    .option('--dataset <name>', 'name of the dataset (default: the name)');
+  addReadFlags(launch)
     .option('--contract <file>', 'a saved contract (slipway datasets NAME --contract FILE) that the data must meet')
     .option('--exclude <a,b>', 'columns not to learn from')
     .option('--as <column=role>', 'role of a column: numeric, categorical, boolean, time, text, identifier, ignored', collect, [])
@@ -154,13 +148,18 @@ async function launchTable(file: string, flags: LaunchFlags, command: Command): 
 /** Tasks that learn without a target. */
 const UNSUPERVISED: ReadonlySet<string> = new Set(['cluster', 'reduce', 'anomaly']);
 
-/** @throws {InvalidError} when the flags are those of a finished model, or say nothing to predict. */
+const TASKS: readonly string[] = [...LaunchTask.options, 'forecast', ...UNSUPERVISED];
+
+/** @throws {InvalidError} when the flags are those of a finished model, name no task, or say nothing to predict. */
 function requireTableFlags(file: string, flags: LaunchFlags): void {
   const foreign = (['reference', 'classes', 'output', 'scores'] as const).find((flag) => flags[flag] !== undefined);
   if (foreign !== undefined) {
     throw new InvalidError(`--${foreign} is about a finished model, and "${basename(file)}" is no ONNX file.`, {
       help: 'slipway launch --help',
     });
+  }
+  if (flags.task !== undefined && !TASKS.includes(flags.task)) {
+    throw new InvalidError(`--task must be one of ${TASKS.join(', ')}, got "${flags.task}".`, { help: 'slipway launch --help' });
   }
   if (flags.target !== undefined || UNSUPERVISED.has(flags.task ?? '')) return;
   throw new InvalidError("required option '--target <column>' not specified", { help: 'Name the column to predict: --target COLUMN' });
@@ -187,17 +186,11 @@ function definitionOf(
   const seed = parseNumber('--seed', flags.seed, { min: 0, max: 2 ** 31, whole: true });
   const seconds = parseNumber('--seconds', flags.seconds, { min: 0.1, max: TRAIN_SECONDS_MAX }) ?? TRAIN_SECONDS_DEFAULT;
   const testRatio = parseNumber('--test-ratio', flags.testRatio, { min: 0.01, max: 0.99 });
-  const columns = parseList(flags.columns);
   const unsupervised = unsupervisedOf(flags);
   const given = {
     name,
     dataset: flags.dataset ?? name,
-    read: defined({
-      format: flags.format,
-      delimiter: flags.delimiter,
-      encoding: flags.encoding,
-      columns: columns.length > 0 ? columns : undefined,
-    }),
+    read: readOf(flags),
     ...defined({ contract }),
     target: flags.target,
     exclude: parseList(flags.exclude),

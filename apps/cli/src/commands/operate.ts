@@ -4,6 +4,7 @@ import { parseJson } from '@slipway/kernel';
 import type { Command } from 'commander';
 import { withClient } from '../connect.ts';
 import { type BatchFlags, isBatch, predictTable } from '../predict-table.ts';
+import { addReadFlags } from '../read-flags.ts';
 import { readableSize } from '../local-file.ts';
 import { likeliest } from '../likeliest.ts';
 import { globalOptions, parseNumber } from '../options.ts';
@@ -27,7 +28,7 @@ interface PredictFlags extends BatchFlags {
 }
 
 function addPredict(program: Command): void {
-  program
+  const predict = program
     .command('predict')
     .description('predict for rows given as JSON (an object, an array of objects, @file), or for a whole table (FILE -o FILE)')
     .argument('<release>')
@@ -39,46 +40,46 @@ function addPredict(program: Command): void {
     .option('-o, --output <file>', 'table: where the predictions go; .parquet, .csv or .ndjson')
     .option('--keep <a,b>', 'table: columns written beside the predictions, or all')
     .option('--rejects <file>', 'table: where rows that break the contract go (default: beside the output)')
-    .option('--revision <n>', 'table: a certain revision instead of the live one')
-    .action(async (release: string, rows: string, flags: PredictFlags, command: Command) => {
-      const options = globalOptions(command);
-      const output = createOutput(options.json);
-      if (await isBatch(rows, flags)) return predictTable(release, rows, flags, command);
-      const parsed = parseJson(await rowsText(rows));
-      const request = {
-        rows: Array.isArray(parsed) ? [...parsed] : [parsed],
-        ...(flags.unit === undefined ? {} : { unit: flags.unit }),
-        ...(flags.subject === undefined ? {} : { subject: flags.subject }),
-        ...(flags.eventTime === undefined ? {} : { eventTime: flags.eventTime }),
-        ...(flags.explain === true ? { explain: true } : {}),
-      };
-      await withClient(options, output, async (client) => {
-        const reply = await client.predict(release, request);
-        printResult(
-          output,
-          reply,
-          () =>
-            showForecasts(reply) ??
-            [
-              table(
-                reply.predictions.map((each) => [
-                  each.invocation,
-                  String(each.prediction ?? each.error?.message ?? each.pending),
-                  each.probabilities ? likeliest(each.probabilities) : '',
-                ]),
-                ['invocation', 'prediction', 'probabilities'],
-              ),
-              ...reply.predictions.flatMap(({ explanation, explanationError, invocation }) =>
-                explanation
-                  ? [`\n${invocation}${showExplanation(explanation)}`]
-                  : explanationError
-                    ? [`${invocation}: ${explanationError.message}`]
-                    : [],
-              ),
-            ].join('\n'),
-        );
-      });
+    .option('--revision <n>', 'table: a certain revision instead of the live one');
+  addReadFlags(predict).action(async (release: string, rows: string, flags: PredictFlags, command: Command) => {
+    const options = globalOptions(command);
+    const output = createOutput(options.json);
+    if (await isBatch(rows, flags)) return predictTable(release, rows, flags, command);
+    const parsed = parseJson(await rowsText(rows));
+    const request = {
+      rows: Array.isArray(parsed) ? [...parsed] : [parsed],
+      ...(flags.unit === undefined ? {} : { unit: flags.unit }),
+      ...(flags.subject === undefined ? {} : { subject: flags.subject }),
+      ...(flags.eventTime === undefined ? {} : { eventTime: flags.eventTime }),
+      ...(flags.explain === true ? { explain: true } : {}),
+    };
+    await withClient(options, output, async (client) => {
+      const reply = await client.predict(release, request);
+      printResult(
+        output,
+        reply,
+        () =>
+          showForecasts(reply) ??
+          [
+            table(
+              reply.predictions.map((each) => [
+                each.invocation,
+                String(each.prediction ?? each.error?.message ?? each.pending),
+                each.probabilities ? likeliest(each.probabilities) : '',
+              ]),
+              ['invocation', 'prediction', 'probabilities'],
+            ),
+            ...reply.predictions.flatMap(({ explanation, explanationError, invocation }) =>
+              explanation
+                ? [`\n${invocation}${showExplanation(explanation)}`]
+                : explanationError
+                  ? [`${invocation}: ${explanationError.message}`]
+                  : [],
+            ),
+          ].join('\n'),
+      );
     });
+  });
 }
 
 async function rowsText(argument: string): Promise<string> {

@@ -1,5 +1,6 @@
 import { Name } from '@slipway/kernel';
 import { z } from 'zod';
+import { ReadOptions } from '../read-options.ts';
 
 const columnName = z.string().min(1).max(256);
 const Sha256 = z.string().regex(/^[0-9a-f]{64}$/);
@@ -17,15 +18,7 @@ export const BatchRequest = z.strictObject({
   /** The live one when left out; the run keeps to it whatever goes live meanwhile. */
   revision: z.int().positive().optional(),
   input: z.strictObject({ sha256: Sha256, fileName: z.string().min(1).max(512) }),
-  read: z
-    .strictObject({
-      format: z.enum(['csv', 'parquet', 'json', 'ndjson']).optional(),
-      delimiter: z.string().min(1).max(1).optional(),
-      encoding: z.enum(['utf-8', 'latin1', 'utf-16le', 'utf-16be']).optional(),
-      header: z.boolean().optional(),
-      columns: z.array(columnName).max(2_000).optional(),
-    })
-    .default({}),
+  read: ReadOptions.default({}),
   format: BatchFormat.default('parquet'),
   /** Columns of the input that are written beside the answers; `all` for every one. */
   keep: z.union([z.literal('all'), z.array(columnName).max(KEPT_COLUMNS_LIMIT)]).default([]),

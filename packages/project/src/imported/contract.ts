@@ -3,19 +3,11 @@ import { ForeignOptions } from '@slipway/models/contract';
 import { MonitorSettings } from '@slipway/monitoring/contract';
 import { RolloutOptions } from '@slipway/releases/rollout-contract';
 import { z } from 'zod';
+import { ReadOptions } from '../read-options.ts';
 
 const columnName = z.string().min(1).max(256);
 const Sha256 = z.string().regex(/^[0-9a-f]{64}$/);
 const UploadedBytes = z.strictObject({ sha256: Sha256, fileName: z.string().min(1).max(512) });
-
-/** How the reference data are read; what is left out is found by looking at the file. */
-const ReferenceReading = z.strictObject({
-  format: z.enum(['csv', 'parquet', 'json', 'ndjson']).optional(),
-  delimiter: z.string().min(1).max(1).optional(),
-  encoding: z.enum(['utf-8', 'latin1', 'utf-16le', 'utf-16be']).optional(),
-  header: z.boolean().optional(),
-  columns: z.array(columnName).max(2_000).optional(),
-});
 
 /** Everything that decides how a model made elsewhere is served. */
 export const ModelLaunchDefinition = z.strictObject({
@@ -23,7 +15,8 @@ export const ModelLaunchDefinition = z.strictObject({
   release: Name.optional(),
   /** Name of the dataset that the reference data become. */
   dataset: Name.optional(),
-  read: ReferenceReading.default({}),
+  /** How the reference data are read. */
+  read: ReadOptions.default({}),
   /** The column of the reference data that holds the truth: then the model is judged by it. */
   target: columnName.optional(),
   /** Columns of the reference data that the model does not take. */
