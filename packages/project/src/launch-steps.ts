@@ -1,7 +1,7 @@
 import type { Version } from '@slipway/catalog';
 import { type Data, metaOf } from '@slipway/data';
 import { checkGates, defaultGates, hashGates, primaryMetric } from '@slipway/evaluation';
-import { type Json, type ProgressEvent, type WorkflowContext, canonicalJson, takeRows } from '@slipway/kernel';
+import { type Json, PlatformError, type ProgressEvent, type WorkflowContext, canonicalJson, takeRows } from '@slipway/kernel';
 import { hashJson } from '@slipway/kernel/hash';
 import { type TrainedModel, completeParams, train } from '@slipway/learning';
 import { ModelMetadata, maxParityError, openModel } from '@slipway/models';
@@ -60,16 +60,26 @@ export async function ingestStep(deps: LaunchDeps, context: WorkflowContext, req
   });
   if (!request.test) return { dataset: trained.version.id, testDataset: null, seconds: secondsSince(deps.clock, startedMs) };
   const contract = await deps.data.loadContract(context.project, trained.meta);
-  const tested = await deps.data.ingestVersion({
-    ...common,
-    ...wishes,
-    name: testName(definition.dataset),
-    parents: request.retraining?.parents ?? [],
-    source: { ...read, upload: request.test.sha256 },
-    contract,
-    onProgress,
-  });
+  const tested = await deps.data
+    .ingestVersion({
+      ...common,
+      ...wishes,
+      name: testName(definition.dataset),
+      parents: request.retraining?.parents ?? [],
+      source: { ...read, upload: request.test.sha256 },
+      contract,
+      onProgress,
+    })
+    .catch((thrown: unknown) => {
+      throw aboutTestFile(thrown);
+    });
   return { dataset: trained.version.id, testDataset: tested.version.id, seconds: secondsSince(deps.clock, startedMs) };
+}
+
+/** Says which of the two files an error is about; its code, details and advice stay. */
+function aboutTestFile(thrown: unknown): unknown {
+  if (thrown instanceof PlatformError && thrown.kind !== 'internal') thrown.message = `The test file: ${thrown.message}`;
+  return thrown;
 }
 
 /** Name of the dataset that a test file becomes. */

@@ -5,7 +5,7 @@ import { describe, test } from 'vitest';
 import { LaunchDefinition } from './contract.ts';
 import { LaunchInvalidError } from './errors.ts';
 import { requireForecastColumns, requireForecastOptions } from './forecast/forecast-data.ts';
-import { requireAsked } from './prepare-data.ts';
+import { requireAsked, unlikeLabels } from './prepare-data.ts';
 
 const field = (name: string, role: string) => ({ name, type: role === 'numeric' ? 'float64' : 'string', role, nullable: true });
 const CONTRACT = Contract.parse({
@@ -73,4 +73,13 @@ describe('what a forecast is told', () => {
     requireForecastColumns(['t', 'y'], forecast({}));
     assert.throws(() => requireForecastColumns(['t', 'sale'], forecast({ target: 'sales' })), /no column "sales"\. Did you mean "sale"\?/);
   });
+});
+
+test('labels that a person would read as one are named', () => {
+  assert.match(
+    unlikeLabels(['No', 'Yes', 'Yes ', 'yes', 'no way', 'NO']) ?? '',
+    /different classes: "No", "NO"; "Yes", "Yes ", "yes"; write/,
+  );
+  assert.equal(unlikeLabels(['No', 'Yes']), undefined);
+  assert.equal(unlikeLabels(null), undefined);
 });

@@ -47,7 +47,7 @@ export async function prepareData(data: Data, project: string, refs: DatasetRefs
   const field = targetField(contract, definition.target);
   const frame = await data.loadFrame(project, meta);
   const { target, note } = encodeTarget(frame, field, definition);
-  const notes = note ? [{ column: field.name, note }] : [];
+  const notes = [note, unlikeLabels(target.classes)].flatMap((each) => (each === undefined ? [] : [{ column: field.name, note: each }]));
   if (target.missingCount > 0) notes.push({ column: field.name, note: `${target.missingCount} rows without a target were left out` });
   const common = { contract, task: target.task, classes: target.classes, positive: target.positive };
   if (refs.testDataset !== null) {
@@ -187,9 +187,19 @@ function requireOrder(contract: Contract, { monotone = {}, interactions = [], ex
 function requireInputs(contract: Contract, { target, group, query, exclude }: LaunchDefinition): void {
   const unused = new Set([target, group, query, ...exclude]);
   if (contract.fields.some((field) => INPUT_ROLES.has(field.role) && !unused.has(field.name))) return;
-  throw new NoFeatureError(`No column is left to learn "${target}" from: every other one is excluded, an identifier or ignored.`, {
-    help: 'Give more columns, or check their roles, for example with --as column=numeric or --as column=categorical.',
+  const others = contract.fields.filter((field) => field.name !== target);
+  const named = others.slice(0, REASONS_SHOWN).map((field) => `"${field.name}" ${whyUnused(field, unused)}`);
+  const more = others.length > named.length ? `, and ${others.length - named.length} more` : '';
+  throw new NoFeatureError(`No column is left to learn "${target}" from${named.length > 0 ? `: ${named.join(', ')}${more}` : ''}.`, {
+    help: 'Give more columns or rows, or check their roles, for example with --as column=numeric or --as column=categorical.',
   });
+}
+
+const REASONS_SHOWN = 6;
+
+function whyUnused({ name, role }: Field, unused: ReadonlySet<string | undefined>): string {
+  if (unused.has(name)) return 'is left out on request';
+  return role === 'identifier' ? 'identifies rows' : 'has no values, one value, or objects';
 }
 
 function encodeTarget(frame: Frame, field: Field, definition: LaunchDefinition): { target: PreparedTarget; note: string | undefined } {
@@ -199,6 +209,15 @@ function encodeTarget(frame: Frame, field: Field, definition: LaunchDefinition):
     ...(definition.positive === undefined ? {} : { positive: definition.positive }),
   });
   return { target, note };
+}
+
+/** Labels that a person would read as one: the model takes each for a class of its own. */
+export function unlikeLabels(classes: readonly string[] | null): string | undefined {
+  const spellings = Map.groupBy(classes ?? [], (label) => label.trim().toLowerCase().replaceAll(/\s+/g, ' '));
+  const repeated = [...spellings.values()].filter((labels) => labels.length > 1);
+  if (repeated.length === 0) return undefined;
+  const shown = repeated.slice(0, 3).map((labels) => labels.map((label) => JSON.stringify(label)).join(', '));
+  return `labels that differ only in case or blanks count as different classes: ${shown.join('; ')}${repeated.length > 3 ? '; …' : ''}; write them alike if they mean the same`;
 }
 
 function targetField(contract: Contract, name: string): Field {
@@ -227,7 +246,8 @@ function taskOf(frame: Frame, field: Field, definition: LaunchDefinition): { tas
   const role = definition.as[field.name];
   const column = frame.columns.get(field.name);
   if (role === 'numeric') return { task: 'regression' };
-  if (column?.kind !== 'number' || field.type === 'timestamp') return {};
+  if (field.type === 'timestamp') return { note: 'its times are predicted as milliseconds since 1970; days until then may say more' };
+  if (column?.kind !== 'number') return {};
   const distinct = new Set<number>();
   for (const value of column.values) {
     if (!Number.isNaN(value)) distinct.add(value);
