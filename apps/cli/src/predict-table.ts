@@ -54,10 +54,11 @@ export async function predictTable(release: string, input: string, flags: BatchF
   if (resolve(input) === target) throw new InvalidError('--output: the input would be overwritten.', { help: 'Name another file.' });
   const revision = parseNumber('--revision', flags.revision, { min: 1, max: 1_000_000, whole: true });
   const rejectsPath = flags.rejects === undefined ? besideOf(target) : resolve(flags.rejects);
+  const read = readOf(flags);
   await readableSize(input);
   await withClient(options, output, async (client) => {
     const keep = flags.keep === 'all' ? ('all' as const) : parseList(flags.keep);
-    const body = { release, format, keep, read: readOf(flags), ...(revision === undefined ? {} : { revision }) };
+    const body = { release, format, keep, read, ...(revision === undefined ? {} : { revision }) };
     const result = await runBatch(client, input, body, output);
     if (result.output) await download(client, result.run, 'output', target);
     if (result.rejects) await download(client, result.run, 'rejects', rejectsPath);

@@ -16,7 +16,7 @@ import { UPLOAD_LIMIT_BYTES } from './limits.ts';
 import { loadFrameFrom, pickColumns, readRowsFrom } from './load-frame.ts';
 
 /** Part of every recipe: raised when the same bytes and options would be read differently. */
-export const READING_VERSION = 1;
+export const READING_VERSION = 2;
 
 export interface DataDeps {
   readonly records: Records;

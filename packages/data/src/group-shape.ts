@@ -2,7 +2,7 @@
  * How a text groups the digits of a number by thousands: `comma` (1,234 and 1,234,567.5), `dot` (1.234 and 1.234.567,5),
  * or not at all. `sure` where the text alone tells: 1,234 could also have a decimal comma, and 1.234 is a decimal.
  */
-export interface GroupShape {
+interface GroupShape {
   readonly by: 'comma' | 'dot';
   readonly sure: boolean;
   readonly fraction: boolean;

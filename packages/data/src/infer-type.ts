@@ -3,7 +3,7 @@ import { type ColumnObserver, MARKERS_IN_TYPED } from './observe-column.ts';
 import { type TimeForm, timeSql } from './time-forms.ts';
 
 /** How numbers are written: `plain` (1234.5), `decimalComma` (1234,5), `commaGroups` (1,234.5) or `dotGroups` (1.234,5). */
-export type NumberForm = 'plain' | 'decimalComma' | 'commaGroups' | 'dotGroups';
+type NumberForm = 'plain' | 'decimalComma' | 'commaGroups' | 'dotGroups';
 
 /** How the texts of a raw column become values. */
 export interface ColumnReading {

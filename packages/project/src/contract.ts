@@ -30,7 +30,7 @@ export {
   RetrainTrigger,
   Retraining,
 } from './retrain/contract.ts';
-export { MISSING_MARKERS_MAX, MISSING_MARKER_LENGTH_MAX, ReadOptions } from './read-options.ts';
+export { ReadOptions } from './read-options.ts';
 export { CLUSTERS_MAX, COMPONENTS_MAX, UnsupervisedDefinition } from './unsupervised/contract.ts';
 
 export { BatchFormat, BatchRequest, BatchResult, BatchStarted } from './batch/contract.ts';

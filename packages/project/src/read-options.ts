@@ -1,8 +1,8 @@
 import { z } from 'zod';
 
 /** Texts that may be named as missing markers, and characters of each. */
-export const MISSING_MARKERS_MAX = 100;
-export const MISSING_MARKER_LENGTH_MAX = 64;
+const MISSING_MARKERS_MAX = 100;
+const MISSING_MARKER_LENGTH_MAX = 64;
 
 /** How a table file is read; whatever is left out is found by looking at the file. */
 export const ReadOptions = z.strictObject({
