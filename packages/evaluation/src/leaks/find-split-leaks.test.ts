@@ -67,6 +67,44 @@ test('an honest split raises nothing (negative control)', async () => {
   expect(await findSplitLeaks(request(measurements()))).toEqual([]);
 });
 
+/** Rows of three coarse columns: a single one that comes again says nothing. `common` is the share that is one and the same row. */
+function coarse(seed: string, rows: number, common = 0): Frame {
+  const random = createRandom(seed);
+  const column = (): Column => ({ kind: 'number', values: new Float64Array(rows) });
+  const columns = new Map([...'yabc'].map((name) => [name, column()] as const));
+  for (let row = 0; row < rows; row += 1) {
+    const isCommon = random.next() < common;
+    for (const { values } of columns.values() as Iterable<{ values: Float64Array }>) values[row] = isCommon ? 0 : random.int(12);
+  }
+  return { rowCount: rows, columns };
+}
+
+function givenTest(train: Frame, test: Frame): SplitLeakRequest {
+  const side = (frame: Frame, name: 'train' | 'test') => ({
+    frame,
+    side: name,
+    positions: Int32Array.from({ length: frame.rowCount }, (_, row) => row),
+  });
+  const target = (frame: Frame) => (frame.columns.get('y') as { values: Float64Array }).values;
+  return request(train, {
+    train: side(train, 'train'),
+    test: side(test, 'test'),
+    trainTarget: target(train),
+    testTarget: target(test),
+    fields: ['a', 'b', 'c'],
+  });
+}
+
+test('a test file that is the training file is found where no single row says much, and only then', async () => {
+  const train = coarse('train', 600);
+  const [found] = await findSplitLeaks(givenTest(train, train));
+  expect(found).toMatchObject({ column: '@near-duplicates', evidence: { rows: 600, exact: 600, looked: 600 } });
+
+  expect(await findSplitLeaks(givenTest(train, coarse('others', 600)))).toEqual([]);
+  const drifted = coarse('drifted', 600, 0.5);
+  expect(await findSplitLeaks(givenTest(coarse('before', 600, 0.2), drifted)), 'one row that grew more frequent').toEqual([]);
+});
+
 test.each([0, 0.002, 0.01])(
   'rows that were trained on are found with noise of %d deviations, with both rows as evidence',
   async (noise) => {

@@ -50,7 +50,7 @@ export async function findNearDuplicates(request: NearDuplicateRequest): Promise
   const asked = sample(test.frame, TEST_ROW_LIMIT, () => random.sampleWithoutReplacement(test.frame.rowCount, TEST_ROW_LIMIT));
   const fields = request.fields.map((name) => codeField(name, [train.frame, test.frame]));
   const compared = fields.map(comparedField);
-  const finder = createFinder(compared, known);
+  const finder = createFinder(compared, known, isTrainingAgain(compared, known, asked));
   const pairs: { row: number; twin: number; exact: boolean }[] = [];
   for (const [at, row] of asked.entries()) {
     if (at % ROWS_BETWEEN_BREATHS === 0) {
@@ -94,15 +94,38 @@ function sample(frame: Frame, limit: number, take: () => Int32Array): Int32Array
 
 type Finder = (row: number) => { twin: number; exact: boolean } | undefined;
 
+/** Fewer test rows say nothing together. */
+const ASKED_ROWS_MIN = 20;
+/** Of the test rows that should be new, at most this share is. */
+const NEW_RATIO_MAX = 0.2;
+const EXCESS_DEVIATIONS_MIN = 6;
+
+/**
+ * Whether the test rows as a whole are training rows, though no single one may say so where columns are coarse: as many of them
+ * as training rows have a twin in training would by accident; nearly all of the others have one, too.
+ */
+function isTrainingAgain(fields: readonly ComparedField[], known: Int32Array, asked: Int32Array): boolean {
+  if (asked.length < ASKED_ROWS_MIN) return false;
+  const counts = new Map<string, number>();
+  for (const row of known) {
+    const key = rowKey(fields, 0, row);
+    counts.set(key, (counts.get(key) ?? 0) + 1);
+  }
+  const own = 1 - [...counts.values()].filter((count) => count === 1).length / known.length;
+  const matched = asked.reduce((sum, row) => sum + (counts.has(rowKey(fields, 1, row)) ? 1 : 0), 0) / asked.length;
+  const deviation = Math.sqrt(asked.length * own * (1 - own));
+  return 1 - matched <= NEW_RATIO_MAX * (1 - own) && (matched - own) * asked.length >= EXCESS_DEVIATIONS_MIN * Math.max(1, deviation);
+}
+
 /** Training is side 0, test side 1 of the coded fields. */
-function createFinder(fields: readonly ComparedField[], known: Int32Array): Finder {
+function createFinder(fields: readonly ComparedField[], known: Int32Array, everyTwinCounts: boolean): Finder {
   const neededBits = Math.log2(Math.max(2, known.length)) + COPY_BITS_MARGIN;
   const keys = new Map<string, number>();
   for (const row of known) keys.set(rowKey(fields, 0, row), row);
   const near = nearFinder(fields, known, neededBits);
   return (row) => {
     const same = keys.get(rowKey(fields, 1, row));
-    if (same !== undefined) return rowBits(fields, 1, row) >= neededBits ? { twin: same, exact: true } : undefined;
+    if (same !== undefined) return everyTwinCounts || rowBits(fields, 1, row) >= neededBits ? { twin: same, exact: true } : undefined;
     const twin = near(row);
     return twin === undefined ? undefined : { twin, exact: false };
   };
