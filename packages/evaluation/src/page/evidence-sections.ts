@@ -288,12 +288,15 @@ export function robustnessSection({ robustness }: EvaluationReport): PageSection
   };
 }
 
-export function explanationsSection({ explanations }: EvaluationReport): PageSection | undefined {
+/** @param times fields whose numbers are milliseconds since 1970. */
+export function explanationsSection({ explanations }: EvaluationReport, times: readonly string[] = []): PageSection | undefined {
   if (!explanations || explanations.fields.length === 0) return undefined;
   const numeric = explanations.dependence.filter((each) => each.kind === 'number' && each.values.length > 1).slice(0, DEPENDENCE_SHOWN);
   const categories = explanations.dependence
     .filter((each) => each.kind === 'category' && each.values.length > 1)
     .slice(0, DEPENDENCE_SHOWN);
+  const said = explanations.outputs[0] ?? null;
+  const answer = said === null ? 'mean prediction' : `mean probability of ${said}`;
   return {
     id: 'explanations',
     title: 'How the model decides',
@@ -309,11 +312,12 @@ export function explanationsSection({ explanations }: EvaluationReport): PageSec
         ),
       },
       ...numeric.map((each) => ({
-        caption: `What the model says on average as ${each.field} changes`,
+        caption: `${said === null ? 'What the model says' : `How likely the model holds ${said}`} on average as ${each.field} changes`,
         svg: linePlot({
           title: each.field,
           x: each.field,
-          y: 'mean prediction',
+          y: answer,
+          xIsTime: times.includes(each.field),
           lines: [
             ...each.lines.map((line) => ({ points: pairs(each.values, line), style: 'faint' as const })),
             { points: pairs(each.values, each.mean[0] ?? []) },
@@ -321,7 +325,7 @@ export function explanationsSection({ explanations }: EvaluationReport): PageSec
         }),
       })),
       ...categories.map((each) => ({
-        caption: `What the model says on average by ${each.field}`,
+        caption: `${said === null ? 'What the model says' : `How likely the model holds ${said}`} on average by ${each.field}`,
         svg: barPlot(
           each.field,
           each.values.map((value, index) => ({ label: String(value ?? 'missing'), value: each.mean[0]?.[index] ?? 0 })),

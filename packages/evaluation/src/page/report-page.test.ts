@@ -3,6 +3,7 @@ import { buildReport, decideGates, defaultGates, evaluate } from '../index.ts';
 import { renderHtml } from './render-html.ts';
 import { renderPageMarkdown } from './render-page-markdown.ts';
 import { type PageFacts, reportPage } from './report-page.ts';
+import { linePlot } from './svg.ts';
 
 const NASTY = `<script>alert('x')</script>&"`;
 
@@ -81,4 +82,56 @@ test('Markdown has the same tables, and marks of data are escaped', async () => 
   const markdown = renderPageMarkdown(reportPage(await report(), FACTS));
   expect(markdown).toContain('| leakage | failed |');
   expect(markdown).not.toContain('<script>');
+});
+
+test('times are written as dates on axes, and numbers as numbers', () => {
+  const day = (text: string) => Date.parse(text);
+  const plot = (xIsTime: boolean) =>
+    linePlot({
+      title: 't',
+      x: 'x',
+      y: 'y',
+      lines: [
+        {
+          points: [
+            [day('2012-01-01'), 0],
+            [day('2015-12-31'), 1],
+          ],
+        },
+      ],
+      xIsTime,
+    });
+  expect(plot(true)).toContain('>2012-');
+  expect(plot(true)).not.toContain('e12<');
+  expect(plot(false)).toContain('e12<');
+  const hours = linePlot({
+    title: 't',
+    x: 'x',
+    y: 'y',
+    lines: [
+      {
+        points: [
+          [day('2012-05-06T00:00Z'), 0],
+          [day('2012-05-07T00:00Z'), 1],
+        ],
+      },
+    ],
+    xIsTime: true,
+  });
+  expect(hours).toMatch(/>05-06 \d\d:\d\d</);
+  const absurd = linePlot({
+    title: 't',
+    x: 'x',
+    y: 'y',
+    lines: [
+      {
+        points: [
+          [1e15, 0],
+          [1e17, 1],
+        ],
+      },
+    ],
+    xIsTime: true,
+  });
+  expect(absurd, 'what is no date stays a number').toContain('e16<');
 });

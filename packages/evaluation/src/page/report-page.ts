@@ -54,6 +54,8 @@ export interface PageFacts {
   readonly createdAtMs?: number | undefined;
   readonly leaderboard?: readonly CandidateFacts[] | undefined;
   readonly reference?: readonly ReferenceField[] | undefined;
+  /** Fields whose numbers are times, in milliseconds since 1970. */
+  readonly times?: readonly string[] | undefined;
 }
 
 const CANDIDATES_SHOWN = 30;
@@ -78,7 +80,7 @@ export function reportPage(report: EvaluationReport, facts: PageFacts = {}): Pag
     confusionSection(report),
     residualsSection(report),
     importancesSection(report),
-    explanationsSection(report),
+    explanationsSection(report, facts.times),
     slicesSection(report),
     fairnessSection(report),
     robustnessSection(report),
@@ -142,7 +144,7 @@ function leaderboardSection({ leaderboard = [] }: PageFacts): PageSection | unde
   };
 }
 
-function referenceSection({ reference = [] }: PageFacts): PageSection | undefined {
+function referenceSection({ reference = [], times = [] }: PageFacts): PageSection | undefined {
   if (reference.length === 0) return undefined;
   const shown = reference.slice(0, REFERENCE_SHOWN);
   return {
@@ -151,7 +153,7 @@ function referenceSection({ reference = [] }: PageFacts): PageSection | undefine
     texts: ['How the inputs were in training and the predictions on unseen rows: monitors compare live calls with this.'],
     plots: shown.flatMap((field) =>
       field.parts.length > 1
-        ? [{ caption: field.field, svg: histogramPlot(field.field, field.parts, field.field) }]
+        ? [{ caption: field.field, svg: histogramPlot(field.field, field.parts, field.field, times.includes(field.field)) }]
         : field.values.length > 0
           ? [
               {

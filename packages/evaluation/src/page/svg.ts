@@ -26,6 +26,8 @@ export interface LinePlot {
   readonly x: string;
   readonly y: string;
   readonly lines: readonly Line[];
+  /** The numbers of the horizontal axis are milliseconds since 1970. */
+  readonly xIsTime?: boolean;
   readonly xRange?: readonly [number, number];
   readonly yRange?: readonly [number, number];
 }
@@ -37,10 +39,10 @@ export function linePlot(plot: LinePlot): string {
   const [y0, y1] = plot.yRange ?? rangeOf(all.map(([, y]) => y));
   const px = (x: number) => LEFT + ((x - x0) / (x1 - x0 || 1)) * (WIDTH - LEFT - RIGHT);
   const py = (y: number) => HEIGHT - BOTTOM - ((y - y0) / (y1 - y0 || 1)) * (HEIGHT - TOP - BOTTOM);
-  const grid = ticks(x0, x1)
+  const grid = marks(x0, x1, plot.xIsTime)
     .map(
-      (x) =>
-        `<line class="grid" x1="${at(px(x))}" x2="${at(px(x))}" y1="${TOP}" y2="${HEIGHT - BOTTOM}"/><text x="${at(px(x))}" y="${HEIGHT - BOTTOM + 15}" text-anchor="middle">${label(x)}</text>`,
+      ([x, text]) =>
+        `<line class="grid" x1="${at(px(x))}" x2="${at(px(x))}" y1="${TOP}" y2="${HEIGHT - BOTTOM}"/><text x="${at(px(x))}" y="${HEIGHT - BOTTOM + 15}" text-anchor="middle">${text}</text>`,
     )
     .concat(
       ticks(y0, y1).map(
@@ -131,6 +133,7 @@ export function histogramPlot(
   title: string,
   parts: readonly { readonly from: number; readonly to: number; readonly share: number }[],
   x: string,
+  xIsTime = false,
 ): string {
   const most = Math.max(...parts.map((part) => part.share), 1e-12);
   const [x0, x1] = [parts[0]?.from ?? 0, parts.at(-1)?.to ?? 1];
@@ -139,8 +142,8 @@ export function histogramPlot(
     const height = (part.share / most) * (HEIGHT - TOP - BOTTOM);
     return `<rect class="bar" x="${at(px(part.from))}" width="${at(Math.max(0.5, px(part.to) - px(part.from) - 1))}" y="${at(HEIGHT - BOTTOM - height)}" height="${at(height)}"/>`;
   });
-  const axis = ticks(x0, x1).map(
-    (value) => `<text x="${at(px(value))}" y="${HEIGHT - BOTTOM + 15}" text-anchor="middle">${label(value)}</text>`,
+  const axis = marks(x0, x1, xIsTime).map(
+    ([value, text]) => `<text x="${at(px(value))}" y="${HEIGHT - BOTTOM + 15}" text-anchor="middle">${text}</text>`,
   );
   return frame(
     title,
@@ -172,6 +175,22 @@ function ticks(low: number, high: number): number[] {
   const step = [1, 2, 5, 10].map((factor) => factor * power).find((each) => each >= raw * 0.999) ?? raw;
   const first = Math.ceil(low / step - 1e-9);
   return Array.from({ length: Math.floor(high / step + 1e-9) - first + 1 }, (_, index) => (first + index) * step).slice(0, 2 * TICKS + 2);
+}
+
+const TIME_MARKS = 4;
+const SHORT_SPAN_MS = 3 * 86_400_000;
+/** Beyond this there is no date (ECMAScript). */
+const TIME_MS_MAX = 8.64e15;
+
+/** Where a horizontal axis is marked, and with what: round numbers, or times at equal distances. */
+function marks(low: number, high: number, isTime = false): (readonly [number, string])[] {
+  if (!isTime || !(Math.abs(low) <= TIME_MS_MAX && Math.abs(high) <= TIME_MS_MAX))
+    return ticks(low, high).map((value) => [value, label(value)]);
+  return Array.from({ length: TIME_MARKS }, (_, index) => {
+    const value = low + ((index + 0.5) / TIME_MARKS) * (high - low);
+    const iso = new Date(value).toISOString();
+    return [value, high - low > SHORT_SPAN_MS ? iso.slice(0, iso.indexOf('T')) : iso.slice(-19, -8).replace('T', ' ')];
+  });
 }
 
 function at(value: number): string {

@@ -102,7 +102,14 @@ async function factsOf(deps: LaunchDeps, project: string, id: string): Promise<P
     trainer: meta.trainer,
     leaderboard: meta.leaderboard === undefined ? undefined : await optional(getJson(deps.objects, project, meta.leaderboard, Candidates)),
     reference: meta.referenceSketches === undefined ? undefined : await optional(referenceOf(deps, project, meta.referenceSketches)),
+    times: await optional(timesOf(deps, project, meta.metadata)),
   };
+}
+
+/** Inputs that are times. @param metadata SHA-256 of JSON with the input contract. */
+async function timesOf(deps: LaunchDeps, project: string, metadata: string): Promise<string[]> {
+  const { contract } = await getJson(deps.objects, project, metadata, ModelMetadata);
+  return contract.fields.filter((field) => field.type === 'timestamp').map((field) => field.name);
 }
 
 /** Parts that older versions lack, or that were erased, are left out of a page rather than failing it. */
