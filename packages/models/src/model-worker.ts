@@ -64,5 +64,8 @@ async function run(id: number, request: Extract<WorkerRequest, { type: 'run' }>)
   if (!engine) throw new InferenceError('The worker was asked to run before it had a model.');
   const numbers = await engine.run(request.rows, request.outputs);
   // The engine's arrays may belong to it; what is transferred must be ours.
-  return { id, type: 'ran', numbers: numbers.map((values) => values.slice()) };
+  const answers = numbers.map((values) => values.slice());
+  // The rows were handed over to this thread, unshared. Freed now; a collection would come after tens of megabytes (70 of 390, 2026-11).
+  (request.rows.numbers.buffer as ArrayBuffer).transfer(0);
+  return { id, type: 'ran', numbers: answers };
 }

@@ -1,13 +1,16 @@
 import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
 import { copyFile, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Contract, Frame } from '@slipway/kernel';
 import { afterEach, beforeEach, describe, test } from 'vitest';
 import { type Engine, createEngine } from '../engine.ts';
 import { BatchColumnsError } from '../errors.ts';
 import { convertSource, describeSource } from './convert-source.ts';
 import { joinShards } from './join-shards.ts';
+import { PIECE_ROWS } from './load-piece.ts';
 import { planBatch } from './plan-batch.ts';
 import type { Answers } from './answer-writer.ts';
 import { runShard } from './run-shard.ts';
@@ -196,6 +199,68 @@ describe('a shard', () => {
     } finally {
       await wide.close();
     }
+  });
+});
+
+describe('pieces that are answered at once', () => {
+  const PIECES = 9;
+  const count = PIECES * PIECE_ROWS - 100;
+
+  async function request(answerPiece: (frame: Frame) => Promise<Answers>) {
+    const file = join(folder, 'pieces.parquet');
+    await engine.use(async (session) => {
+      const path = session.path('.parquet');
+      await session.run(`copy (select range as age, 'pro' as plan, range as visits from range(${count})) to '${path}'`);
+      await copyFile(path, file);
+    });
+    const whole: Contract = { ...contract, fields: contract.fields.map((field) => ({ ...field, expect: {} })) };
+    const plan = planBatch(whole, await columnsOf(engine, file));
+    const [outputPath, rejectsPath] = [join(folder, 'pieces-out.parquet'), join(folder, 'pieces-rejects.parquet')];
+    return { file, plan, from: 0, to: count, keep: [], knownTexts: new Map(), answer: answerPiece, outputPath, rejectsPath };
+  }
+
+  test('are no more than asked for, and are written in their order, whichever is answered first', async () => {
+    for (const answersAtOnce of [1, 4]) {
+      let [waiting, most, seenPieces] = [0, 0, 0];
+      const answerLate = async (frame: Frame) => {
+        most = Math.max(most, (waiting += 1));
+        // The first of four takes the longest.
+        await sleep(4 * (4 - (seenPieces++ % 4)));
+        waiting -= 1;
+        return ageOnly(frame);
+      };
+      const asked = await request(answerLate);
+      await runShard(engine, { ...asked, answersAtOnce });
+      assert.equal(most, answersAtOnce);
+      assert.equal(seenPieces, PIECES);
+      await engine.use(async (session) => {
+        const output = `read_parquet('${await session.link(asked.outputPath, '.parquet')}', file_row_number = true)`;
+        const wrong = '"row" <> prediction or "row" <> file_row_number';
+        const [sums] = await session.rows(`select count(*)::int as n, count(*) filter (${wrong})::int as wrong from ${output}`);
+        assert.deepEqual(sums, { n: count, wrong: 0 });
+      });
+    }
+  });
+
+  test('when one of them fails, so does the shard, and nothing is written', async () => {
+    let pieces = 0;
+    const asked = await request(async (frame) => {
+      if ((pieces += 1) === 3) throw new Error('the model fell over');
+      await sleep(5);
+      return ageOnly(frame);
+    });
+    await assert.rejects(runShard(engine, { ...asked, answersAtOnce: 4 }), /the model fell over/);
+    assert.equal(await stat(asked.outputPath).catch(() => undefined), undefined);
+  });
+
+  test('are all answered before the shard says so, and nothing is written by then', async () => {
+    let rows = 0;
+    const asked = await request(ageOnly);
+    const told: unknown[] = [];
+    const onAnswered = () => told.push([rows, existsSync(asked.outputPath)]);
+    await runShard(engine, { ...asked, answersAtOnce: 4, onRows: (more) => (rows += more), onAnswered });
+    assert.deepEqual(told, [[count, false]]);
+    assert.ok(existsSync(asked.outputPath));
   });
 });
 

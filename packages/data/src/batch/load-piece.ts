@@ -3,8 +3,8 @@ import { type Column, type Frame, categoryText } from '@slipway/kernel';
 import { doublesOf } from '../vectors.ts';
 import type { BatchField } from './plan-batch.ts';
 
-/** Rows that are answered at a time. */
-export const PIECE_ROWS = 16_384;
+/** Rows that are answered at a time: one run of a graph. */
+export const PIECE_ROWS = 4_096;
 
 /** Memory for one piece of a table, used again for a later piece. */
 export interface Piece {

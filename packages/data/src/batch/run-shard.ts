@@ -20,10 +20,14 @@ export interface ShardRequest {
   readonly knownTexts: ReadonlyMap<string, readonly string[]>;
   /** The frame stands until it has answered. */
   readonly answer: (frame: Frame) => Promise<Answers>;
+  /** Pieces that may be with `answer` at once, default 1; they are written in their order, whichever is answered first. */
+  readonly answersAtOnce?: number;
   /** Where the answers and the rejects are written, as Parquet. */
   readonly outputPath: string;
   readonly rejectsPath: string;
   readonly onRows?: (rows: number) => void;
+  /** Every row was answered: what is left is writing, so that another shard may begin. */
+  readonly onAnswered?: () => void;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -47,6 +51,7 @@ export async function runShard(engine: Engine, request: ShardRequest): Promise<S
     const enums = await createEnums(session, request, suffix);
     try {
       const answered = await answerPieces(session, file, request, enums);
+      request.onAnswered?.();
       await writeOutput(session, file, request, answered.columns);
       const rejected = await writeRejects(session, file, request, answered);
       const rows = request.to - request.from;
@@ -85,29 +90,44 @@ interface Answered {
 }
 
 async function answerPieces(session: Session, file: string, request: ShardRequest, enums: ReadonlyMap<string, string>): Promise<Answered> {
-  const { plan, knownTexts } = request;
+  const { plan, knownTexts, answersAtOnce = 1 } = request;
   const loader = createPieceLoader(plan.fields, knownTexts, enums);
   const where = plan.isBroken === undefined ? '' : ` where not (${plan.isBroken})`;
-  const piece = loader.create();
+  const asked: { readonly piece: Piece; readonly answers: Promise<Answers> }[] = [];
   let total = 0;
   let failed = 0;
   let writer: AnswerWriter | undefined;
-  const finish = async () => {
+  const ask = (piece: Piece) => {
+    const answers = request.answer(loader.frameOf(piece));
+    // Whoever waits for it is told; until then nobody may be waiting.
+    answers.catch(() => {});
+    asked.push({ piece, answers });
+  };
+  /** @returns its memory, to be filled again. */
+  const writeOldest = async (): Promise<Piece> => {
     throwIfAborted(request.signal);
-    const answers = await request.answer(loader.frameOf(piece));
-    writer ??= await AnswerWriter.create(session, answers.columns);
-    writer.append(piece.rows.subarray(0, piece.filled), answers);
+    const { piece, answers } = asked[0] as (typeof asked)[number];
+    const answered = await answers;
+    asked.shift();
+    writer ??= await AnswerWriter.create(session, answered.columns);
+    writer.append(piece.rows.subarray(0, piece.filled), answered);
     request.onRows?.(piece.filled);
     total += piece.filled;
-    for (const each of answers.failed) failed += each;
+    for (const each of answered.failed) failed += each;
     piece.filled = 0;
+    return piece;
   };
+  let piece = loader.create();
   // The answers are written meanwhile, by the session's own connection.
   for await (const chunk of session.stream(`select ${loader.list} from ${sourceSql(file, request)}${where}`)) {
-    if (piece.filled + chunk.rowCount > PIECE_ROWS) await finish();
+    if (piece.filled + chunk.rowCount > PIECE_ROWS) {
+      ask(piece);
+      piece = asked.length < answersAtOnce ? loader.create() : await writeOldest();
+    }
     loader.add(piece, chunk);
   }
-  if (piece.filled > 0) await finish();
+  if (piece.filled > 0) ask(piece);
+  while (asked.length > 0) await writeOldest();
   writer?.close();
   return { columns: writer?.columns, rows: total, failed };
 }

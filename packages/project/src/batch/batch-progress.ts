@@ -11,6 +11,9 @@ export interface BatchPlanSize {
   readonly shards: number;
 }
 
+/** What a batch tells of itself. */
+export type BatchProgress = ReturnType<typeof batchProgress>;
+
 /** Says which shard begins, and now and then how many rows are done, how fast, and how long it will still take. */
 export function batchProgress(
   context: Pick<WorkflowContext, 'progress'>,
@@ -38,7 +41,8 @@ export function batchProgress(
     async begin(shard: number, row: number): Promise<void> {
       // Finished shards of an earlier process do not count for the rate.
       start ??= row;
-      done = row;
+      // Rows of this shard may have been answered while the one before was written.
+      done = Math.max(done, row);
       if (shards <= SHARD_EVENTS_LIMIT || isDue()) await report({ shard });
     },
     add(rows: number): void {

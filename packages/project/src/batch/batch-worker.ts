@@ -1,6 +1,16 @@
 import { constants, getPriority, setPriority } from 'node:os';
-import { type BatchPlan, type Engine, convertSource, createEngine, describeSource, joinShards, planBatch, runShard } from '@slipway/data';
-import { type OnnxModel, type OpenModelOptions, openModel } from '@slipway/models';
+import {
+  type BatchPlan,
+  type Engine,
+  PIECE_ROWS,
+  convertSource,
+  createEngine,
+  describeSource,
+  joinShards,
+  planBatch,
+  runShard,
+} from '@slipway/data';
+import { type OnnxModel, lanesFor, openModel } from '@slipway/models';
 import { stat } from 'node:fs/promises';
 import { answerFrame } from './answer-frame.ts';
 import {
@@ -19,8 +29,8 @@ import {
 const ENGINE_MEMORY_MIB = 320;
 /** How much later than its parent it gets the processor: calls come first. */
 const NICER = 5;
-/** Rows of one run of the graph. */
-const RUN_ROWS = 4_096;
+/** Pieces of a table for each thread that computes: one that it computes and one that is ready when it has. */
+const PIECES_PER_LANE = 2;
 
 setPriority(Math.min(constants.priority.PRIORITY_LOW, getPriority() + NICER));
 process.on('disconnect', () => process.exit(1));
@@ -39,25 +49,29 @@ process.on('message', (message: ToBatchProcess) => {
   last = handleAfter(last, message);
 });
 
+/** @returns when the next order may begin: a shard whose rows are answered only has to be written. */
 async function handleAfter(earlier: Promise<void>, { id, order }: Extract<ToBatchProcess, { order: BatchOrder }>): Promise<void> {
   await earlier;
-  try {
-    send({ id, type: 'done', reply: await obey(id, order) });
-  } catch (thrown) {
-    send({ id, type: 'failed', failure: plainFailure(thrown) });
-  }
+  return new Promise((next) => {
+    void obey(id, order, next)
+      .then(
+        (reply) => send({ id, type: 'done', reply }),
+        (thrown: unknown) => send({ id, type: 'failed', failure: plainFailure(thrown) }),
+      )
+      .then(next);
+  });
 }
 
 function send(message: FromBatchProcess): void {
   process.send?.(message);
 }
 
-async function obey(id: number, order: BatchOrder): Promise<BatchReplies[BatchOrder['type']]> {
+async function obey(id: number, order: BatchOrder, onAnswered: () => void): Promise<BatchReplies[BatchOrder['type']]> {
   switch (order.type) {
     case 'open':
       return open(id, order);
     case 'shard':
-      return shard(id, order);
+      return shard(id, order, onAnswered);
     case 'join':
       return { rows: await joinShards(engineOf(), order) };
   }
@@ -88,16 +102,17 @@ async function open(id: number, { path, read, target }: Extract<BatchOrder, { ty
   return { source, absent, extra };
 }
 
-async function openHere(options: OpenModelOptions): Promise<OnnxModel> {
-  const opened = await openModel(options);
-  // Reading the graph leaves several times its size behind, which nothing that follows would soon collect.
-  globalThis.gc?.();
-  return opened;
+/** On threads of its own, so that tables are read and written while it computes. */
+async function openLanes({ modelPath, metadata, threads }: BatchSetup): Promise<OnnxModel> {
+  const { size: sizeBytes } = await stat(modelPath);
+  const lanes = lanesFor({ cores: threads, threads: 1, sizeBytes });
+  const serving = { lanes, threads: Math.max(1, Math.floor(threads / lanes)), warmup: false };
+  return openModel({ path: modelPath, metadata, lane: 'worker', runRows: PIECE_ROWS, serving });
 }
 
-async function shard(id: number, order: Extract<BatchOrder, { type: 'shard' }>): Promise<BatchReplies['shard']> {
-  const { metadata, modelPath, threads } = setupOf();
-  model ??= openHere({ path: modelPath, metadata, threads, lane: 'inline', prepare: 'here', runRows: RUN_ROWS });
+async function shard(id: number, order: Extract<BatchOrder, { type: 'shard' }>, onAnswered: () => void): Promise<BatchReplies['shard']> {
+  const { metadata } = setupOf();
+  model ??= openLanes(setupOf());
   const { file } = order;
   const known =
     plans.get(file) ??
@@ -109,7 +124,9 @@ async function shard(id: number, order: Extract<BatchOrder, { type: 'shard' }>):
     plan: await known,
     knownTexts: opened.facts.knownTexts,
     answer: (frame) => answerFrame(opened, frame),
+    answersAtOnce: PIECES_PER_LANE * opened.facts.lanes,
     onRows: (rows) => send({ id, type: 'rows', rows }),
+    onAnswered,
   });
   const hasOutput = await stat(order.outputPath).then(
     () => true,

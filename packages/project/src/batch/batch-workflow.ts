@@ -7,7 +7,8 @@ import type { LaunchDeps } from '../launch-deps.ts';
 import { columnNames } from './answer-frame.ts';
 import type { BatchSetup } from './batch-messages.ts';
 import { BatchProcess } from './batch-process.ts';
-import { batchProgress } from './batch-progress.ts';
+import { type BatchProgress, batchProgress } from './batch-progress.ts';
+import { BatchShards } from './batch-shards.ts';
 import { JoinedStep, OpenedStep, type PredictionsMeta, SHARD_ROWS, ShardStep } from './batch-state.ts';
 import { BatchRequest, type BatchResult } from './contract.ts';
 
@@ -22,7 +23,7 @@ export interface BatchDeps extends Pick<LaunchDeps, 'records' | 'objects' | 'cat
 
 /**
  * `table -> shards -> one file of predictions`. The release's revision is pinned when the run starts. Each shard is a durable step: a killed
- * run continues with the shard it was in. The work itself is done in a process of its own.
+ * run continues with the shard it was in. The work itself is done in a process of its own, which has begun the next shard by then.
  */
 export function batchWorkflow(deps: BatchDeps): WorkflowDefinition {
   return defineWorkflow({
@@ -48,32 +49,25 @@ interface Batch {
 
 async function predictTable(deps: BatchDeps, context: WorkflowContext, request: BatchRequest): Promise<BatchResult> {
   const batch: Batch = { deps, context, request, worker: new BatchProcess(() => setupOf(batch), context.signal), pinned: undefined };
+  let shards: BatchShards | undefined;
   try {
     const opened = OpenedStep.parse(await context.step('open', async () => asJson(await openStep(batch))));
     batch.pinned = opened;
-    const shards = await runShards(batch, opened);
-    const joined = JoinedStep.parse(await context.step('join', async () => asJson(await joinStep(batch, opened, shards))));
-    const rejected = shards.reduce((sum, shard) => sum + shard.rejected, 0);
-    const predictions = (await context.step('register', async () => registerStep(batch, opened, shards, joined))) as string;
+    const progress = batchProgress(context, deps.clock, { rows: opened.rows, shards: Math.ceil(opened.rows / SHARD_ROWS) });
+    const { objects } = deps;
+    const made = (shards = new BatchShards({ objects, project: context.project, worker: batch.worker, opened, onRows: progress.add }));
+    const done = await runShards(batch, made, progress);
+    const joined = JoinedStep.parse(await context.step('join', async () => asJson(await joinStep(batch, opened, made, done))));
+    const predictions = (await context.step('register', async () => registerStep(batch, opened, done, joined))) as string;
+    const rejected = done.reduce((sum, shard) => sum + shard.rejected, 0);
+    await context.progress({ phase: 'done', ratio: 1, message: `${opened.rows - rejected} rows predicted, ${rejected} set aside` });
     const { release, format } = request;
     const { revision, version, rows, notes } = opened;
-    await context.progress({ phase: 'done', ratio: 1, message: `${rows - rejected} rows predicted, ${rejected} set aside` });
-    return {
-      release,
-      revision,
-      version,
-      predictions,
-      rows,
-      predicted: rows - rejected,
-      rejected,
-      format,
-      ...joined,
-      notes,
-      shards: shards.length,
-      run: context.run,
-    };
+    const counts = { rows, predicted: rows - rejected, rejected, shards: done.length };
+    return { release, revision, version, predictions, ...counts, format, ...joined, notes, run: context.run };
   } finally {
     batch.worker.close();
+    await shards?.discard();
   }
 }
 
@@ -157,46 +151,23 @@ function keptColumns({ keep }: BatchRequest, names: readonly string[], classes: 
   });
 }
 
-async function runShards(batch: Batch, opened: OpenedStep): Promise<ShardStep[]> {
-  const { context, deps } = batch;
-  const shards: ShardStep[] = [];
-  const progress = batchProgress(context, deps.clock, { rows: opened.rows, shards: Math.ceil(opened.rows / SHARD_ROWS) });
-  for (let from = 0; from < opened.rows; from += SHARD_ROWS) {
-    const to = Math.min(from + SHARD_ROWS, opened.rows);
-    const number = shards.length;
+async function runShards({ context }: Batch, shards: BatchShards, progress: BatchProgress): Promise<ShardStep[]> {
+  const done: ShardStep[] = [];
+  for (let number = 0; number < shards.count; number += 1) {
     const work = async () => {
-      await progress.begin(number, from);
-      return asJson(await runShard(batch, opened, { from, to }, progress.add));
+      await progress.begin(number, number * SHARD_ROWS);
+      return asJson(await shards.take(number));
     };
-    shards.push(ShardStep.parse(await context.step(`shard ${number}`, work)));
+    done.push(ShardStep.parse(await context.step(`shard ${number}`, work)));
   }
-  return shards;
+  return done;
 }
 
-async function runShard(
-  { deps, context, worker }: Batch,
-  { source, keep }: OpenedStep,
-  range: { readonly from: number; readonly to: number },
-  onRows: (rows: number) => void,
-): Promise<ShardStep> {
-  const { objects } = deps;
-  const { project } = context;
-  const outputPath = await objects.temporaryPath(project);
-  const rejectsPath = await objects.temporaryPath(project);
-  const file = await objects.localPath(project, source);
-  const { rejected, hasOutput } = await worker.ask({ type: 'shard', file, ...range, keep, outputPath, rejectsPath }, { onRows });
-  return {
-    output: hasOutput ? (await objects.putFile(project, outputPath)).sha256 : null,
-    rejects: rejected > 0 ? (await objects.putFile(project, rejectsPath)).sha256 : null,
-    rejected,
-  };
-}
-
-async function joinStep(batch: Batch, opened: OpenedStep, shards: readonly ShardStep[]): Promise<JoinedStep> {
+async function joinStep(batch: Batch, opened: OpenedStep, shards: BatchShards, done: readonly ShardStep[]): Promise<JoinedStep> {
   const { context, deps } = batch;
-  await context.progress({ phase: 'join', message: `${shards.length} shards` });
+  await context.progress({ phase: 'join', message: `${done.length} shards` });
   const whole: ShardStep[] = [];
-  for (const [index, shard] of shards.entries()) whole.push(await presentShard(batch, opened, shard, index));
+  for (const [number, shard] of done.entries()) whole.push(await presentShard(batch, shards, shard, number));
   const join = async (hashes: readonly string[], expectedRows: number) => {
     if (hashes.length === 0) return null;
     const files: string[] = [];
@@ -219,12 +190,9 @@ async function joinStep(batch: Batch, opened: OpenedStep, shards: readonly Shard
 }
 
 /** The shard, made again when its files are gone: another run over the same rows has tidied them away. */
-async function presentShard(batch: Batch, opened: OpenedStep, shard: ShardStep, index: number): Promise<ShardStep> {
-  const { deps, context } = batch;
+async function presentShard({ deps, context }: Batch, shards: BatchShards, shard: ShardStep, number: number): Promise<ShardStep> {
   for (const sha256 of [shard.output, shard.rejects]) {
-    if (sha256 === null || (await deps.objects.has(context.project, sha256))) continue;
-    const from = index * SHARD_ROWS;
-    return runShard(batch, opened, { from, to: Math.min(from + SHARD_ROWS, opened.rows) }, () => {});
+    if (sha256 !== null && !(await deps.objects.has(context.project, sha256))) return shards.again(number);
   }
   return shard;
 }
