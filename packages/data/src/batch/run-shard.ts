@@ -1,13 +1,13 @@
-import type { Frame } from '@slipway/kernel';
 import { randomUUID } from 'node:crypto';
-import { type Engine, type Session, quoteName, quoteText, throwIfAborted } from '../engine.ts';
+import { type Engine, type Session, quoteName, quoteText } from '../engine.ts';
 import { StreamEndedError } from '../errors.ts';
-import { ANSWERS, AnswerWriter, type Answers, type Written } from './answer-writer.ts';
+import { AnswerLine, type AnswerLineOptions, type Answered } from './answer-line.ts';
+import { ANSWERS, type Written } from './answer-writer.ts';
 import { PIECE_ROWS, createPieceLoader } from './load-piece.ts';
 import { moveFile } from './move-file.ts';
 import type { BatchPlan } from './plan-batch.ts';
 
-export interface ShardRequest {
+export interface ShardRequest extends AnswerLineOptions {
   /** Parquet, as `convertSource` left it. */
   readonly file: string;
   readonly plan: BatchPlan;
@@ -18,17 +18,11 @@ export interface ShardRequest {
   readonly keep: readonly string[];
   /** Texts of a column that make a difference; all others are one. */
   readonly knownTexts: ReadonlyMap<string, readonly string[]>;
-  /** The frame stands until it has answered. */
-  readonly answer: (frame: Frame) => Promise<Answers>;
-  /** Pieces that may be with `answer` at once, default 1; they are written in their order, whichever is answered first. */
-  readonly answersAtOnce?: number;
   /** Where the answers and the rejects are written, as Parquet. */
   readonly outputPath: string;
   readonly rejectsPath: string;
-  readonly onRows?: (rows: number) => void;
   /** Every row was answered: what is left is writing, so that another shard may begin. */
   readonly onAnswered?: () => void;
-  readonly signal?: AbortSignal | undefined;
 }
 
 export interface ShardResult {
@@ -81,55 +75,18 @@ function sourceSql(file: string, { from, to }: Pick<ShardRequest, 'from' | 'to'>
   return `(select * from read_parquet(${quoteText(file)}, file_row_number = true) where file_row_number >= ${from} and file_row_number < ${to})`;
 }
 
-interface Answered {
-  /** Undefined when no row kept the contract. */
-  readonly columns: Written | undefined;
-  readonly rows: number;
-  /** Of these, rows that the model could not answer. */
-  readonly failed: number;
-}
-
 async function answerPieces(session: Session, file: string, request: ShardRequest, enums: ReadonlyMap<string, string>): Promise<Answered> {
-  const { plan, knownTexts, answersAtOnce = 1 } = request;
+  const { plan, knownTexts } = request;
   const loader = createPieceLoader(plan.fields, knownTexts, enums);
+  const line = new AnswerLine(session, loader, request);
   const where = plan.isBroken === undefined ? '' : ` where not (${plan.isBroken})`;
-  const asked: { readonly piece: Piece; readonly answers: Promise<Answers> }[] = [];
-  let total = 0;
-  let failed = 0;
-  let writer: AnswerWriter | undefined;
-  const ask = (piece: Piece) => {
-    const answers = request.answer(loader.frameOf(piece));
-    // Whoever waits for it is told; until then nobody may be waiting.
-    answers.catch(() => {});
-    asked.push({ piece, answers });
-  };
-  /** @returns its memory, to be filled again. */
-  const writeOldest = async (): Promise<Piece> => {
-    throwIfAborted(request.signal);
-    const { piece, answers } = asked[0] as (typeof asked)[number];
-    const answered = await answers;
-    asked.shift();
-    writer ??= await AnswerWriter.create(session, answered.columns);
-    writer.append(piece.rows.subarray(0, piece.filled), answered);
-    request.onRows?.(piece.filled);
-    total += piece.filled;
-    for (const each of answered.failed) failed += each;
-    piece.filled = 0;
-    return piece;
-  };
   let piece = loader.create();
   // The answers are written meanwhile, by the session's own connection.
   for await (const chunk of session.stream(`select ${loader.list} from ${sourceSql(file, request)}${where}`)) {
-    if (piece.filled + chunk.rowCount > PIECE_ROWS) {
-      ask(piece);
-      piece = asked.length < answersAtOnce ? loader.create() : await writeOldest();
-    }
+    if (piece.filled + chunk.rowCount > PIECE_ROWS) piece = await line.exchange(piece);
     loader.add(piece, chunk);
   }
-  if (piece.filled > 0) ask(piece);
-  while (asked.length > 0) await writeOldest();
-  writer?.close();
-  return { columns: writer?.columns, rows: total, failed };
+  return line.finish(piece);
 }
 
 async function writeOutput(session: Session, file: string, request: ShardRequest, written: Written | undefined): Promise<void> {
