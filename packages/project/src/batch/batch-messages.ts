@@ -11,7 +11,7 @@ export interface BatchSetup {
   readonly threads: number;
 }
 
-/** What a batch process does, one thing at a time. */
+/** What a batch process does, in the order in which it is asked; only the writing of a shard goes on beside what follows. */
 export type BatchOrder =
   | { readonly type: 'open'; readonly path: string; readonly read: BatchRequest['read']; readonly target: string }
   | {

@@ -29,6 +29,8 @@ import {
 const ENGINE_MEMORY_MIB = 320;
 /** How much later than its parent it gets the processor: calls come first. */
 const NICER = 5;
+/** A model larger than this is not copied for each thread: a copy takes several times its file, and all threads can compute one run. */
+const COPIED_BYTES_MAX = 32 * 2 ** 20;
 /** Pieces of a table for each thread that computes: one that it computes and one that is ready when it has. */
 const PIECES_PER_LANE = 2;
 
@@ -50,16 +52,19 @@ process.on('message', (message: ToBatchProcess) => {
 });
 
 /** @returns when the next order may begin: a shard whose rows are answered only has to be written. */
-async function handleAfter(earlier: Promise<void>, { id, order }: Extract<ToBatchProcess, { order: BatchOrder }>): Promise<void> {
+async function handleAfter(earlier: Promise<void>, message: Extract<ToBatchProcess, { order: BatchOrder }>): Promise<void> {
   await earlier;
-  return new Promise((next) => {
-    void obey(id, order, next)
-      .then(
-        (reply) => send({ id, type: 'done', reply }),
-        (thrown: unknown) => send({ id, type: 'failed', failure: plainFailure(thrown) }),
-      )
-      .then(next);
-  });
+  return new Promise((next) => void handle(message, next));
+}
+
+async function handle({ id, order }: Extract<ToBatchProcess, { order: BatchOrder }>, next: () => void): Promise<void> {
+  try {
+    send({ id, type: 'done', reply: await obey(id, order, next) });
+  } catch (thrown) {
+    send({ id, type: 'failed', failure: plainFailure(thrown) });
+  } finally {
+    next();
+  }
 }
 
 function send(message: FromBatchProcess): void {
@@ -105,7 +110,7 @@ async function open(id: number, { path, read, target }: Extract<BatchOrder, { ty
 /** On threads of its own, so that tables are read and written while it computes. */
 async function openLanes({ modelPath, metadata, threads }: BatchSetup): Promise<OnnxModel> {
   const { size: sizeBytes } = await stat(modelPath);
-  const lanes = lanesFor({ cores: threads, threads: 1, sizeBytes });
+  const lanes = sizeBytes > COPIED_BYTES_MAX ? 1 : lanesFor({ cores: threads, threads: 1, sizeBytes });
   const serving = { lanes, threads: Math.max(1, Math.floor(threads / lanes)), warmup: false };
   return openModel({ path: modelPath, metadata, lane: 'worker', runRows: PIECE_ROWS, serving });
 }
