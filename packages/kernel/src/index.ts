@@ -60,6 +60,7 @@ export {
   type Row,
   type RowValidator,
 } from './contract.ts';
+export { matrixAt, noteMatrix, type RowMatrix } from './row-matrix.ts';
 export { categoryText, cell, columnKind, frameFromRows, numberOf, takeRows, textColumn, type Column, type Frame } from './frame.ts';
 export type { Call, CallContext, Cost, Part, Result, Servable, ServableKind, ServableLoader, VersionRef } from './servable.ts';
 export {
