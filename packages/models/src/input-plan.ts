@@ -1,4 +1,15 @@
-import { InvalidError, categoryText, isInheritedName, numberOf, type Contract, type Field, type Frame, type Row } from '@slipway/kernel';
+import {
+  InvalidError,
+  categoryText,
+  isInheritedName,
+  matrixAt,
+  numberOf,
+  type Contract,
+  type Field,
+  type Frame,
+  type Row,
+  type RowMatrix,
+} from '@slipway/kernel';
 import { columnOfInput } from './input-names.ts';
 
 /**
@@ -71,9 +82,10 @@ export interface InputEncoder {
 export function createEncoder(plan: InputPlan, contract: Contract): InputEncoder {
   const fields = new Map(contract.fields.map((field) => [field.name, field]));
   const columns = plan.columns.map((column) => compileColumn(column, fieldOf(fields, column.field)));
+  const copyMatrix = plan.texts.length === 0 ? matrixCopier(columns) : undefined;
   return {
     plan,
-    encodeRows: (rows) => encodeRows(columns, plan.texts, rows),
+    encodeRows: (rows) => encodeRows(columns, plan.texts, rows, copyMatrix),
     encodeFrame: (frame, start, end) => encodeFrame(columns, plan.texts, frame, { start, end }),
   };
 }
@@ -97,23 +109,55 @@ function compileColumn(column: NumberColumn, field: Field): CompiledColumn {
   return { ...shared, values, otherwise: column.otherwise, missing: values.get('') ?? column.otherwise };
 }
 
-function encodeRows(columns: readonly CompiledColumn[], textNames: readonly string[], rows: readonly Row[]): EncodedRows {
+function encodeRows(
+  columns: readonly CompiledColumn[],
+  textNames: readonly string[],
+  rows: readonly Row[],
+  copyMatrix: MatrixCopier | undefined,
+): EncodedRows {
   const width = columns.length;
   const numbers = new Float64Array(rows.length * width);
   for (let index = 0; index < rows.length; index += 1) {
-    const row = rows[index] as Row;
-    const offset = index * width;
-    for (let position = 0; position < width; position += 1) {
-      const column = columns[position] as CompiledColumn;
-      const isAbsent = column.isInherited && !Object.hasOwn(row, column.name);
-      numbers[offset + position] = numberIn(column, isAbsent ? undefined : row[column.name]);
-    }
+    const matrix = copyMatrix && matrixAt(rows, index);
+    if (copyMatrix && matrix) {
+      copyMatrix(matrix, numbers, index * width);
+      index += matrix.rowCount - 1;
+    } else encodeRow(columns, rows[index] as Row, numbers, index * width);
   }
   const texts: string[] = [];
   if (textNames.length > 0) {
     for (const row of rows) for (const name of textNames) texts.push(categoryText(Object.hasOwn(row, name) ? row[name] : null) ?? '');
   }
   return { rowCount: rows.length, numbers, texts };
+}
+
+function encodeRow(columns: readonly CompiledColumn[], row: Row, numbers: Float64Array, offset: number): void {
+  for (let position = 0; position < columns.length; position += 1) {
+    const column = columns[position] as CompiledColumn;
+    const isAbsent = column.isInherited && !Object.hasOwn(row, column.name);
+    numbers[offset + position] = numberIn(column, isAbsent ? undefined : row[column.name]);
+  }
+}
+
+/** Copies rows that came as a matrix to where they are encoded. A column that they lack is missing. */
+type MatrixCopier = (matrix: RowMatrix, numbers: Float64Array, offset: number) => void;
+
+/** Undefined when some column is looked up by its text. */
+function matrixCopier(columns: readonly CompiledColumn[]): MatrixCopier | undefined {
+  if (columns.some(({ kind }) => kind === 'category')) return undefined;
+  const places = new WeakMap<readonly string[], Int32Array>();
+  return ({ fields, rowCount, values }, numbers, offset) => {
+    let sources = places.get(fields);
+    if (!sources) places.set(fields, (sources = Int32Array.from(columns, ({ name }) => fields.indexOf(name))));
+    for (let position = 0; position < columns.length; position += 1) {
+      const { missing } = columns[position] as CompiledColumn;
+      const source = sources[position] as number;
+      for (let row = 0, at = offset + position; row < rowCount; row += 1, at += columns.length) {
+        const value = source < 0 ? Number.NaN : (values[row * fields.length + source] as number);
+        numbers[at] = Number.isNaN(value) ? missing : value;
+      }
+    }
+  };
 }
 
 function numberIn(column: CompiledColumn, value: unknown): number {
