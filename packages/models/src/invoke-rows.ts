@@ -22,9 +22,10 @@ export function invokeRows<Answers, Out>(
   calls: readonly Call<Row>[],
   nowMs: number,
 ): Promise<Result<Out>[]> {
-  // On this thread nobody goes away between the check and the answer; looking at the signal would only make it.
-  const { canBeLeft } = source;
-  const isLive = ({ context }: Call<Row>) => !canBeLeft && (context.deadlineMs === undefined || context.deadlineMs > nowMs);
+  // On this thread nobody goes away between the check and the answer, and of a call alone the queue asks when its turn comes. Looking at
+  // the signal makes it, and calls that wait by the hundred would all be kept with one by the collector.
+  const asksLater = !source.canBeLeft || calls.length === 1;
+  const isLive = ({ context }: Call<Row>) => asksLater && (context.deadlineMs === undefined || context.deadlineMs > nowMs);
   if (calls.every((call) => isLive(call) || refusalOf(call, nowMs) === undefined)) return answerCalls(source, calls, nowMs);
   return invokeSome(source, calls, nowMs);
 }

@@ -148,6 +148,26 @@ describe('createModelServable', () => {
     assert.equal(after?.status === 'error' && after.error.code, 'models/closed');
   });
 
+  test('a call alone is asked whether somebody waits when its turn comes, and not computed when nobody does', async () => {
+    const { bytes, metadata } = heavyModel(400);
+    const model = await openModel({ bytes, metadata, lane: 'worker' });
+    const servable = createModelServable(VERSION, model);
+    let asked = 0;
+    const waiting = {
+      ...call({ x: 0.2 }).context,
+      get signal() {
+        asked += 1;
+        return AbortSignal.abort();
+      },
+    };
+    const first = servable.invoke([call({ x: 0.1 })]);
+    const second = servable.invoke([{ input: { x: 0.2 }, context: waiting }]);
+    assert.equal(asked, 0, 'it waits');
+    const [[answered], [refused]] = await Promise.all([first, second]);
+    assert.deepEqual([answered?.status, refused?.status === 'error' && refused.error.code, asked], ['ok', 'kernel/cancelled', 1]);
+    await model.close();
+  });
+
   test('MO5 a row for which the graph has no finite number is an error of that row only', async () => {
     const graph = new GraphBuilder();
     graph.op('Log', [graph.input('x', 'double', ['N', 1])], {}, { output: 'prediction' });
