@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'vitest';
 import type { Field, Row } from '@slipway/kernel';
 import {
+  ForeignOptions,
   GraphBuilder,
   ML_DOMAIN,
   attribute,
@@ -12,6 +13,7 @@ import {
   type ModelMetadata,
   type TypedAttribute,
 } from './index.ts';
+import { importHere } from './foreign/import-model.ts';
 import { seededRandom, syntheticModel } from './testing/index.ts';
 
 const ml = { domain: ML_DOMAIN };
@@ -59,6 +61,29 @@ describe('packInputs', () => {
       packed?.plan.columns.map((column) => column.kind),
       [...Array(20).fill('double'), ...Array(10).fill('category')],
     );
+  });
+
+  test('a graph that was made elsewhere is packed like one of ours: its columns are one matrix, and no text is fed', async () => {
+    const model = syntheticModel({ numeric: 4, categorical: 3, trees: 3, depth: 2, task: 'regression' });
+    const { bytes, metadata } = await importHere(model.bytes, ForeignOptions.parse({ output: 'prediction' }));
+    const packed = packInputs(bytes, ['prediction']);
+    const ops = decodeModel(packed?.bytes ?? new Uint8Array()).graph.node.map((node) => node.opType);
+    assert.deepEqual(packed?.plan.texts, []);
+    assert.deepEqual(ops.slice(0, 3), ['Identity', 'Cast', 'Identity']);
+    assert.ok(!ops.includes('LabelEncoder') && !ops.includes('Split'), ops.join());
+    const rows = model.rows(500).filter((row) => Object.values(row).every((value) => value !== null));
+    const result = await bothWays(bytes, metadata, rows);
+    assert.deepEqual([result.facts.layout, result.facts.knownTexts.size], ['packed', 3]);
+    assert.deepEqual(result.packed, result.named);
+  });
+
+  test('a column that is handed straight to an output keeps its name', async () => {
+    const graph = new GraphBuilder();
+    const x = graph.input('x', 'double', ['N', 1]);
+    graph.op('Identity', [graph.op('Cast', [graph.op('Identity', [x])], { to: 11 })], {}, { output: 'prediction' });
+    graph.output('prediction', 'double', ['N', 1]);
+    const result = await bothWays(graph.build(), regressionOf([fieldOf('x', 'number')]), [{ x: 1.5 }, { x: -2 }]);
+    assert.deepEqual([result.packed, result.named, result.facts.layout], [[1.5, -2], [1.5, -2], 'packed']);
   });
 
   test('encoders to floats, doubles and int64, read twice and beside other columns, keep their numbers', async () => {
@@ -168,7 +193,10 @@ function randomGraph(random: () => number): { bytes: Uint8Array; fields: Field[]
     const uses = 1 + Math.floor(random() * 2);
     for (let use = 0; use < uses; use += 1) {
       const attributes = { keys_strings: ['a', 'b'], values_floats: [random(), random()], default_float: random() };
-      const value = type === 'string' ? graph.op('LabelEncoder', [input], attributes, ml) : input;
+      // As adapters and exporters put them: another name, and a cast to what it is.
+      const renamed = random() < 0.4 ? graph.op('Identity', [input]) : input;
+      const read = type === 'double' && random() < 0.4 ? graph.op('Cast', [renamed], { to: 11 }) : renamed;
+      const value = type === 'string' ? graph.op('LabelEncoder', [read], attributes, ml) : read;
       const cast = type === 'string' ? value : graph.op('Cast', [value], { to: 1 });
       floats.push(random() < 0.3 ? graph.op('Neg', [cast]) : cast);
     }

@@ -26,7 +26,7 @@ export function packInputs(source: Uint8Array | ModelMessage, keep: readonly str
   if (!isPackable(model)) return undefined;
   const outputs = model.graph.output.filter((output) => keep.includes(output.name));
   const graph: GraphMessage = { ...model.graph, output: outputs };
-  const alive = { ...graph, node: aliveNodes(graph) };
+  const alive = { ...graph, node: withoutIdentities(aliveNodes(graph), graph) };
   const packer = new Packer(model, alive);
   const packed = packer.pack();
   return packed && { bytes: encodeModel({ ...model, graph: packed.graph }), plan: packed.plan };
@@ -55,6 +55,21 @@ function aliveNodes(graph: GraphMessage): NodeMessage[] {
     kept.push(node);
   }
   return kept.toReversed();
+}
+
+/** The nodes without those that hand a value on under another name, unless that is an output's: an encoder may stand behind one. */
+function withoutIdentities(nodes: readonly NodeMessage[], { output: outputs }: GraphMessage): NodeMessage[] {
+  const fixed = new Set(outputs.map((output) => output.name));
+  const originOf = new Map<string, string>();
+  const kept: NodeMessage[] = [];
+  for (const node of nodes) {
+    const input = node.input.map((name) => originOf.get(name) ?? name);
+    const [from, to] = [input[0], node.output[0]];
+    const isIdentity = node.opType === 'Identity' && (node.domain ?? '') === '' && from !== undefined && to !== undefined;
+    if (isIdentity && !fixed.has(to)) originOf.set(to, from);
+    else kept.push({ ...node, input });
+  }
+  return kept;
 }
 
 /** A value that is one packed column, after zero or more casts (element type codes). */
@@ -126,7 +141,10 @@ class Packer {
     if (this.#sources.has(output)) return true;
     const source = this.#sources.get(node.input[0] ?? '');
     if (node.opType !== 'Cast' || (node.domain ?? '') !== '' || !source) return false;
-    this.#sources.set(output, { column: source.column, casts: [...source.casts, Number(readAttribute(node.attribute, 'to'))] });
+    const to = Number(readAttribute(node.attribute, 'to'));
+    // Columns lie there as doubles.
+    const isNone = source.casts.length === 0 && to === ELEMENT_TYPES.double;
+    this.#sources.set(output, isNone ? source : { column: source.column, casts: [...source.casts, to] });
     return true;
   }
 
