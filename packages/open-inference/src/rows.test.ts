@@ -56,7 +56,7 @@ describe('tensors become rows', () => {
       ],
     );
     assert.equal(signature.matrix, undefined, 'text is no number');
-    assert.equal(numbers.matrix?.length, 2);
+    assert.equal(numbers.matrix?.names.length, 2);
   });
 
   test('columns of any fit datatype become the values that the contract reads', () => {

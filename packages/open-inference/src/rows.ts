@@ -1,7 +1,8 @@
-import { type Field, type Row, nearestName, parseJson } from '@slipway/kernel';
+import { type Field, type Row, type RowMatrix, nearestName, noteMatrix, parseJson } from '@slipway/kernel';
 import { type Datatype, type Tensor, isFloat, isInteger } from './datatypes.ts';
 import { InferRequestError, TensorError } from './errors.ts';
-import type { Signature } from './signature.ts';
+import { rowTemplate } from './row-template.ts';
+import type { MatrixColumns, Signature } from './signature.ts';
 
 /**
  * Turns a request's tensors into the rows that the contract checks. Missing values are null in JSON, NaN in floats, the
@@ -14,53 +15,95 @@ export function rowsOf(signature: Signature, tensors: readonly Tensor[]): Row[] 
     throw new InferRequestError('The request has no inputs.', {
       details: { problems: [{ field: 'inputs', expected: 'tensors', got: 'none' }] },
     });
-  const matrix = tensors.length === 1 ? matrixFields(signature, first) : undefined;
-  if (matrix) return matrixRows(matrix, first);
+  const matrix = tensors.length === 1 ? matrixFor(signature, first) : undefined;
+  const rowCount = first.shape[0] as number;
+  if (matrix) return rowsFrom(signature, matrixColumns(matrix.fields, first), { template: matrix.template, rowCount });
   const seen = new Set<string>();
   for (const tensor of tensors) checkColumn(signature, tensor, first, seen);
-  const rows = copies([...seen], first.shape[0] as number);
-  for (const tensor of tensors) fillColumn(rows, tensor, signature.fields.get(tensor.name));
+  const columns = tensors.map((tensor) => tensorColumn(signature, tensor));
+  return rowsFrom(signature, columns, { template: rowTemplate([...seen]), rowCount });
+}
+
+/** Where a column's values lie, and what becomes of them. */
+interface SourceColumn {
+  readonly name: string;
+  readonly values: ArrayLike<unknown>;
+  readonly offset: number;
+  readonly step: number;
+  readonly convert: Converter;
+  /** Its place in the model's matrix; undefined when it is not part of it. */
+  readonly place: number | undefined;
+  /** What a value is that the contract can only refuse for its size; anything else is for the contract to see. */
+  readonly type: 'number' | 'boolean';
+}
+
+const typeOf = (field: Field | undefined) => (field?.type === 'boolean' ? 'boolean' : 'number');
+
+function matrixColumns(fields: readonly Field[], { values, datatype }: Tensor): SourceColumn[] {
+  return fields.map((field, index) => ({
+    name: field.name,
+    values,
+    offset: index,
+    step: fields.length,
+    convert: converterFor(field, datatype),
+    place: index,
+    type: typeOf(field),
+  }));
+}
+
+function tensorColumn({ fields, matrix }: Signature, { name, values, datatype }: Tensor): SourceColumn {
+  const field = fields.get(name);
+  const convert = field ? converterFor(field, datatype) : plain;
+  return { name, values, offset: 0, step: 1, convert, place: matrix?.places.get(name), type: typeOf(field) };
+}
+
+/** Makes the rows, and where they are nothing but the model's numbers notes these beside them. */
+function rowsFrom(
+  signature: Signature,
+  columns: readonly SourceColumn[],
+  { template, rowCount }: { template: Row; rowCount: number },
+): Row[] {
+  const rows = Array.from({ length: rowCount }, (): Record<string, unknown> => ({ ...template }));
+  const matrix = emptyMatrix(signature, columns, rowCount);
+  let isWhole = matrix !== undefined;
+  for (let at = 0; at < rowCount; at += 1) {
+    // The template has the column's name as its own, whatever it is.
+    const row = rows[at] as Record<string, unknown>;
+    for (let index = 0; index < columns.length; index += 1) {
+      const { name, values, offset, step, convert, place, type } = columns[index] as SourceColumn;
+      const value = convert(values[offset + at * step]);
+      row[name] = value;
+      if (!matrix || place === undefined) continue;
+      if (typeof value === type) matrix.values[at * matrix.fields.length + place] = Number(value);
+      else if (value !== null) isWhole = false;
+    }
+  }
+  if (matrix && isWhole) noteMatrix(rows, matrix);
   return rows;
 }
 
-/** Rows are copies of one, which makes each in one step instead of growing it field by field. Each has every name as its own. */
-function copies(names: readonly string[], count: number): Record<string, unknown>[] {
-  const template: Record<string, unknown> = {};
-  for (const name of names) setOwn(template, name, Number.NaN);
-  return Array.from({ length: count }, () => ({ ...template }));
+/** Of fewer rows the matrix costs about what it saves. */
+export const MATRIX_ROWS_MIN = 8;
+
+/** Filled with what is missing; undefined where the rows have values that no matrix of this model holds. */
+function emptyMatrix({ matrix, ignored }: Signature, columns: readonly SourceColumn[], rowCount: number): RowMatrix | undefined {
+  if (!matrix || rowCount < MATRIX_ROWS_MIN || !columns.every(({ name, place }) => place !== undefined || ignored.has(name)))
+    return undefined;
+  const { names } = matrix;
+  return { fields: names, rowCount, values: new Float64Array(rowCount * names.length).fill(Number.NaN) };
 }
 
 /** One tensor [rows, fields] under another name than any field's: all fields in the contract's order. */
-function matrixFields({ matrix, fields, ignored }: Signature, { name, datatype, shape }: Tensor): readonly Field[] | undefined {
+function matrixFor({ matrix, fields, ignored }: Signature, { name, datatype, shape }: Tensor): MatrixColumns | undefined {
   if (!matrix || fields.has(name) || ignored.has(name) || datatype === 'BYTES' || shape.length !== 2) return undefined;
-  if (shape[1] !== matrix.length) {
+  const { names } = matrix;
+  if (shape[1] !== names.length) {
     throw new TensorError(
-      `The input "${name}" has ${shape[1]} columns; this model takes ${matrix.length}: ${matrix
-        .map((field) => field.name)
-        .slice(0, 8)
-        .join(', ')}${matrix.length > 8 ? ', …' : ''}.`,
-      {
-        details: { input: name, expectedShape: [-1, matrix.length], gotShape: shape },
-      },
+      `The input "${name}" has ${shape[1]} columns; this model takes ${names.length}: ${names.slice(0, 8).join(', ')}${names.length > 8 ? ', …' : ''}.`,
+      { details: { input: name, expectedShape: [-1, names.length], gotShape: shape } },
     );
   }
   return matrix;
-}
-
-function matrixRows(fields: readonly Field[], { values, datatype, shape }: Tensor): Row[] {
-  const columns = fields.map((field) => ({ name: field.name, convert: converterFor(field, datatype) }));
-  const width = columns.length;
-  const rows = copies(
-    columns.map((column) => column.name),
-    shape[0] as number,
-  );
-  rows.forEach((row, at) => {
-    for (let index = 0; index < width; index += 1) {
-      const { name, convert } = columns[index] as (typeof columns)[number];
-      row[name] = convert(values[at * width + index]);
-    }
-  });
-  return rows;
 }
 
 function checkColumn({ fields, ignored, matrix }: Signature, { name, shape }: Tensor, first: Tensor, seen: Set<string>): void {
@@ -69,7 +112,7 @@ function checkColumn({ fields, ignored, matrix }: Signature, { name, shape }: Te
   if (!fields.has(name) && !ignored.has(name)) {
     const near = nearestName(name, [...fields.keys()]);
     const takes = `it takes ${[...fields.keys()].slice(0, 8).join(', ')}${fields.size > 8 ? ', …' : ''}`;
-    const orMatrix = matrix ? `, or one numeric tensor [rows, ${matrix.length}]` : '';
+    const orMatrix = matrix ? `, or one numeric tensor [rows, ${matrix.names.length}]` : '';
     const hint = near ? `did you mean "${near}"?` : `${takes}${orMatrix}.`;
     throw new TensorError(`This model has no input "${name}"; ${hint}`, { details: { input: name } });
   }
@@ -82,18 +125,6 @@ function checkColumn({ fields, ignored, matrix }: Signature, { name, shape }: Te
       },
     );
   }
-}
-
-/** The rows have the column's name as their own, whatever it is. */
-function fillColumn(rows: readonly Record<string, unknown>[], { name, datatype, values }: Tensor, field: Field | undefined): void {
-  const convert = field ? converterFor(field, datatype) : plain;
-  for (let row = 0; row < rows.length; row += 1) (rows[row] as Record<string, unknown>)[name] = convert(values[row]);
-}
-
-/** A column may be called "__proto__"; plain assignment would then change the prototype. */
-function setOwn(target: Record<string, unknown>, key: string, value: unknown): void {
-  if (key === '__proto__') Object.defineProperty(target, key, { value, enumerable: true, configurable: true, writable: true });
-  else target[key] = value;
 }
 
 /** The smallest INT64 stands for a missing whole number or time, as in a model's graph. */

@@ -1,5 +1,6 @@
-import { type Contract, type Field, INPUT_ROLES, type Servable, columnKind } from '@slipway/kernel';
+import { type Contract, type Field, INPUT_ROLES, type Row, type Servable, columnKind } from '@slipway/kernel';
 import type { Datatype } from './datatypes.ts';
+import { rowTemplate } from './row-template.ts';
 
 /** Rows vary: the first dimension of every tensor. */
 const ROWS = -1;
@@ -22,14 +23,23 @@ export interface OutputPlan extends TensorMetadata {
   readonly labels?: readonly string[];
 }
 
+/** The columns of one numeric matrix [rows, fields]. */
+export interface MatrixColumns {
+  readonly fields: readonly Field[];
+  /** One list for all requests. */
+  readonly names: readonly string[];
+  readonly places: ReadonlyMap<string, number>;
+  readonly template: Row;
+}
+
 /** What a servable takes and gives in tensors, from its contracts alone: nothing here knows a kind. */
 export interface Signature {
   readonly inputs: readonly TensorMetadata[];
   readonly fields: ReadonlyMap<string, Field>;
   /** Further columns that callers may send; accepted and not looked at. */
   readonly ignored: ReadonlySet<string>;
-  /** The fields of one numeric matrix [rows, fields]; undefined when some field is no number. */
-  readonly matrix: readonly Field[] | undefined;
+  /** Its rows as one matrix of numbers; undefined when some field is no number. */
+  readonly matrix: MatrixColumns | undefined;
   readonly outputs: readonly OutputPlan[];
 }
 
@@ -57,9 +67,15 @@ export function compileSignature(input: Contract, output: Contract): Signature {
     inputs: shown.map(inputMetadata),
     fields: new Map(input.fields.map((field) => [field.name, field])),
     ignored: new Set(input.ignored),
-    matrix: shown.length > 0 && shown.every((field) => columnKind(field) === 'number') ? shown : undefined,
+    matrix: matrixOf(shown),
     outputs: [...output.fields.map((field) => outputPlan(field, output)), INVOCATION],
   };
+}
+
+function matrixOf(fields: readonly Field[]): MatrixColumns | undefined {
+  if (fields.length === 0 || !fields.every((field) => columnKind(field) === 'number')) return undefined;
+  const names = fields.map(({ name }) => name);
+  return { fields, names, places: new Map(names.map((name, index) => [name, index])), template: rowTemplate(names) };
 }
 
 function inputMetadata(field: Field): TensorMetadata {
