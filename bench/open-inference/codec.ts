@@ -1,10 +1,12 @@
 /**
- * Processor time to turn one request of 100 rows x 30 numbers into rows: raw tensors, JSON tensors, and the JSON of /v1. On
- * a busy machine this says more than bench/open-inference.ts, where recording and sketches outweigh the reading.
+ * Processor time from one request of 100 rows x 30 numbers to rows that the contract has checked, and on to the numbers that the model takes:
+ * raw tensors, JSON tensors, and the JSON of /v1. On a busy machine this says more than bench/open-inference.ts, where
+ * recording and sketches outweigh the reading.
  *
  *     node bench/open-inference/codec.ts
  */
-import { Contract } from '@slipway/kernel';
+import { Contract, type Row, compileContract } from '@slipway/kernel';
+import { createEncoder } from '../../packages/models/src/input-plan.ts';
 import { readRest } from '../../packages/open-inference/src/rest-codec.ts';
 import { rowsOf } from '../../packages/open-inference/src/rows.ts';
 import { compileSignature } from '../../packages/open-inference/src/signature.ts';
@@ -17,7 +19,11 @@ const WARM_REPEATS = 300;
 const names = Array.from({ length: FIELDS }, (_, index) => `mean_field_${index}`);
 const field = { type: 'float64', role: 'numeric', nullable: true };
 const contract = (fields: readonly object[]) => Contract.parse({ format: 'slipway.contract/1', fields });
-const signature = compileSignature(contract(names.map((name) => ({ ...field, name }))), contract([{ ...field, name: 'prediction' }]));
+const input = contract(names.map((name) => ({ ...field, name })));
+const signature = compileSignature(input, contract([{ ...field, name: 'prediction' }]));
+const validator = compileContract(input);
+const columns = names.map((name) => ({ kind: 'double', field: name }) as const);
+const encoder = createEncoder({ layout: 'packed', columns, texts: [], tensors: [] }, input);
 
 const numbers = Float64Array.from({ length: ROWS * FIELDS }, (_, index) => Math.sin(index) * 100);
 const raw = Buffer.from(numbers.buffer);
@@ -38,8 +44,17 @@ function cpuMicros(work: () => unknown): number {
   return Math.round((user + system) / REPEATS);
 }
 
-console.table({
-  'v2 binary': { 'us/request': cpuMicros(() => read(binary, String(head.length))), bytes: binary.length },
-  'v2 JSON': { 'us/request': cpuMicros(() => read(json)), bytes: json.length },
-  'v1 JSON': { 'us/request': cpuMicros(() => JSON.parse(v1.toString('utf8'))), bytes: v1.length },
-});
+function measure(name: string, bytes: number, rows: () => readonly Row[]): object {
+  const whole = () => {
+    const made = rows();
+    if (validator.check(made).length > 0) throw new Error('the contract refuses the rows');
+    return encoder.encodeRows(made);
+  };
+  return { way: name, 'us to rows': cpuMicros(rows), 'us to the model': cpuMicros(whole), bytes };
+}
+
+console.table([
+  measure('v2 binary', binary.length, () => read(binary, String(head.length))),
+  measure('v2 JSON', json.length, () => read(json)),
+  measure('v1 JSON', v1.length, () => (JSON.parse(v1.toString('utf8')) as { rows: Row[] }).rows),
+]);

@@ -64,10 +64,10 @@ function prepareGrpc(plan: LoadPlan, isRaw: boolean): Prepared {
   const definition = loadSync(PROTO, { keepCase: true, longs: Number, defaults: true });
   const loaded = grpc.loadPackageDefinition(definition)['inference'] as unknown as Record<string, grpc.ServiceClientConstructor>;
   const shape = [plan.rows.length, plan.fields.length];
-  const flat = Float64Array.from(plan.rows.flat());
+  const flat = Float32Array.from(plan.rows.flat());
   const message = {
     model_name: plan.model,
-    inputs: [{ name: 'input', datatype: 'FP64', shape, ...(isRaw ? {} : { contents: { fp64_contents: [...flat] } }) }],
+    inputs: [{ name: 'input', datatype: 'FP32', shape, ...(isRaw ? {} : { contents: { fp32_contents: [...flat] } }) }],
     raw_input_contents: isRaw ? [Buffer.from(flat.buffer)] : [],
   };
   const metadata = new grpc.Metadata();
@@ -90,7 +90,7 @@ function prepare(plan: LoadPlan): Prepared {
   const { way, model, fields, rows } = plan;
   const path = `/v2/models/${model}/infer`;
   const json = { 'content-type': 'application/json' };
-  const tensor = { name: 'input', datatype: 'FP64', shape: [rows.length, fields.length] };
+  const tensor = { name: 'input', datatype: 'FP32', shape: [rows.length, fields.length] };
   switch (way) {
     case 'v1 JSON': {
       const objects = rows.map((values) => Object.fromEntries(fields.map((field, index) => [field, values[index]])));
@@ -99,7 +99,7 @@ function prepare(plan: LoadPlan): Prepared {
     case 'v2 JSON':
       return prepareHttp(plan, path, Buffer.from(JSON.stringify({ inputs: [{ ...tensor, data: rows.flat() }] })), json);
     case 'v2 binary': {
-      const raw = Buffer.from(Float64Array.from(rows.flat()).buffer);
+      const raw = Buffer.from(Float32Array.from(rows.flat()).buffer);
       const inputs = [{ ...tensor, parameters: { binary_data_size: raw.length } }];
       const head = Buffer.from(JSON.stringify({ inputs, parameters: { binary_data_output: true } }));
       return prepareHttp(plan, path, Buffer.concat([head, raw]), {

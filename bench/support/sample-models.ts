@@ -22,8 +22,21 @@ export function isAvailable(sample: SampleModel): boolean {
   return existsSync(sample.file);
 }
 
-export async function launchSample(options: ServerOptions, sample: SampleModel, seconds = 5): Promise<void> {
-  const args = ['launch', sample.file, '--target', sample.target, '--name', sample.name, '--seconds', String(seconds), '--force', '--json'];
+/** @param more further options of `slipway launch`. */
+export async function launchSample(options: ServerOptions, sample: SampleModel, seconds = 5, more: readonly string[] = []): Promise<void> {
+  const args = [
+    'launch',
+    sample.file,
+    '--target',
+    sample.target,
+    '--name',
+    sample.name,
+    '--seconds',
+    String(seconds),
+    '--force',
+    '--json',
+    ...more,
+  ];
   await runSlipway(options, args);
 }
 
