@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
+import { readFileSync, readdirSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
 export const KEY = 'bench-key-0123456789-0123456789-0123456789';
@@ -95,6 +95,21 @@ export function mainThreadOf(pid: number): { readonly ranMs: number; readonly wa
     return { ranMs: (ran ?? Number.NaN) / 1e6, waitedMs: (waited ?? Number.NaN) / 1e6 };
   } catch {
     return { ranMs: Number.NaN, waitedMs: Number.NaN };
+  }
+}
+
+/** What each thread of a process has computed and waited for a core, in milliseconds, by its id and name. Nothing where there is no schedstat. */
+export function threadsOf(pid: number): Map<string, { readonly ranMs: number; readonly waitedMs: number }> {
+  try {
+    return new Map(
+      readdirSync(`/proc/${pid}/task`).map((id) => {
+        const [ran, waited] = readFileSync(`/proc/${pid}/task/${id}/schedstat`, 'utf8').split(' ').map(Number);
+        const name = readFileSync(`/proc/${pid}/task/${id}/comm`, 'utf8').trim();
+        return [`${id} ${name}`, { ranMs: (ran ?? Number.NaN) / 1e6, waitedMs: (waited ?? Number.NaN) / 1e6 }];
+      }),
+    );
+  } catch {
+    return new Map();
   }
 }
 
