@@ -58,9 +58,12 @@ function parse<S extends z.ZodType>(schema: S, message: unknown): z.output<S> {
   });
 }
 
+/** Compiled once: making a schema costs a call more than all that is parsed by it. */
+const Address = z.object({ name: Name, version: text.default('') });
+
 /** A release's name as it came over gRPC. @throws {InferRequestError} */
 export function addressOf(message: { readonly name: unknown; readonly version?: unknown }): ModelAddress {
-  const { name, version } = parse(z.object({ name: Name, version: text.default('') }), message);
+  const { name, version } = parse(Address, message);
   return { model: name, version };
 }
 
