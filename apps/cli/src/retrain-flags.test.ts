@@ -11,7 +11,7 @@ describe('flags of retraining', () => {
     assert.deepEqual(parseTrigger('schedule:0 3 * * 1,4'), { kind: 'schedule', cron: '0 3 * * 1,4' });
     for (const text of ['new-data', 'new-data:x', 'drift:long', 'hand', 'schedule'])
       assert.throws(() => parseTrigger(text), /starts no retraining/);
-    assert.throws(() => parseTrigger('quality:acuracy'), /metric: "acuracy" is no metric; did you mean "accuracy"/);
+    assert.throws(() => parseTrigger('quality:acuracy'), /metric: expected a metric; did you mean "accuracy"/);
   });
 
   test('a policy comes of the flags; without --retrain there is none, and the others say what is missing', () => {

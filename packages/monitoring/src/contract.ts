@@ -257,8 +257,8 @@ export function metricProblem(name: string, task?: keyof typeof LIVE_METRICS): s
   const known = task === undefined ? [...new Set(Object.values(LIVE_METRICS).flat())] : LIVE_METRICS[task];
   if (known.includes(name)) return null;
   const near = nearestName(name, known);
-  const hint = near === undefined ? ` (there are ${known.join(', ')})` : `; did you mean "${near}"?`;
-  return `"${name.slice(0, 64)}" is no metric${task === undefined ? '' : ` of a ${task} model`}${hint}`;
+  const hint = near === undefined ? ` (${known.join(', ')})` : `; did you mean "${near}"?`;
+  return `expected a metric${task === undefined ? '' : ` of a ${task} model`}${hint}`;
 }
 
 /** What a monitor of a release asks, and how often. Everything has a default: a release is watched without a word. */
@@ -283,7 +283,7 @@ export const MonitorSettings = z.strictObject({
     .record(z.string(), z.strictObject({ atLeast: z.number().optional(), atMost: z.number().optional() }))
     .superRefine((bounds, context) => {
       for (const [name, { atLeast, atMost }] of Object.entries(bounds)) {
-        const problem = metricProblem(name) ?? ((atLeast ?? atMost) === undefined ? 'needs a bound: atLeast or atMost' : null);
+        const problem = metricProblem(name) ?? ((atLeast ?? atMost) === undefined ? 'expected a bound: atLeast or atMost' : null);
         if (problem !== null) context.addIssue({ code: 'custom', path: [name], message: problem });
       }
     })

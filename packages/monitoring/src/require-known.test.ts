@@ -17,11 +17,9 @@ test('MO98 names that would watch nothing are refused with the nearest one that 
     groups: ['gender', 'amount'],
     fields: { amount: { drift: 1 }, prediction: { drift: 1 }, 'probability:yes': {} },
   });
-  expect(() => MonitorSettings.parse({ quality: { roc_acu: { atLeast: 0.8 } } })).toThrow(/roc_acu.*is no metric; did you mean .*roc_auc/);
-  expect(() => MonitorSettings.parse({ quality: { roc_auc: {} } })).toThrow(/needs a bound: atLeast or atMost/);
-  expect(() => check({ quality: { rmse: { atMost: 3 } } })).toThrow(
-    /quality.rmse: "rmse" is no metric of a binary model \(there are roc_auc/,
-  );
+  expect(() => MonitorSettings.parse({ quality: { roc_acu: { atLeast: 0.8 } } })).toThrow(/expected a metric; did you mean .*roc_auc/);
+  expect(() => MonitorSettings.parse({ quality: { roc_auc: {} } })).toThrow(/expected a bound: atLeast or atMost/);
+  expect(() => check({ quality: { rmse: { atMost: 3 } } })).toThrow(/quality.rmse: expected a metric of a binary model \(roc_auc/);
   check({ quality: { rmse: { atMost: 3 } } }, 'regression');
   expect(() => check({ groups: ['gendre'] })).toThrow(/groups: there is no column "gendre"; did you mean "gender"\?/);
   expect(() => check({ fields: { amuont: { drift: 1 } } })).toThrow(/fields.amuont: there is no column "amuont"; did you mean "amount"\?/);

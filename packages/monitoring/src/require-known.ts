@@ -41,7 +41,7 @@ function unknownColumn(field: string, name: string, columns: readonly string[]):
 
 function wrong(field: string, problem: string): InvalidError {
   return new InvalidError(`${field}: ${problem}`, {
-    details: { problems: [{ field, problem }] },
+    details: { field },
     help: 'slipway monitor RELEASE --settings shows what is asked now.',
   });
 }

@@ -85,7 +85,8 @@ function expectation(issue: z.core.$ZodIssue): string {
     case 'invalid_format':
       return formatWords(issue);
     default:
-      return issue.message.length > 0 ? lowerFirst(issue.message) : 'another value';
+      // Messages of our own may say it as a sentence: it is told as "expected …" here anyway.
+      return issue.message.length > 0 ? lowerFirst(issue.message).replace(/^expected /, '') : 'another value';
   }
 }
 

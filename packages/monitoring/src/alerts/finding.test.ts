@@ -121,13 +121,14 @@ describe('what an alert says', () => {
   });
 
   test('MO97 an objective says what its calls failed of, whether calls became more or slower, or what one costs', () => {
-    const windows = (burst: number) => [
+    const windows = (burst: number, longest = 86_400) => [
       { windowMs: 300_000, calls: 100 * burst, bad: 50, burnRate: 50 },
-      { windowMs: 600_000, calls: 200, bad: 60, burnRate: 30 },
+      { windowMs: 259_200_000, calls: longest, bad: 60, burnRate: 30 },
     ];
     const latency = { kind: 'latency' as const, name: 'latency', thresholdMs: 100, atMost: 0.01 };
     expect(causeOfObjective(latency, windows(5), [])).toMatch(/^calls come 5 times as often/);
     expect(causeOfObjective(latency, windows(1), [])).toMatch(/^no more calls than usual/);
+    expect(causeOfObjective(latency, windows(5, 600), [])).toMatch(/^unknown: there are too few earlier calls/);
     const cost = { kind: 'cost' as const, name: 'cost', microsPerCall: 300 };
     expect(causeOfObjective(cost, [{ windowMs: 1, calls: 10, bad: 25, burnRate: 2.5 }], [])).toMatch(/costs 750 millionths now, 300 are/);
     const errors = { kind: 'errors' as const, name: 'errors', atMost: 0.01 };

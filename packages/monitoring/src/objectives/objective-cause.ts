@@ -22,6 +22,8 @@ export function causeOfObjective(
     const each = (shortest.bad / shortest.calls) * objective.microsPerCall;
     return `a call costs ${Number(each.toPrecision(3))} millionths now, ${objective.microsPerCall} are planned`;
   }
+  if (longest.calls - shortest.calls < shortest.calls)
+    return 'unknown: there are too few earlier calls to tell whether calls became more or slower';
   const crowd = shortest.calls / shortest.windowMs / (longest.calls / longest.windowMs);
   return crowd >= CROWD_RATIO
     ? `calls come ${Number(crowd.toPrecision(2))} times as often as over the longer window: they may be waiting for each other`

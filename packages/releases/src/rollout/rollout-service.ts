@@ -227,6 +227,7 @@ async function publishHeld(
     run: null,
     principal: principal.id,
     revise: 'when-changed',
+    reason: 'for a rollout that was started by hand',
     hold: true,
   });
   return revision;
