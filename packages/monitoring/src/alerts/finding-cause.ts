@@ -21,7 +21,8 @@ export function causeOfError({ reference, fields }: Compared): string | null {
   return 'the inputs are as they were in training, so what they say about the outcome may have changed, or how outcomes are made';
 }
 
-function movedInputs(inputs: MonitorReport['fields']): string | null {
+/** Inputs that moved in the same window, with what happened to them; null when none did. */
+export function movedInputs(inputs: MonitorReport['fields']): string | null {
   const moved = inputs.filter((each) => each.verdict === 'drift' || each.verdict === 'warn');
   if (moved.length === 0) return null;
   const named = moved.slice(0, FIELDS_NAMED_LIMIT).map((each) => (each.cause === null ? each.field : `${each.field} (${each.cause})`));

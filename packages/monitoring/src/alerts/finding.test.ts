@@ -104,6 +104,38 @@ describe('what an alert says', () => {
     expect(many).toMatch(/ and 1 more$/);
   });
 
+  test('MO99 answers and their probabilities that move together are one alert, and its cause is what moved among the inputs', () => {
+    const outputs = (moved: readonly string[]) => {
+      const random = createRandom(5);
+      const draw = (count: number, by: number) => {
+        const sketch = new FieldSketch('number');
+        for (let index = 0; index < count; index += 1) sketch.update(random.normal() + by);
+        return sketch;
+      };
+      const names = ['amount', 'prediction', 'probability:no', 'probability:yes'];
+      const { fields, dataset } = compareWithReference({
+        reference: new Map(names.map((name) => [name, draw(5_000, 0)])),
+        current: new Map(names.map((name) => [name, draw(1_000, moved.includes(name) ? 2 : 0)])),
+        datasetRatio: 1,
+      });
+      return findingsOf(report([], { fields: [...fields], dataset: { ...dataset, verdict: 'warn' } }), asked).map(
+        ({ about, message, cause }) => ({
+          about,
+          message,
+          cause,
+        }),
+      );
+    };
+    const alone = outputs(['prediction', 'probability:yes', 'probability:no']);
+    expect(alone.map(({ about }) => about)).toEqual(['prediction']);
+    expect(alone[0]?.message).toMatch(/^\S+: PSI .*; so have \S+, \S+ \(/);
+    expect(alone[0]?.cause).toMatch(/^the median went/);
+    const caused = outputs(['amount', 'probability:yes']);
+    expect(caused.map(({ about }) => about)).toEqual(['amount', 'prediction']);
+    expect(caused[1]?.cause).toMatch(/^inputs have moved at the same time: amount \(the median/);
+    expect(outputs([])).toEqual([]);
+  });
+
   test('MO96 a group that gets less is either known less well or has fewer cases; without outcomes it is not guessed', () => {
     const cells = (found: number, missed: number, known = true) =>
       [

@@ -1,7 +1,7 @@
 import { parseTime } from '@slipway/kernel';
 import type { AlertSeverity, MonitorReport, MonitorSettings, Verdict } from '../contract.ts';
 import { ALERTS_PER_CHECK_LIMIT } from '../limits.ts';
-import { causeOfContract, causeOfError, causeOfFairness } from './finding-cause.ts';
+import { causeOfContract, causeOfError, causeOfFairness, movedInputs } from './finding-cause.ts';
 
 /** One thing that is wrong, as a check found it; equal `kind` and `about` are the same thing. */
 export interface Finding {
@@ -85,17 +85,20 @@ function judged(verdict: Verdict, said: Omit<Said, 'severity'>): Said[] {
 function fieldFindings({ fields, dataset }: MonitorReport): Said[] {
   const whole = dataset.verdict === 'drift';
   const inputs = fields.filter((each) => each.about === 'input' && each.verdict === 'drift');
-  const single = fields
-    .filter((each) => !(whole && each.about === 'input'))
-    .flatMap((each) =>
-      judged(each.verdict, {
-        kind: 'drift',
-        about: each.field,
-        message: `${each.field}: ${each.reason}`,
-        cause: each.cause,
-        flags: '--sections drift',
-      }),
-    );
+  const single = [
+    ...fields
+      .filter((each) => each.about === 'input' && !whole)
+      .flatMap((each) =>
+        judged(each.verdict, {
+          kind: 'drift',
+          about: each.field,
+          message: `${each.field}: ${each.reason}`,
+          cause: each.cause,
+          flags: '--sections drift',
+        }),
+      ),
+    ...predictionFinding(fields),
+  ];
   if (!whole) return single;
   const names = inputs.slice(0, 5).map((each) => each.field);
   const more = inputs.length > names.length ? ` and ${inputs.length - names.length} more` : '';
@@ -112,6 +115,23 @@ function fieldFindings({ fields, dataset }: MonitorReport): Said[] {
     },
     ...single,
   ];
+}
+
+/** An answer and the probabilities it comes from move together: they are one alert, and the inputs that moved are its likely cause. */
+function predictionFinding(fields: MonitorReport['fields']): Said[] {
+  const moved = fields.filter((each) => each.about === 'prediction' && (each.verdict === 'drift' || each.verdict === 'warn'));
+  const worst = moved.find((each) => each.verdict === 'drift') ?? moved[0];
+  if (!worst) return [];
+  const others = moved.filter((each) => each !== worst).map((each) => each.field);
+  const along =
+    others.length === 0 ? '' : `; so have ${others.slice(0, 5).join(', ')}${others.length > 5 ? ` and ${others.length - 5} more` : ''}`;
+  return judged(worst.verdict, {
+    kind: 'drift',
+    about: 'prediction',
+    message: `${worst.field}: ${worst.reason}${along}`,
+    cause: movedInputs(fields.filter((each) => each.about === 'input')) ?? worst.cause,
+    flags: '--sections drift',
+  });
 }
 
 function contractSaid(each: MonitorReport['contract'][number]): Omit<Said, 'severity'> {

@@ -48,6 +48,9 @@ test('a run says more than a trigger that was not followed, which says what it w
   const justAfter = { ...alert(7), firstSeen: new Date(at(7) + 30_000).toISOString() };
   assert.equal(responseTo('r', policy, [skipped], justAfter)?.status, 'skipped', 'it was asked about half a minute before');
   assert.equal(responseTo('r', policy, [skipped], alert(8))?.status, null);
+  const off = responseTo('r', null, [skipped], alert(3));
+  assert.match(off?.message ?? '', /^train again: slipway retrain r/, 'nothing waits once the policy is off');
+  assert.equal(responseTo('r', { on: [] }, [skipped], alert(3))?.status, null);
 });
 
 test('without a retraining it says what will start one, or how to', () => {

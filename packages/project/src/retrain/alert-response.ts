@@ -42,18 +42,21 @@ export function responseTo(
 ): AlertResponse | null {
   const fromMs = parseTime(firstSeen) ?? 0;
   const toMs = resolvedAt === null ? Number.POSITIVE_INFINITY : (parseTime(resolvedAt) ?? Number.POSITIVE_INFINITY);
+  const isOn = policy !== null && policy.on.length > 0;
   const during = attempts.filter(
     ({ status, atMs, lastAtMs, endedAtMs }) =>
-      atMs <= toMs && (status === 'skipped' ? lastAtMs + SKIP_HOLDS_MS : (endedAtMs ?? Number.POSITIVE_INFINITY)) >= fromMs,
+      // What a trigger waited for says nothing once there are no triggers any more.
+      (status !== 'skipped' || isOn || resolvedAt !== null) &&
+      atMs <= toMs &&
+      (status === 'skipped' ? lastAtMs + SKIP_HOLDS_MS : (endedAtMs ?? Number.POSITIVE_INFINITY)) >= fromMs,
   );
   const found = during.find(({ status }) => status !== 'skipped') ?? during[0];
   if (found) return { run: found.run, status: found.status, message: tell(release, found) };
   if (resolvedAt !== null) return null;
   const again = `slipway retrain ${release}`;
-  const message =
-    policy && policy.on.length > 0
-      ? `trains again by itself on ${policy.on.map(nameOf).join(', ')}; at once: ${again}`
-      : `train again: ${again}; by itself from now on: ${again} --policy FILE`;
+  const message = isOn
+    ? `trains again by itself on ${policy.on.map(nameOf).join(', ')}; at once: ${again}`
+    : `train again: ${again}; by itself from now on: ${again} --policy FILE`;
   return { run: null, status: null, message };
 }
 
