@@ -46,6 +46,12 @@ export function showFirstKey(output: Output, key: Redacted | null): void {
   output.note(`admin key (shown only now, keep it): ${key.reveal()}`);
 }
 
+/** Says, after a release was made by a command that held the home itself, that its address answers only once a server runs. */
+export function noteUnserved(output: Output, through: Connection['through'], { home }: GlobalOptions): void {
+  if (through === 'server') return;
+  output.note(`No server is running: that address answers after  slipway up --home ${/\s/.test(home) ? JSON.stringify(home) : home}`);
+}
+
 /** Runs a command with a connection and closes it whatever happens. */
 export async function withClient<T>(
   options: GlobalOptions,

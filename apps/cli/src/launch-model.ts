@@ -4,7 +4,7 @@ import type { Client } from '@slipway/client';
 import { InvalidError, toName } from '@slipway/kernel';
 import { ModelLaunchDefinition, type ModelLaunchResult } from '@slipway/project/contract';
 import type { Command } from 'commander';
-import { withClient } from './connect.ts';
+import { noteUnserved, withClient } from './connect.ts';
 import { followRun } from './follow-run.ts';
 import { readableSize } from './local-file.ts';
 import { globalOptions, parseList } from './options.ts';
@@ -132,7 +132,8 @@ export async function launchModelFile(file: string, flags: Flags, command: Comma
     });
   }
   for (const path of reference === undefined ? [file] : [file, reference]) await readableSize(path);
-  await withClient(globalOptions(command), output, async (client) => {
+  const options = globalOptions(command);
+  await withClient(options, output, async (client, { through }) => {
     const result = await runModelLaunch(client, { definition, modelPath: file, referencePath: reference, mode: 'always' }, output);
     const target = savePath(flags['save']);
     if (target !== undefined) {
@@ -140,6 +141,7 @@ export async function launchModelFile(file: string, flags: Flags, command: Comma
       output.note(`saved ${target}`);
     }
     printResult(output, result, () => showModelLaunch(result));
+    noteUnserved(output, through, options);
   });
 }
 

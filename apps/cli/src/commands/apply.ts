@@ -1,7 +1,7 @@
 import { resolve } from 'node:path';
 import type { LaunchResult, ModelLaunchResult } from '@slipway/project/contract';
 import type { Command } from 'commander';
-import { withClient } from '../connect.ts';
+import { noteUnserved, withClient } from '../connect.ts';
 import { launchFiles } from '../launch-file.ts';
 import { runModelLaunch, showModelLaunch } from '../launch-model.ts';
 import { loadConfig } from '../load-config.ts';
@@ -26,7 +26,7 @@ export function addApply(program: Command): void {
         ...config.models.flatMap(({ modelPath, referencePath }) => [modelPath, referencePath]),
       ];
       for (const path of paths) if (path !== undefined) await readableSize(path);
-      const { results, models } = await withClient(options, output, async (client) => {
+      const { results, models, through } = await withClient(options, output, async (client, connection) => {
         const made: LaunchResult[] = [];
         for (const { definition, dataPath, testPath } of config.launches) {
           made.push(
@@ -35,11 +35,12 @@ export function addApply(program: Command): void {
         }
         const finished: ModelLaunchResult[] = [];
         for (const files of config.models) finished.push(await runModelLaunch(client, { ...files, mode: 'when-changed' }, output));
-        return { results: made, models: finished };
+        return { results: made, models: finished, through: connection.through };
       });
       printResult(output, { project: config.project, applied: [...results, ...models] }, () =>
         [...results.map(showLaunch), ...models.map(showModelLaunch)].join('\n\n'),
       );
+      if ([...results, ...models].some((result) => result.release)) noteUnserved(output, through, options);
       if (results.some((result) => !result.release)) process.exitCode = 3;
     });
 }

@@ -3,7 +3,7 @@ import { basename, extname } from 'node:path';
 import { Contract, FieldRole, InvalidError, parseJson, toName } from '@slipway/kernel';
 import { LaunchDefinition, LaunchTask, TRAIN_SECONDS_DEFAULT, TRAIN_SECONDS_MAX } from '@slipway/project/contract';
 import type { Command } from 'commander';
-import { withClient } from '../connect.ts';
+import { noteUnserved, withClient } from '../connect.ts';
 import { type ForecastFlags, addForecastFlags, forecastOf } from '../forecast-flags.ts';
 import { flagOf } from '../flag-names.ts';
 import { launchFiles } from '../launch-file.ts';
@@ -125,7 +125,7 @@ async function launchTable(file: string, flags: LaunchFlags, command: Command): 
   };
   const definition = definitionOf(file, flags, given);
   for (const path of flags.test === undefined ? [file] : [file, flags.test]) await readableSize(path);
-  const result = await withClient(options, output, async (client) => {
+  const { result, through } = await withClient(options, output, async (client, connection) => {
     const launched = await launchFiles(
       client,
       { definition, dataPath: file, testPath: flags.test, force: flags.force === true, mode: 'always' },
@@ -136,10 +136,10 @@ async function launchTable(file: string, flags: LaunchFlags, command: Command): 
       await saveConfig(target, await client.launches.resolved(launched.run), { dataPath: file, testPath: flags.test });
       output.note(`saved ${target}`);
     }
-    return launched;
+    return { result: launched, through: connection.through };
   });
   printResult(output, result, () => showLaunch(result));
-  if (result.release) return;
+  if (result.release) return noteUnserved(output, through, options);
   // With --json the advice stays for whoever reads the log of a script.
   if (output.json) output.note(gateAdvice(result));
   process.exitCode = 3;
