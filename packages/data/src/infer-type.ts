@@ -92,7 +92,7 @@ function inferMarked(observer: ColumnObserver, options: TypeOptions): ColumnRead
 
 function inferTime(observer: ColumnObserver, options: TypeOptions): ColumnReading | undefined {
   const whole = (form: TimeForm) => observer.times.get(form) === observer.real;
-  const form = (['iso', 'slash', 'month'] as const).find(whole) ?? dayOrMonthFirst(whole('dmy'), whole('mdy'), options.dayFirst);
+  const form = (['iso', 'slash', 'month', 'named'] as const).find(whole) ?? dayOrMonthFirst(whole('dmy'), whole('mdy'), options.dayFirst);
   return form && form !== 'ambiguous' ? { ...typedReading(observer, 'timestamp'), timeForm: form } : undefined;
 }
 

@@ -292,6 +292,14 @@ describe('refusals', () => {
     );
   });
 
+  test('DA5 dates with names of months become the days that they are', async () => {
+    const result = await home.ingest('a,b\n5 Mar 2024,"Jan 1, 2000"\n29-FEB-2024,May 31 1969\n31 december 1999,"september 9, 2001"\n');
+    const frame = await home.frame(result);
+    const days = (name: string) => cells(frame, name).map((value) => new Date(Number(value)).toISOString().slice(0, 10));
+    assert.deepEqual(days('a'), ['2024-03-05', '2024-02-29', '1999-12-31']);
+    assert.deepEqual(days('b'), ['2000-01-01', '1969-05-31', '2001-09-09']);
+  });
+
   test('DA2 names given for a file that has its own are refused until it is said which count', async () => {
     const text = `p,q\n${'1,x\n2,y\n'.repeat(5)}`;
     await assert.rejects(home.ingest(text, { columns: ['a', 'b'] }), { code: 'data/two-headers', message: /names as well: p, q/ });

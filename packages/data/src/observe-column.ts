@@ -48,6 +48,7 @@ const MARKER_BYTES_MAX = 24;
 const MARK_BEFORE = /^([+-]?)([$€£¥]) ?([+-]?[\d.,]+)$/;
 const MARK_BEHIND = /^([+-]?[\d.,]+) ?([%€£¥])$/;
 const MARKED_BYTES_MAX = 32;
+const MONTH_INITIALS: ReadonlySet<number> = new Set(Buffer.from('jfmasond'));
 const TIME_BYTES_MIN = 6;
 const TIME_BYTES_MAX = 40;
 
@@ -187,7 +188,8 @@ export class ColumnObserver {
   #isTime(buffer: Buffer, start: number, end: number): boolean {
     const first = buffer[start] as number;
     const size = end - start;
-    if (first < 48 || first > 57 || size < TIME_BYTES_MIN || size > TIME_BYTES_MAX) return false;
+    const mayBegin = (first >= 48 && first <= 57) || MONTH_INITIALS.has(first | 32);
+    if (!mayBegin || size < TIME_BYTES_MIN || size > TIME_BYTES_MAX) return false;
     const forms = timeForms(buffer.toString('latin1', start, end));
     for (const form of forms) this.times.set(form, (this.times.get(form) ?? 0) + 1);
     return forms.length > 0;
