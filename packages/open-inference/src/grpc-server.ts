@@ -66,6 +66,8 @@ export async function listenGrpc(deps: GrpcServerDeps, where: { readonly host: s
     'grpc.max_receive_message_length': MESSAGE_LIMIT_BYTES,
     'grpc.max_concurrent_streams': CONCURRENT_STREAMS_LIMIT,
     'grpc.max_metadata_size': METADATA_LIMIT_BYTES,
+    // The library's own statistics of connections, which nothing here serves.
+    'grpc.enable_channelz': 0,
   });
   const methods = Object.entries(unaryMethods(deps.service)).map(([name, method]) => [name, unaryHandler(grpc, deps, name, method)]);
   server.addService(definition, {
