@@ -34,6 +34,9 @@ export const LINGER_BYTES_MAX = 4_194_304;
 /** A caller that does not take a streamed reply for this long is cut off. */
 export const STALLED_REPLY_MS = 30_000;
 
+/** Bytes up to this size leave with their headers in one write; larger ones are not copied for it. */
+export const ONE_WRITE_BYTES_MAX = 16_384;
+
 /** How long a graceful close waits for requests in flight. */
 export const DRAIN_DEFAULT_MS = 10_000;
 

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { Agent, request as nodeRequest } from 'node:http';
-import { defineRoute } from '@slipway/kernel';
+import { RawReply, defineRoute } from '@slipway/kernel';
 import { test } from 'vitest';
 import { z } from 'zod';
+import { ONE_WRITE_BYTES_MAX } from './limits.ts';
 import { eventEnds, sampleRoutes } from './testing/sample-routes.ts';
 import { startTestServer, type TestServer } from './testing/index.ts';
 
@@ -88,5 +89,26 @@ test('HT54 a port that is taken is an error with its code', async () => {
   const server = await startTestServer([]);
   const { listen } = await import('./listen.ts');
   await assert.rejects(listen(server.http, { port: server.port, host: '127.0.0.1' }), { code: 'EADDRINUSE' });
+  await server.close();
+});
+
+test('HT55 bytes arrive as they are, whether they leave with their headers or after them', async () => {
+  const every = (count: number) => Uint8Array.from({ length: count }, (_, index) => index);
+  const bytes = defineRoute({
+    method: 'GET',
+    path: '/v1/bytes',
+    permission: 'project.read',
+    summary: 'Answers with bytes of every value',
+    query: z.object({ count: z.coerce.number() }),
+    response: z.string(),
+    // A view of something larger: what lies beside it must not leave.
+    handle: async ({ query: { count } }) => new RawReply(every(count + 7).subarray(0, count), { contentType: 'application/octet-stream' }),
+  });
+  const server = await startTestServer([bytes]);
+  for (const count of [0, 1, 256, ONE_WRITE_BYTES_MAX, ONE_WRITE_BYTES_MAX + 1, 100_000]) {
+    const reply = await server.request(`/v1/bytes?count=${count}`, { key: 'viewer@prj_own' });
+    assert.equal(reply.headers.get('content-length'), String(count));
+    assert.deepEqual(new Uint8Array(await reply.arrayBuffer()), every(count));
+  }
   await server.close();
 });

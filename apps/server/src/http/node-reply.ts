@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { headerList, type Reply } from './exchange.ts';
-import { LINGER_BYTES_MAX, LINGER_MS, SKIP_BODY_BYTES_MAX, STALLED_REPLY_MS } from './limits.ts';
+import { LINGER_BYTES_MAX, LINGER_MS, ONE_WRITE_BYTES_MAX, SKIP_BODY_BYTES_MAX, STALLED_REPLY_MS } from './limits.ts';
 
 export interface WriteOptions {
   /** The server is on its way down: the connection ends with this reply. */
@@ -29,7 +29,9 @@ export function writeReply(incoming: IncomingMessage, outgoing: ServerResponse, 
   writeHead(outgoing, reply, sizeBytes, options.closing || early);
   if (early) linger(incoming, outgoing, body);
   else {
-    outgoing.end(body);
+    if (typeof body === 'string' || body.byteLength > ONE_WRITE_BYTES_MAX) outgoing.end(body);
+    // Node joins head and body to one write only when both are text; as Latin-1 each byte is one character and comes out as it was.
+    else outgoing.end(Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString('latin1'), 'latin1');
     if (unread === 'little') closeUnlessComplete(incoming);
   }
 }
