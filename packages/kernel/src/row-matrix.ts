@@ -46,7 +46,7 @@ export function matrixAt(rows: readonly unknown[], at = 0): RowMatrix | undefine
   return matrix;
 }
 
-/** What a column must hold; `undefined` when numbers cannot show it. */
+/** What a column must hold. */
 interface ColumnRule {
   readonly position: number;
   readonly nullable: boolean;
@@ -69,6 +69,7 @@ export function compileMatrixCheck(contract: Contract): MatrixCheck {
   };
 }
 
+/** Undefined where numbers alone cannot show that a row keeps the contract. */
 function rulesOf({ fields }: Contract, known: ReadonlySet<string>, names: readonly string[]): readonly ColumnRule[] | undefined {
   if (!names.every((name) => known.has(name))) return undefined;
   const rules: ColumnRule[] = [];
