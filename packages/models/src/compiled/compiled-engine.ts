@@ -1,6 +1,7 @@
 import type { Engine, Numbers } from '../engine.ts';
 import { ModelClosedError } from '../errors.ts';
 import type { EncodedRows } from '../input-plan.ts';
+import { tableBytes } from './forest-tables.ts';
 import type { GraphProgram } from './program.ts';
 import { createScorer } from './scorer.ts';
 
@@ -38,6 +39,7 @@ export function programBytes(program: GraphProgram): number {
     if (step.op === 'matMul') bytes += step.weights.byteLength;
     if (step.op !== 'trees') continue;
     for (const list of Object.values(step.forest)) bytes += (list as { readonly byteLength: number }).byteLength;
+    if (step.tables) bytes += tableBytes(step.tables);
   }
   return bytes;
 }

@@ -3,6 +3,7 @@ import type { NodeMessage } from '../onnx/messages.ts';
 import { ML_DOMAIN } from '../onnx/graph-builder.ts';
 import { type Builder, cellTypeOf } from './builder.ts';
 import { compileForest } from './compile-forest.ts';
+import { tableForest } from './forest-tables.ts';
 import type { BinaryName, CellType, UnaryName } from './program.ts';
 import { alignCells, integerAttribute, NotCompilable, rowAxis, rowShape, sizeOf, type Value } from './values.ts';
 
@@ -201,7 +202,8 @@ const trees: Operator = (node, builder) => {
   const value = required(node, builder, 0);
   if (value.isConstant || value.shape.length !== 1) throw new NotCompilable('trees do not read the columns of rows');
   const { forest, targets, type } = compileForest(node, value);
-  return [builder.emit(type, [targets], [value], (to) => ({ op: 'trees', from: value.at, forest, to }))];
+  const tables = tableForest(forest);
+  return [builder.emit(type, [targets], [value], (to) => ({ op: 'trees', from: value.at, forest, tables, to }))];
 };
 
 /** By domain and name. */

@@ -90,6 +90,30 @@ export interface ProgramForest {
   readonly leafWeight: Float64Array;
 }
 
+/** One feature's say: for each range (or code) of its values, the leaves that each tree still can reach. */
+export interface FeatureTable {
+  readonly feature: number;
+  /** Numbers: a value's row is how many of these, ascending, it is above. Codes: undefined. */
+  readonly bounds: Float64Array | undefined;
+  /** Codes: a code's row is itself; what is no code has the row after the last. Numbers: how many bounds there are. */
+  readonly lastRow: number;
+  /** Trees that ask for the feature. */
+  readonly trees: Int32Array;
+  /** Row-major [lastRow + 2, trees.length]; the last row is for what is missing. */
+  readonly reachable: Int32Array;
+}
+
+/** A forest as tables: the leaf that a row falls into is the first that every feature leaves reachable. */
+export interface ForestTables {
+  /** All leaves of each tree. */
+  readonly all: Int32Array;
+  /** Place of each tree's first leaf in `leaves`. */
+  readonly first: Int32Array;
+  /** Numbers of the leaves, tree by tree from left to right. */
+  readonly leaves: Int32Array;
+  readonly tables: readonly FeatureTable[];
+}
+
 /** Values of {@link ProgramForest.mode}. */
 export const NODE_LEQ = 0;
 export const NODE_LT = 1;
@@ -115,5 +139,6 @@ export type Step = { readonly to: Writes } & (
   /** `to = from [inner] * weights [inner, to.size] + bias`; the weights are row-major. */
   | { readonly op: 'matMul'; readonly from: number; readonly inner: number; readonly weights: Float64Array; readonly bias: Operand | null }
   | { readonly op: 'softmax'; readonly from: number }
-  | { readonly op: 'trees'; readonly from: number; readonly forest: ProgramForest }
+  /** With tables where these are quicker than walking. */
+  | { readonly op: 'trees'; readonly from: number; readonly forest: ProgramForest; readonly tables: ForestTables | undefined }
 );

@@ -1,13 +1,5 @@
-import {
-  type BinaryName,
-  type GraphProgram,
-  NODE_LT,
-  NODE_MEMBER,
-  type Operand,
-  type ProgramForest,
-  type Step,
-  type UnaryName,
-} from './program.ts';
+import { type BinaryName, type GraphProgram, type Operand, type Step, type UnaryName } from './program.ts';
+import { finderByTables, finderByWalking } from './leaf-finders.ts';
 import type { Numbers } from '../engine.ts';
 
 /** Computes a program. Not reentrant, and never asynchronous: every row goes through the same memory. */
@@ -285,47 +277,26 @@ function softmax(memory: Float64Array, { from, to }: StepOf<'softmax'>): () => v
   };
 }
 
-function trees(memory: Float64Array, { from, to, forest }: StepOf<'trees'>): () => void {
+function trees(memory: Float64Array, { from, to, forest, tables }: StepOf<'trees'>): () => void {
   const { at, size } = to;
-  const { roots, leafTarget, leafWeight } = forest;
-  const leafOf = leafFinder(memory, from, forest);
+  const { leafTarget, leafWeight } = forest;
+  const leaves = new Int32Array(forest.roots.length);
+  const find = tables ? finderByTables(memory, from, tables, leaves) : finderByWalking(memory, from, forest, leaves);
   if (size === 1) {
     return () => {
+      find();
       let sum = 0;
-      for (let tree = 0; tree < roots.length; tree += 1) sum += leafWeight[leafOf(roots[tree] as number)] as number;
+      for (let tree = 0; tree < leaves.length; tree += 1) sum += leafWeight[leaves[tree] as number] as number;
       memory[at] = sum;
     };
   }
   return () => {
+    find();
     memory.fill(0, at, at + size);
-    for (let tree = 0; tree < roots.length; tree += 1) {
-      const leaf = leafOf(roots[tree] as number);
+    for (let tree = 0; tree < leaves.length; tree += 1) {
+      const leaf = leaves[tree] as number;
       const target = at + (leafTarget[leaf] as number);
       memory[target] = (memory[target] as number) + (leafWeight[leaf] as number);
     }
-  };
-}
-
-/** Walks one tree down to the number of its leaf. */
-function leafFinder(memory: Float64Array, from: number, forest: ProgramForest): (root: number) => number {
-  const { feature, mode, split, missingYes, yes, no, memberStart, memberCount, members } = forest;
-  const isMember = (node: number, value: number): boolean => {
-    // Comparisons with NaN are false, and so is membership.
-    if (!(value >= 0 && value < (memberCount[node] as number)) || !Number.isInteger(value)) return false;
-    return (((members[(memberStart[node] as number) + (value >>> 5)] as number) >>> (value & 31)) & 1) === 1;
-  };
-  return (root) => {
-    let node = root;
-    while (node >= 0) {
-      const value = memory[from + (feature[node] as number)] as number;
-      const kind = mode[node] as number;
-      let isYes: boolean;
-      if (kind === NODE_MEMBER) isYes = isMember(node, value);
-      else isYes = kind === NODE_LT ? value < (split[node] as number) : value <= (split[node] as number);
-      // Only NaN differs from itself.
-      if (!isYes && value !== value) isYes = missingYes[node] === 1;
-      node = (isYes ? yes[node] : no[node]) as number;
-    }
-    return ~node;
   };
 }
