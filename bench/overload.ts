@@ -123,13 +123,16 @@ async function measure({ port, child }: SlipwayProcess, requests: readonly strin
   }
 }
 
+/** Where nobody was refused there is nothing to tell; what is no number comes as null from another process. */
+function refusalsOf({ shedMsP50, shedMsP99 }: { readonly shedMsP50: number | null; readonly shedMsP99: number | null }): string {
+  return shedMsP50 === null || shedMsP99 === null ? 'nobody' : `p50 ${shedMsP50.toFixed(2)} ms, p99 ${shedMsP99.toFixed(1)} ms`;
+}
+
 function tellRound({ over, bare, thread }: Round): void {
   console.log(
     `  for ${over.seconds.toFixed(0)} s: ${JSON.stringify(over.statuses)}, ${over.unsent} not sent for want of a free connection of ${CONNECTIONS_MAX}, ${over.failed} without a reply`,
   );
-  console.log(
-    `    answered p50 ${over.answeredMsP50.toFixed(1)} ms, p99 ${over.answeredMsP99.toFixed(1)} ms; refused p50 ${over.shedMsP50.toFixed(2)} ms, p99 ${over.shedMsP99.toFixed(1)} ms`,
-  );
+  console.log(`    answered p50 ${over.answeredMsP50.toFixed(1)} ms, p99 ${over.answeredMsP99.toFixed(1)} ms; refused ${refusalsOf(over)}`);
   console.log(
     `    beside it a bare server: p50 ${over.controlMsP50.toFixed(1)} ms, p99 ${over.controlMsP99.toFixed(1)} ms; the generator's turns: p99 ${over.tickMsP99.toFixed(1)} ms`,
   );
@@ -138,7 +141,7 @@ function tellRound({ over, bare, thread }: Round): void {
   );
   if (bare) {
     console.log(
-      `    the bare loop in its place: ${JSON.stringify(bare.statuses)}; refused p50 ${bare.shedMsP50.toFixed(2)} ms, p99 ${bare.shedMsP99.toFixed(1)} ms: ours takes ${(over.shedMsP99 / bare.shedMsP99).toFixed(2)} times as long`,
+      `    the bare loop in its place: ${JSON.stringify(bare.statuses)}; refused ${refusalsOf(bare)}: ours takes ${(over.shedMsP99 / bare.shedMsP99).toFixed(2)} times as long`,
     );
   }
 }

@@ -134,7 +134,7 @@ describe('priorities and deadlines', () => {
     const more = QUEUE_WAIT_LIMIT_MS.interactive / 10;
     calls.push(...Array.from({ length: more }, (_, index) => call(`m${index}`)));
     const refused = at(undefined);
-    assert.deepEqual([refused?.details['reason'], refused?.details['retryAfterSeconds']], ['wait', 3]);
+    assert.deepEqual([refused?.details['reason'], refused?.details['retryAfterSeconds']], ['wait', 2]);
     await assert.rejects(batcher.add([{}]), ModelBusyError);
     batcher.close();
     await step();

@@ -6,7 +6,7 @@ import { ModelBusyError, ModelClosedError, ModelTimeoutError } from './errors.ts
 import { type Timers, systemTimers } from './timers.ts';
 
 /** A call of a priority is refused when it would wait longer than this, whatever its deadline. */
-export const QUEUE_WAIT_LIMIT_MS: Readonly<Record<Priority, number>> = { interactive: 2_000, batch: 60_000 };
+export const QUEUE_WAIT_LIMIT_MS: Readonly<Record<Priority, number>> = { interactive: 1_000, batch: 60_000 };
 
 /**
  * A call that takes less, by what rows cost lately, is computed where it arrives: about what its HTTP costs. Dearer ones get a turn of the
