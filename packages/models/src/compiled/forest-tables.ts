@@ -18,7 +18,7 @@ interface Branch {
 }
 
 /**
- * Makes tables of a forest, so that a row costs a few additions per feature and tree in their order in memory, and no jumps from node to
+ * Makes tables of a forest, so that a row costs one "and" per feature and tree in their order in memory, and no jumps from node to
  * node (QuickScorer; Lucchese et al. 2015, with the masks of a range joined beforehand). Answers are the same to the last bit, because the
  * leaves are the same. Undefined where walking is cheaper or the forest does not fit: trees of many leaves, infinite thresholds, too many entries.
  */
