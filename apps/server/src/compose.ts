@@ -87,11 +87,13 @@ export interface ComposeOptions {
 export interface ExtraParts {
   readonly loaders?: readonly ServableLoader[];
   readonly capabilities?: readonly Capability[];
+  /** Does each step of each run twice; see `repeatSteps` of the workflows. */
+  readonly repeatSteps?: boolean;
 }
 
 /** Wires every room of the house. The only place that knows them all; holds no rule of its own. */
 export async function compose(options: ComposeOptions, extra: ExtraParts = {}) {
-  const base = composeBase(options);
+  const base = composeBase(options, extra);
   const retention = createRetention({ ...options, ...base });
   const { telemetry, data } = await composeStores(options, base, retention);
   const answers = composeAnswers(options, base, telemetry, extra);
@@ -207,7 +209,7 @@ function createSecrets({ directory, secretKey }: ComposeOptions) {
 }
 
 /** The rooms that need only the records. */
-function composeBase({ records, log, ...options }: ComposeOptions) {
+function composeBase({ records, log, ...options }: ComposeOptions, { repeatSteps = false }: ExtraParts) {
   const clock = options.clock ?? systemClock;
   const ids: Ids = createIds(clock);
   const audit = createAudit({ records, clock, ids });
@@ -218,6 +220,7 @@ function composeBase({ records, log, ...options }: ComposeOptions) {
     ids,
     executorId: options.executorId,
     applicationVersion: options.applicationVersion,
+    repeatSteps,
     queues: [ROLLOUT_QUEUE, RETRAIN_QUEUE, EVIDENCE_QUEUE, { name: 'launch', concurrency: 1 }, { name: BATCH_QUEUE, concurrency: 1 }],
     log: ({ level, message, error, run }) =>
       log({ level, message, fields: { run, error: error instanceof Error ? error.message : undefined } }),

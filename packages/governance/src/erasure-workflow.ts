@@ -6,6 +6,7 @@ import { hashJson } from '@slipway/kernel/hash';
 import type { Objects } from '@slipway/objects';
 import type { Records } from '@slipway/records';
 import type { Telemetry } from '@slipway/telemetry';
+import { doneOnce } from '@slipway/workflows';
 import { z } from 'zod';
 import { AffectedVersion, ErasedDataset } from './contract.ts';
 import { ErasureNotFoundError } from './errors.ts';
@@ -48,17 +49,20 @@ export function erasureWorkflow(deps: ErasureDeps): WorkflowDefinition {
       await context.progress({ phase: 'datasets' });
       const datasets = await eraseDatasets(deps, context, subject);
       await context.progress({ phase: 'calls' });
-      const calls = CallsDone.parse(
-        await context.step('calls', async () => {
-          const { invocations, outcomes } = await deps.telemetry.eraseSubject(project, subject);
-          return { invocations, outcomes };
-        }),
-      );
+      const calls = CallsDone.parse(await context.step('calls', () => eraseCalls(deps, context, subject)));
       await context.step('receipt', () => writeReceipt(deps, context, { erasure, subject, datasets, calls }));
       await context.progress({ phase: 'done', ratio: 1 });
       return { erasure };
     },
   });
+}
+
+/** What is there is counted before anything goes: an erasure that was interrupted finds less. */
+async function eraseCalls({ records, telemetry }: ErasureDeps, { project, run }: WorkflowContext, subject: string): Promise<Json> {
+  const counted = await telemetry.countSubject(project, subject);
+  const found = await records.transaction((tx) => doneOnce(tx, run, 'calls counted', async () => ({ ...counted })));
+  const erased = await telemetry.eraseSubject(project, subject);
+  return { invocations: Math.max(found.invocations, erased.invocations), outcomes: Math.max(found.outcomes, erased.outcomes) };
 }
 
 /**
@@ -137,18 +141,20 @@ async function writeReceipt(
   context: WorkflowContext,
   done: { erasure: string; subject: string; datasets: z.infer<typeof DatasetsDone>; calls: z.infer<typeof CallsDone> },
 ): Promise<Json> {
-  const { project, principal } = context;
-  return deps.records.transaction(async (tx) => {
-    const auditPayloads = await deps.audit.erasePayloads(tx, project, done.subject);
-    const rows = done.datasets.datasets.reduce((sum, dataset) => sum + dataset.rows, 0);
-    const facts: ErasureFacts = { ...done.datasets, ...done.calls, rows, auditPayloads };
-    await finishErasure(tx, project, done.erasure, facts, deps.clock.nowMs());
-    await deps.audit.append(tx, project, {
-      type: 'governance.subject.erased',
-      principal: principal.id,
-      subject: { kind: 'erasure', id: done.erasure },
-      data: facts as unknown as Json,
-    });
-    return null;
-  });
+  const { project, principal, run } = context;
+  return deps.records.transaction((tx) =>
+    doneOnce(tx, run, 'receipt', async () => {
+      const auditPayloads = await deps.audit.erasePayloads(tx, project, done.subject);
+      const rows = done.datasets.datasets.reduce((sum, dataset) => sum + dataset.rows, 0);
+      const facts: ErasureFacts = { ...done.datasets, ...done.calls, rows, auditPayloads };
+      await finishErasure(tx, project, done.erasure, facts, deps.clock.nowMs());
+      await deps.audit.append(tx, project, {
+        type: 'governance.subject.erased',
+        principal: principal.id,
+        subject: { kind: 'erasure', id: done.erasure },
+        data: facts as unknown as Json,
+      });
+      return null;
+    }),
+  );
 }

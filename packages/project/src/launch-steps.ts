@@ -1,6 +1,6 @@
 import type { Version } from '@slipway/catalog';
 import { type Data, metaOf } from '@slipway/data';
-import { checkGates, defaultGates, hashGates, primaryMetric } from '@slipway/evaluation';
+import { checkGates, defaultGates, primaryMetric } from '@slipway/evaluation';
 import { type Json, PlatformError, type ProgressEvent, type WorkflowContext, canonicalJson, takeRows } from '@slipway/kernel';
 import { hashJson } from '@slipway/kernel/hash';
 import { type TrainedModel, completeParams, train } from '@slipway/learning';
@@ -14,6 +14,7 @@ import { findAllLeaks } from './evidence/find-all-leaks.ts';
 import { makeExplainer } from './evidence/explanations.ts';
 import { rulesNotes } from './evidence/rules-baseline.ts';
 import { watchedGroups } from './evidence/watched-groups.ts';
+import { fixGates } from './fix-gates.ts';
 import { putJson } from './json-object.ts';
 import { trainingWishes } from './learning-definition.ts';
 import { type LaunchDeps, secondsSince } from './launch-deps.ts';
@@ -112,14 +113,7 @@ export async function planStep(
   const parts = { definition, prepared, dropped, data: meta.rowsHash };
   const existing = request.mode === 'when-changed' ? await existingVersion(deps, project, parts, newest) : undefined;
   const seed = existing?.seed ?? definition.seed ?? (newest?.number ?? 0) + 1;
-  await deps.records.transaction((tx) =>
-    deps.audit.append(tx, project, {
-      type: 'evaluation.gates.fixed',
-      principal: context.principal.id,
-      subject: { kind: 'run', id: context.run },
-      data: { model: definition.name, gates: gates as unknown as Json, hash: hashGates(gates) },
-    }),
-  );
+  const gatesHash = await fixGates(deps, context, { model: definition.name, gates });
   return {
     task,
     classes: classes === null ? null : [...classes],
@@ -130,7 +124,7 @@ export async function planStep(
     leaks: [...leaks],
     notes: [...prepared.notes, ...(await datasetNotes(deps.data, project, datasets)), ...constraintNotes(definition, dropped)],
     leftOut: [...new Set([...asked, ...dropped])],
-    gatesHash: hashGates(gates),
+    gatesHash,
     existing: existing?.version ?? null,
     seconds: secondsSince(deps.clock, startedMs),
   };

@@ -2,6 +2,7 @@ import { EvaluationReport } from '@slipway/evaluation/contract';
 import { type Field, type WorkflowContext, type WorkflowDefinition, defineWorkflow } from '@slipway/kernel';
 import { ModelMetadata } from '@slipway/models';
 import { configureMonitor } from '@slipway/monitoring';
+import { doneOnce } from '@slipway/workflows';
 import { LaunchRequest, type LaunchResult } from './contract.ts';
 import { evaluateStep } from './evaluate-step.ts';
 import { launchConduct } from './evidence/launch-conduct.ts';
@@ -136,11 +137,14 @@ async function releaseStep(
     if (definition.monitor)
       await configureMonitor(deps, tx, { project, release: published.release, settings: definition.monitor, principal: principal.id });
     if (!evaluated.passed) {
-      await deps.audit.append(tx, project, {
-        type: 'evaluation.gates.overridden',
-        principal: principal.id,
-        subject: { kind: 'release', id: published.release },
-        data: { revision: published.revision, version: version.version, report: evaluated.report },
+      await doneOnce(tx, run, 'gates overridden', async () => {
+        await deps.audit.append(tx, project, {
+          type: 'evaluation.gates.overridden',
+          principal: principal.id,
+          subject: { kind: 'release', id: published.release },
+          data: { revision: published.revision, version: version.version, report: evaluated.report },
+        });
+        return published.revision;
       });
     }
     return { name: published.release, revision: published.revision, rollout: published.run };

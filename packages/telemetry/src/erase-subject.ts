@@ -19,9 +19,12 @@ export interface ErasureDeps {
   readonly reader: Reader;
 }
 
-export interface Erasure {
+export interface SubjectCounts {
   readonly invocations: number;
   readonly outcomes: number;
+}
+
+export interface Erasure extends SubjectCounts {
   /** Segments that were rewritten. */
   readonly segments: readonly string[];
 }
@@ -35,21 +38,51 @@ const POINTS_PER_QUERY = 10_000;
  */
 export async function eraseSubject(deps: ErasureDeps, state: ProjectState, subject: string): Promise<Erasure> {
   const segments = new Set<string>();
-  let invocations = 0;
-  let outcomes = 0;
+  const total = { invocations: 0, outcomes: 0 };
   for (;;) {
-    // An invocation that was pending has two lines.
-    const ids = [...new Set(await deps.reader.subjectIds(state, subject, ERASURE_PASS_LIMIT))];
-    if (ids.length === 0) return { invocations, outcomes, segments: [...segments] };
-    const list = await deps.objects.temporaryPath(state.id);
-    try {
-      await writeFile(list, ids.map((id) => `${id}\n`).join(''), { mode: 0o600 });
-      outcomes += await eraseKind(deps, state, 'outcome', { ids, list, segments });
-      await eraseKind(deps, state, 'invocation', { ids, list, segments });
-      invocations += ids.length;
-    } finally {
-      await rm(list, { force: true });
-    }
+    const pass = await withSubjectIds(deps, state, subject, async (found) => ({
+      invocations: found.ids.length,
+      outcomes: await eraseKind(deps, state, 'outcome', found, segments),
+      rows: await eraseKind(deps, state, 'invocation', found, segments),
+    }));
+    if (!pass) return { ...total, segments: [...segments] };
+    total.invocations += pass.invocations;
+    total.outcomes += pass.outcomes;
+  }
+}
+
+/** What {@link eraseSubject} would remove, up to {@link ERASURE_PASS_LIMIT} invocations with their outcomes. */
+export async function countSubject(deps: ErasureDeps, state: ProjectState, subject: string): Promise<SubjectCounts> {
+  const counts = await withSubjectIds(deps, state, subject, async (found) => {
+    let outcomes = 0;
+    for (const { rows } of await segmentsWith(deps, state, 'outcome', found)) outcomes += rows;
+    return { invocations: found.ids.length, outcomes };
+  });
+  return counts ?? { invocations: 0, outcomes: 0 };
+}
+
+/** Ids of a subject's invocations, and the select that yields them. */
+interface SubjectIds {
+  readonly ids: readonly string[];
+  readonly sql: string;
+}
+
+/** @returns undefined when the subject has no invocations. */
+async function withSubjectIds<T>(
+  deps: ErasureDeps,
+  state: ProjectState,
+  subject: string,
+  work: (found: SubjectIds) => Promise<T>,
+): Promise<T | undefined> {
+  // An invocation that was pending has two lines.
+  const ids = [...new Set(await deps.reader.subjectIds(state, subject, ERASURE_PASS_LIMIT))];
+  if (ids.length === 0) return undefined;
+  const list = await deps.objects.temporaryPath(state.id);
+  try {
+    await writeFile(list, ids.map((id) => `${id}\n`).join(''), { mode: 0o600 });
+    return await work({ ids, sql: `(select id from read_csv(${literal(list)}, header = false, columns = {'id': 'VARCHAR'}))` });
+  } finally {
+    await rm(list, { force: true });
   }
 }
 
@@ -57,22 +90,34 @@ async function eraseKind(
   deps: ErasureDeps,
   state: ProjectState,
   kind: SegmentKind,
-  erased: { readonly ids: readonly string[]; readonly list: string; readonly segments: Set<string> },
+  found: SubjectIds,
+  rewritten: Set<string>,
 ): Promise<number> {
-  const idsSql = `(select id from read_csv(${literal(erased.list)}, header = false, columns = {'id': 'VARCHAR'}))`;
-  const key = KEY_COLUMN[kind];
-  let rows = 0;
-  for (const segment of await candidateSegments(deps, state, kind, erased.ids)) {
-    const [count] = await deps.archive.withRelation(kind, { stored: [segment], pending: [] }, (relation) =>
-      deps.engine.query(`select count(*) as found from ${relation} r where ${key} in ${idsSql}`),
-    );
-    const found = Number(count?.['found']);
-    if (found === 0) continue;
-    await deps.archive.replace(state, [segment], { id: segment.id, reason: 'erased', where: `${key} not in ${idsSql}` });
-    erased.segments.add(segment.id);
-    rows += found;
+  let erased = 0;
+  for (const { segment, rows } of await segmentsWith(deps, state, kind, found)) {
+    await deps.archive.replace(state, [segment], { id: segment.id, reason: 'erased', where: `${KEY_COLUMN[kind]} not in ${found.sql}` });
+    rewritten.add(segment.id);
+    erased += rows;
   }
-  return rows;
+  return erased;
+}
+
+/** Stored segments that hold rows of these invocations, and how many. */
+async function segmentsWith(
+  deps: ErasureDeps,
+  state: ProjectState,
+  kind: SegmentKind,
+  { ids, sql }: SubjectIds,
+): Promise<{ readonly segment: StoredSegment; readonly rows: number }[]> {
+  const holding: { segment: StoredSegment; rows: number }[] = [];
+  for (const segment of await candidateSegments(deps, state, kind, ids)) {
+    const [count] = await deps.archive.withRelation(kind, { stored: [segment], pending: [] }, (relation) =>
+      deps.engine.query(`select count(*) as found from ${relation} r where ${KEY_COLUMN[kind]} in ${sql}`),
+    );
+    const rows = Number(count?.['found']);
+    if (rows > 0) holding.push({ segment, rows });
+  }
+  return holding;
 }
 
 async function candidateSegments(

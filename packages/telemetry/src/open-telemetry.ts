@@ -20,7 +20,7 @@ import { CallMetrics } from './call-metrics.ts';
 import type { DecisionCount, DecisionsQuery, SampledCall, SampleQuery } from './call-samples.ts';
 import type { OutcomeInput, OutcomesReply } from './contract.ts';
 import { Engine } from './engine.ts';
-import { type Erasure, eraseSubject } from './erase-subject.ts';
+import { type Erasure, type ErasureDeps, type SubjectCounts, countSubject, eraseSubject } from './erase-subject.ts';
 import { LineTooLongError } from './errors.ts';
 import {
   HOUSEKEEPING_EVERY_MS,
@@ -222,7 +222,16 @@ class SegmentTelemetry implements Telemetry {
     return this.#reader.tallies(this.#state(project), query);
   }
 
-  async eraseSubject(project: string, subject: string): Promise<Erasure> {
+  countSubject(project: string, subject: string): Promise<SubjectCounts> {
+    return this.#withStored(project, (deps, state) => countSubject(deps, state, subject));
+  }
+
+  eraseSubject(project: string, subject: string): Promise<Erasure> {
+    return this.#withStored(project, (deps, state) => eraseSubject(deps, state, subject));
+  }
+
+  /** Works on the project's segments when all are Parquet; nobody else changes them meanwhile. */
+  async #withStored<T>(project: string, work: (deps: ErasureDeps, state: ProjectState) => Promise<T>): Promise<T> {
     const state = this.#state(project);
     const { records, objects } = this.#options;
     const deps = { records, objects, engine: this.#engine, archive: this.#archive, reader: this.#reader };
@@ -230,7 +239,7 @@ class SegmentTelemetry implements Telemetry {
       this.#changing.run(async () => {
         this.#writer.roll(project);
         await this.#storePending([state]);
-        return eraseSubject(deps, state, subject);
+        return work(deps, state);
       }),
     );
   }

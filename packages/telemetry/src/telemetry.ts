@@ -6,7 +6,7 @@ import type { FieldSketch } from '@slipway/statistics';
 import type { ArmTallies, ArmTallyQuery } from './arm-tallies.ts';
 import type { DecisionCount, DecisionsQuery, SampledCall, SampleQuery } from './call-samples.ts';
 import type { OutcomeInput, OutcomesReply } from './contract.ts';
-import type { Erasure } from './erase-subject.ts';
+import type { Erasure, SubjectCounts } from './erase-subject.ts';
 import type { LabelledQuery, LabelledRow, LabelledRowsQuery, LabelledSpan } from './labelled-rows.ts';
 import type { MetricsRegistry } from './metrics-registry.ts';
 import type { Pair, PairsQuery } from './pair-rows.ts';
@@ -84,6 +84,8 @@ export interface Telemetry {
   labelledSpan(project: string, query: LabelledQuery): Promise<LabelledSpan>;
   /** Calls of a release by arm, counted by unit: what the versions of a rollout are compared by. */
   tallies(project: string, query: ArmTallyQuery): Promise<ArmTallies>;
+  /** How much of a subject {@link eraseSubject} would remove; of very many calls, those of its first pass. */
+  countSubject(project: string, subject: string): Promise<SubjectCounts>;
   /**
    * Removes a subject's invocations and their outcomes. Repeating it is harmless and finishes an interrupted one.
    * Sketches stay: they hold no rare values and no link to a person.

@@ -22,6 +22,7 @@ export interface ExecutorDeps {
   readonly log: Log;
   readonly definitions: Definitions;
   readonly executorId: string;
+  readonly repeatSteps?: boolean;
 }
 
 /** A run that this program cannot execute, but another live one can, goes back for this long. */
@@ -107,8 +108,9 @@ export class Executor {
     execution: Execution,
     prepared: { definition: WorkflowDefinition; input: unknown },
   ): Promise<{ output: Json } | { error: unknown }> {
-    const { records, clock, log } = this.#deps;
-    const deps: ContextDeps = { records, clock, log, engine, stopping: () => this.#stopping, activeSteps: this.#activeSteps };
+    const { records, clock, log, repeatSteps } = this.#deps;
+    const stopping = () => this.#stopping;
+    const deps: ContextDeps = { records, clock, log, repeatSteps, engine, stopping, activeSteps: this.#activeSteps };
     try {
       // The definition's own schema made the input, which is what types its `run` (see defineWorkflow).
       const output = await prepared.definition.run(new RunContext(deps, execution), prepared.input as never);

@@ -1,5 +1,6 @@
 export { workflowsCapability, workflowsSchema } from './capability.ts';
 export { childRunId } from './child-run-id.ts';
+export { doneOnce } from './done-once.ts';
 export { parseCron, nextCronMs, type Cron } from './cron.ts';
 export {
   AlreadyLaunchedError,

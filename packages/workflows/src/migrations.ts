@@ -68,4 +68,14 @@ create table workflows_schedule (
 );
 create index workflows_schedule_due on workflows_schedule (next_at);`,
   },
+  {
+    id: '0002_done_once',
+    sql: `
+create table workflows_done_once (
+  run text not null references workflows_run (id) on delete cascade,
+  name text not null,
+  result json,
+  primary key (run, name)
+);`,
+  },
 ];

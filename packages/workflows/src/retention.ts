@@ -76,10 +76,9 @@ async function pruneSteps(tx: Tx, beforeMs: number, limit: number): Promise<z.in
     order by run.ended_at, run.id limit ${limit} for update of run`.execute(tx);
   const found = z.array(z.object({ id: z.string(), project: z.string() })).parse(rows);
   if (found.length === 0) return [];
-  await deleteFromEngine(
-    tx,
-    found.map((run) => run.id),
-  );
+  const ids = found.map((run) => run.id);
+  await sql`delete from workflows_done_once where run = any(${ids}::text[])`.execute(tx);
+  await deleteFromEngine(tx, ids);
   return [...Map.groupBy(found, (run) => run.project)].map(([project, own]) => ({ project, count: own.length }));
 }
 

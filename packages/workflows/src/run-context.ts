@@ -33,6 +33,8 @@ export interface ContextDeps {
   readonly stopping: () => boolean;
   /** Steps whose work is running now; a shutdown waits for them. */
   readonly activeSteps: Set<Promise<unknown>>;
+  /** Does the work of each step twice; for tests. */
+  readonly repeatSteps?: boolean | undefined;
 }
 
 /** An execution that may go no further waits for ever; nothing holds it, so it is collected. */
@@ -158,6 +160,7 @@ export class RunContext implements WorkflowContext {
     for (let attempt = 0; ; attempt += 1) {
       try {
         this.signal.throwIfAborted();
+        if (this.#deps.repeatSteps) await work();
         const value = await work();
         return value === undefined ? {} : { value: asJson(value, `The result of step "${step.name}"`) };
       } catch (thrown) {

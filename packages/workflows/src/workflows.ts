@@ -35,6 +35,8 @@ export interface WorkflowsDeps {
   readonly queues?: readonly { readonly name: string; readonly concurrency: number }[];
   /** Where operators read; nothing is printed without it. */
   readonly log?: Log;
+  /** Does the work of each step twice, as if the process had died between its end and its record. For tests. */
+  readonly repeatSteps?: boolean;
 }
 
 export interface FollowOptions {

@@ -22,6 +22,7 @@ import {
   stepTime,
 } from '@slipway/learning';
 import type { LaunchDefinition, LaunchRequest } from '../contract.ts';
+import { fixGates } from '../fix-gates.ts';
 import { getJson, putJson } from '../json-object.ts';
 import { type LaunchDeps, secondsSince } from '../launch-deps.ts';
 import { type DatasetStep, type EvaluateStep } from '../launch-state.ts';
@@ -92,17 +93,10 @@ export async function forecastPlanStep(
   const seed = definition.seed ?? again ?? (newest?.number ?? 0) + 1;
   const recipe = recipeOf(definition, plan, meta.rowsHash, seed);
   const found = await deps.catalog.findByRecipe(project, 'model', definition.name, recipe);
-  await deps.records.transaction((tx) =>
-    deps.audit.append(tx, project, {
-      type: 'evaluation.gates.fixed',
-      principal: context.principal.id,
-      subject: { kind: 'run', id: context.run },
-      data: { model: definition.name, gates: gates as unknown as Json, hash: hashGates(gates) },
-    }),
-  );
+  const gatesHash = await fixGates(deps, context, { model: definition.name, gates });
   return ForecastPlanStep.parse({
     seed,
-    gatesHash: hashGates(gates),
+    gatesHash,
     leaks: copiesOf(plan),
     notes: [...plan.table.notes, ...unusedNotes(definition)],
     existing: found?.id ?? null,

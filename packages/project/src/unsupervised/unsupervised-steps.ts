@@ -5,7 +5,6 @@ import {
   PARITY_REGRESSION_ERROR_MAX,
   checkGates,
   decideGates,
-  hashGates,
   primaryMetric,
 } from '@slipway/evaluation';
 import { INPUT_ROLES, type Json, type Row, type WorkflowContext, canonicalJson, takeRows } from '@slipway/kernel';
@@ -21,6 +20,7 @@ import {
 } from '@slipway/learning';
 import type { LaunchDefinition, LaunchRequest } from '../contract.ts';
 import { rowsOf } from '../evaluate-step.ts';
+import { fixGates } from '../fix-gates.ts';
 import { getJson, putJson } from '../json-object.ts';
 import { type LaunchDeps, secondsSince } from '../launch-deps.ts';
 import { type DatasetStep, type EvaluateStep } from '../launch-state.ts';
@@ -83,17 +83,10 @@ export async function unsupervisedPlanStep(
   const seed = definition.seed ?? again ?? (newest?.number ?? 0) + 1;
   const recipe = recipeOf(definition, { contract: hashJson(rows.contract), data: meta.rowsHash, seed });
   const found = await deps.catalog.findByRecipe(project, 'model', definition.name, recipe);
-  await deps.records.transaction((tx) =>
-    deps.audit.append(tx, project, {
-      type: 'evaluation.gates.fixed',
-      principal: context.principal.id,
-      subject: { kind: 'run', id: context.run },
-      data: { model: definition.name, gates: gates as unknown as Json, hash: hashGates(gates) },
-    }),
-  );
+  const gatesHash = await fixGates(deps, context, { model: definition.name, gates });
   return {
     seed,
-    gatesHash: hashGates(gates),
+    gatesHash,
     existing: found?.id ?? null,
     contract: hashJson(rows.contract),
     data: meta.rowsHash,
