@@ -86,6 +86,15 @@ describe('every step done twice', () => {
     }
   });
 
+  test('a launch with a rollout names the run that conducts it', async () => {
+    const definition = { target: 'y', exclude: ['customer'], rollout: { strategy: 'canary', goals: [{ metric: 'outcome' }] } };
+    await launch('careful', definition);
+    const { release } = await launch('careful', { ...definition, seed: 9 });
+    assert.ok(release?.rollout);
+    assert.equal((await client.rollouts.latest('careful')).run, release.rollout);
+    await client.rollouts.act('careful', 'abort');
+  });
+
   test('an erasure has one receipt, with what it erased', async () => {
     const { release } = await launch('people', { target: 'y', subject: 'customer' });
     assert.ok(release);

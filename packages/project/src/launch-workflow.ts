@@ -2,6 +2,7 @@ import { EvaluationReport } from '@slipway/evaluation/contract';
 import { type Field, type WorkflowContext, type WorkflowDefinition, defineWorkflow } from '@slipway/kernel';
 import { ModelMetadata } from '@slipway/models';
 import { configureMonitor } from '@slipway/monitoring';
+import type { Tx } from '@slipway/records';
 import { doneOnce } from '@slipway/workflows';
 import { LaunchRequest, type LaunchResult } from './contract.ts';
 import { evaluateStep } from './evaluate-step.ts';
@@ -117,38 +118,36 @@ async function releaseStep(
   const { project, principal, run } = context;
   if (!evaluated.passed && !force) return null;
   const reason = retraining && (await publishReason(deps, project, retraining, evaluated.report));
-  return deps.records.transaction(async (tx) => {
-    const publication = {
-      project,
-      name: definition.release ?? definition.name,
-      version: version.version,
-      kind: 'model' as const,
-      recording: definition.recording,
-      serving: definition.serving,
-      environment: definition.environment,
-      run,
-      principal: principal.id,
-      revise: mode,
-      reason,
-    };
-    const rollout = definition.rollout && { options: definition.rollout, principal, parent: retraining?.run };
+  const publication = {
+    project,
+    name: definition.release ?? definition.name,
+    version: version.version,
+    kind: 'model' as const,
+    recording: definition.recording,
+    serving: definition.serving,
+    environment: definition.environment,
+    run,
+    principal: principal.id,
+    revise: mode,
+    reason,
+  };
+  const rollout = definition.rollout && { options: definition.rollout, principal, parent: retraining?.run };
+  const publish = async (tx: Tx) => {
     const published = await deps.rollouts.publish(tx, publication, rollout);
     if (definition.retrain) await setPolicy(deps, tx, { project, release: published.release, policy: definition.retrain, principal });
     if (definition.monitor)
       await configureMonitor(deps, tx, { project, release: published.release, settings: definition.monitor, principal: principal.id });
     if (!evaluated.passed) {
-      await doneOnce(tx, run, 'gates overridden', async () => {
-        await deps.audit.append(tx, project, {
-          type: 'evaluation.gates.overridden',
-          principal: principal.id,
-          subject: { kind: 'release', id: published.release },
-          data: { revision: published.revision, version: version.version, report: evaluated.report },
-        });
-        return published.revision;
+      await deps.audit.append(tx, project, {
+        type: 'evaluation.gates.overridden',
+        principal: principal.id,
+        subject: { kind: 'release', id: published.release },
+        data: { revision: published.revision, version: version.version, report: evaluated.report },
       });
     }
     return { name: published.release, revision: published.revision, rollout: published.run };
-  });
+  };
+  return deps.records.transaction((tx) => doneOnce(tx, run, 'released', () => publish(tx)));
 }
 
 interface Finished {

@@ -5,6 +5,8 @@ import { type Contract, type Json, type WorkflowContext, type WorkflowDefinition
 import { hashJson } from '@slipway/kernel/hash';
 import { ForeignOptions, ModelMetadata, importModel } from '@slipway/models';
 import { configureMonitor } from '@slipway/monitoring';
+import type { Tx } from '@slipway/records';
+import { doneOnce } from '@slipway/workflows';
 import { getJson, putJson } from '../json-object.ts';
 import type { LaunchDeps } from '../launch-deps.ts';
 import type { z } from 'zod';
@@ -213,13 +215,13 @@ async function releaseStep(
     principal: principal.id,
     revise: mode,
   };
-  const published = await deps.records.transaction(async (tx) => {
+  const publish = async (tx: Tx) => {
     const made = await deps.rollouts.publish(tx, publication, definition.rollout && { options: definition.rollout, principal });
     const { monitor } = definition;
     if (monitor) await configureMonitor(deps, tx, { project, release: made.release, settings: monitor, principal: principal.id });
-    return made;
-  });
-  return { name: published.release, revision: published.revision, rollout: published.run };
+    return { name: made.release, revision: made.revision, rollout: made.run };
+  };
+  return deps.records.transaction((tx) => doneOnce(tx, run, 'released', () => publish(tx)));
 }
 
 async function describe(
