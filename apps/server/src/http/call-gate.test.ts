@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'vitest';
-import { CallGate } from './call-gate.ts';
+import { CallGate, type Connection, TURN_ENDS_MS } from './call-gate.ts';
 import {
   CALLS_AT_ONCE_LIMIT,
   CALL_WAIT_LIMIT_MS,
+  CROWD_CALLS_MIN,
   REFUSALS_WAITING_LIMIT,
   REFUSED_CALLS_RATIO,
   TURN_BUDGET_MS,
@@ -13,6 +14,7 @@ import {
 interface Call {
   readonly name: string;
   readonly headers?: Readonly<Record<string, string>>;
+  readonly connection?: Connection;
 }
 
 /** A gate whose turns and working time a test drives; each begun call costs so much of the loop's time. */
@@ -25,6 +27,7 @@ function gateOf(costMs: number) {
     nowMs: () => nowMs,
     busyMs: () => nowMs,
     header: ({ headers }, name) => headers?.[name],
+    connection: ({ connection = {} }) => connection,
     nextTurn: (callback) => (next = callback),
     begin({ name }) {
       begun.push(name);
@@ -134,4 +137,82 @@ test('HT83 refusals that wait have a limit: beyond it they are told at once', ()
   assert.ok(refused.length < calls - CALL_WAIT_LIMIT_MS, 'the others wait their turn');
   while (turn());
   assert.equal(new Set(refused).size, refused.length, 'none was told twice');
+});
+
+/** Callers with a connection each, who send their next call a turn after they have a reply. @returns for each the times of its replies. */
+function closedLoop(callers: number, forMs: number, headers?: (caller: number) => Call['headers']) {
+  let nowMs = 0;
+  let next: (() => void) | undefined;
+  const connections = Array.from({ length: callers }, (): Connection => ({}));
+  const repliesMs = connections.map((): number[] => []);
+  const order: number[] = [];
+  let refused = 0;
+  let again: number[] = [];
+  const gate = new CallGate<Call & { readonly caller: number }>({
+    nowMs: () => nowMs,
+    busyMs: () => nowMs,
+    header: (call, name) => call.headers?.[name],
+    connection: ({ connection = {} }) => connection,
+    nextTurn: (callback) => (next = callback),
+    begin({ caller }) {
+      nowMs += 0.05;
+      order.push(caller);
+      repliesMs[caller]?.push(nowMs);
+      gate.leave();
+      again.push(caller);
+    },
+    refuse: () => (refused += 1),
+  });
+  const enter = (caller: number) => {
+    const own = headers?.(caller);
+    gate.enter({ name: `${caller}`, caller, connection: connections[caller] ?? {}, ...(own ? { headers: own } : {}) });
+  };
+  connections.forEach((_, caller) => enter(caller));
+  while (nowMs < forMs) {
+    const callback = next;
+    next = undefined;
+    callback?.();
+    const ready = again;
+    again = [];
+    ready.forEach(enter);
+  }
+  return { repliesMs, order, refused: () => refused };
+}
+
+const longestPauseMs = (timesMs: readonly number[], endMs: number) =>
+  [...timesMs, endMs].reduce((longest, atMs, index, all) => Math.max(longest, atMs - (all[index - 1] ?? 0)), 0);
+
+test('HT84 in a crowd connections take turns: calls in a row, everybody often enough, nobody refused', () => {
+  const { repliesMs, order, refused } = closedLoop(1_500, 5_000);
+  const turns = order.filter((caller, index) => !order.slice(Math.max(0, index - 100), index).includes(caller)).length;
+  assert.ok(order.length / turns > 4, `${(order.length / turns).toFixed(1)} calls in a turn`);
+  const longest = Math.max(...repliesMs.map((times) => longestPauseMs(times, 5_000)));
+  assert.ok(longest < CALL_WAIT_LIMIT_MS, `somebody waited ${longest.toFixed(0)} ms`);
+  assert.equal(refused(), 0);
+  const counts = repliesMs.map((times) => times.length).toSorted((left, right) => left - right);
+  assert.ok((counts.at(-1) ?? 0) < 3 * (counts[0] ?? 0), `between ${counts[0]} and ${counts.at(-1)} replies`);
+});
+
+test('HT84 control: no crowd, no turns', () => {
+  const callers = CROWD_CALLS_MIN - 1;
+  const { order } = closedLoop(callers, 500);
+  assert.deepEqual(order.slice(callers, 2 * callers).toSorted(), order.slice(0, callers).toSorted(), 'once each, then again');
+});
+
+test('HT85 a batch call takes no turn before those that wait, and many calls at once by one connection are one turn', () => {
+  const batch = { 'x-slipway-priority': 'batch' };
+  const { repliesMs } = closedLoop(600, 2_000, (caller) => (caller < 300 ? batch : undefined));
+  const [batched, interactive] = [repliesMs.slice(0, 300), repliesMs.slice(300)].map((part) => part.flat().length);
+  assert.ok((batched ?? 0) < (interactive ?? 0) / 100, `${batched} batch calls beside ${interactive}`);
+  const { gate, begun, turn } = gateOf(0.05);
+  const greedy: Connection = {};
+  for (let index = 0; index < 1_000; index += 1) gate.enter({ name: `c${index}`, connection: index === 0 ? greedy : {} });
+  for (let turns = 0; turns < 3; turns += 1) turn();
+  greedy[TURN_ENDS_MS] = Number.POSITIVE_INFINITY;
+  const before = begun.length;
+  for (let index = 0; index < 5_000; index += 1) gate.enter({ name: `greedy${index}`, connection: greedy });
+  while (turn());
+  const last = begun.slice(before).findLastIndex((name) => !name.startsWith('greedy'));
+  const ahead = begun.slice(before, before + last).filter((name) => name.startsWith('greedy')).length;
+  assert.ok(ahead < 1_000, `${ahead} calls of one connection before the last that waited`);
 });

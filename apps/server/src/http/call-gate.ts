@@ -4,6 +4,11 @@ import {
   CALLS_AT_ONCE_LIMIT,
   CALL_QUEUE_LIMIT,
   CALL_WAIT_LIMIT_MS,
+  CONNECTION_TURN_MS_MAX,
+  CONNECTION_TURN_MS_MIN,
+  CROWD_CALLS_MIN,
+  CROWD_TURN_CALLS,
+  CROWD_WAIT_AIM_MS,
   REFUSALS_WAITING_LIMIT,
   REFUSED_CALLS_RATIO,
   TURN_BUDGET_MS,
@@ -15,6 +20,12 @@ interface Job<Call> extends Waiting {
   readonly call: Call;
 }
 
+/** When the turn of a connection ends, in milliseconds of the gate's clock; kept with the connection. */
+export const TURN_ENDS_MS = Symbol('turn ends');
+export interface Connection {
+  [TURN_ENDS_MS]?: number | undefined;
+}
+
 export interface CallGateDeps<Call> {
   readonly nowMs: () => number;
   /** Milliseconds that the event loop has worked since the process began. */
@@ -22,6 +33,8 @@ export interface CallGateDeps<Call> {
   readonly begin: (call: Call) => void;
   readonly refuse: (call: Call, error: OverloadedError) => void;
   readonly header: (call: Call, name: string) => string | undefined;
+  /** What the call came by. */
+  readonly connection: (call: Call) => Connection;
   /** Calls back in the next turn of the event loop. */
   readonly nextTurn: (callback: () => void) => void;
 }
@@ -35,12 +48,24 @@ const CALL_COST_MS = 0.15;
  * Begins as many calls in a turn of the event loop as it can answer within a few milliseconds; the others wait their turn, so
  * that health checks, other calls and refusals are never far away. A call that would wait too long is refused without being read.
  * Refusals are work too: they get a share of a turn, so that callers who come again at once cannot drown those who are answered.
+ *
+ * When very many wait, connections take turns: for some milliseconds a connection's next call is begun as it comes, then its calls wait
+ * behind the others'. A few connections that are asked again and again cost the processor half of what as many calls
+ * spread over a thousand do, so that more is answered, and nobody waits longer than in one line by more than a named time (decision 0014).
  */
 export class CallGate<Call> {
   readonly #deps: CallGateDeps<Call>;
   readonly #waiting = new CallQueue<Job<Call>>(CALL_QUEUE_LIMIT);
   readonly #refused: { readonly call: Call; readonly error: OverloadedError }[] = [];
+  /** Calls of connections whose turn it is, beyond what this turn of the event loop begins. */
+  readonly #next: Call[] = [];
   #costMs = CALL_COST_MS;
+  /** What each call in the line waits for the one before it; more than it costs while connections take turns. */
+  #placeMs = CALL_COST_MS;
+  /** How long a connection's turn is. */
+  #turnMs = CONNECTION_TURN_MS_MIN;
+  #taken = 0;
+  #takenSinceMs = 0;
   #begun = 0;
   #refusedNow = 0;
   #turnIsOpen = false;
@@ -65,13 +90,32 @@ export class CallGate<Call> {
     if (!this.#turnIsOpen) this.#openTurn();
     if (this.#inFlight >= CALLS_AT_ONCE_LIMIT) {
       this.#refuse(call, new OverloadedError('in-flight', `${CALLS_AT_ONCE_LIMIT} calls are being answered already.`, RETRY));
-    } else if (this.#begun < this.#limit() && this.#waiting.isEmpty) this.#begin(call);
-    else this.#enqueue(call);
+    } else if (this.#waiting.isEmpty) {
+      if (this.#begun < this.#limit()) this.#begin(call);
+      else this.#enqueue(call);
+    } else if (this.#hasTurn(call)) {
+      if (this.#begun < this.#limit()) this.#begin(call);
+      else this.#next.push(call);
+    } else this.#enqueue(call);
   }
 
   /** A call that was begun has its reply. */
   leave(): void {
     this.#inFlight -= 1;
+  }
+
+  #hasTurn(call: Call): boolean {
+    const connection = this.#deps.connection(call);
+    const untilMs = connection[TURN_ENDS_MS];
+    if (untilMs === undefined) return false;
+    // One that sends many calls without waiting for replies has no more of a turn than others.
+    if (this.#next.length < this.#limit() && this.#deps.nowMs() < untilMs && this.#priorityOf(call) === 'interactive') return true;
+    connection[TURN_ENDS_MS] = undefined;
+    return false;
+  }
+
+  #priorityOf(call: Call): Priority {
+    return this.#deps.header(call, PRIORITY_HEADER) === 'batch' ? 'batch' : 'interactive';
   }
 
   #limit(): number {
@@ -85,8 +129,8 @@ export class CallGate<Call> {
   }
 
   #enqueue(call: Call): void {
-    const priority: Priority = this.#deps.header(call, PRIORITY_HEADER) === 'batch' ? 'batch' : 'interactive';
-    const waitMs = this.#waiting.rowsAhead(priority, 1) * this.#costMs;
+    const priority = this.#priorityOf(call);
+    const waitMs = this.#waiting.rowsAhead(priority, 1) * Math.max(this.#costMs, this.#placeMs);
     // What the header says wrongly is said by the handler; here it counts as nothing.
     const deadlineMs = Number(this.#deps.header(call, DEADLINE_HEADER) ?? Number.NaN);
     const seconds = { retryAfterSeconds: waitMs / 1_000 };
@@ -121,12 +165,14 @@ export class CallGate<Call> {
     // Of few calls, other work of the turn would be most of what is measured.
     if (this.#begun >= TURN_CALLS_MIN) this.#costMs += NEWEST * ((busyMs - this.#busyMs) / this.#begun - this.#costMs);
     this.#busyMs = busyMs;
+    const begunBefore = this.#begun;
     this.#begun = 0;
     this.#refusedNow = 0;
-    this.#turnIsOpen = !this.#waiting.isEmpty || this.#refused.length > 0;
+    this.#turnIsOpen = !this.#waiting.isEmpty || this.#next.length > 0 || this.#refused.length > 0;
     if (!this.#turnIsOpen) return;
     this.#deps.nextTurn(this.#endTurn);
-    this.#beginWaiting();
+    for (const call of this.#next.splice(0, this.#limit())) this.#begin(call);
+    this.#beginWaiting(begunBefore);
     const room = Math.ceil(this.#limit() * REFUSED_CALLS_RATIO);
     for (const { call, error } of this.#refused.splice(0, room)) {
       this.#refusedNow += 1;
@@ -134,17 +180,47 @@ export class CallGate<Call> {
     }
   };
 
-  #beginWaiting(): void {
+  /** @param begunBefore calls that connections in their turn have brought meanwhile */
+  #beginWaiting(begunBefore: number): void {
     const nowMs = this.#deps.nowMs();
-    const limit = this.#limit();
+    const crowd = this.#waiting.rowCount;
+    const isCrowded = crowd >= CROWD_CALLS_MIN;
+    const limit = isCrowded ? Math.min(this.#limit(), CROWD_TURN_CALLS - begunBefore) : this.#limit();
+    const turnEndsMs = nowMs + this.#turnMs;
+    const begunFirst = this.#begun;
     while (this.#begun < limit && this.#inFlight < CALLS_AT_ONCE_LIMIT) {
       const priority = this.#waiting.turn(nowMs);
-      if (priority === undefined) return;
+      if (priority === undefined) break;
       // One at a time of batch calls: interactive ones may have come to wait meanwhile.
       const most = priority === 'batch' ? 1 : limit - this.#begun;
-      for (const { call } of this.#waiting.take(priority, most, nowMs)) this.#begin(call);
+      for (const { call } of this.#waiting.take(priority, most, nowMs)) {
+        if (isCrowded) this.#deps.connection(call)[TURN_ENDS_MS] = turnEndsMs;
+        this.#begin(call);
+      }
     }
+    this.#learnPlace(isCrowded ? crowd : 0, this.#begun - begunFirst, nowMs);
+  }
+
+  /** How fast the line moves, over some time at once, and how long turns may be for those at its end. */
+  #learnPlace(crowd: number, taken: number, nowMs: number): void {
+    this.#taken += taken;
+    const tookMs = nowMs - this.#takenSinceMs;
+    if (crowd > 0 && (tookMs < PLACE_WINDOW_MS || this.#taken === 0)) return;
+    const paceMs = crowd > 0 ? tookMs / this.#taken : this.#costMs;
+    this.#placeMs = crowd > 0 ? this.#placeMs + NEWEST * (paceMs - this.#placeMs) : paceMs;
+    // Not crowded, turns are short to begin with.
+    const change = crowd > 0 ? CROWD_WAIT_AIM_MS / (crowd * paceMs) : 0;
+    const turnMs = this.#turnMs * Math.min(TURN_CHANGE_MAX, Math.max(TURN_CHANGE_MIN, change));
+    this.#turnMs = Math.min(CONNECTION_TURN_MS_MAX, Math.max(CONNECTION_TURN_MS_MIN, turnMs));
+    this.#takenSinceMs = nowMs;
+    this.#taken = 0;
   }
 }
+
+/** How fast turns become shorter and longer. */
+const TURN_CHANGE_MIN = 0.5;
+const TURN_CHANGE_MAX = 1.25;
+/** Over how long the pace of the line is counted. */
+const PLACE_WINDOW_MS = 100;
 
 const RETRY = { retryAfterSeconds: 1, help: 'Send it again later, or add a replica.' };

@@ -3,7 +3,7 @@ import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response';
 import { type Capability, type Clock, type Ids, type PlatformError, RawReply, type Route, defineRoute } from '@slipway/kernel';
 import { Hono, type Context } from 'hono';
 import { z } from 'zod';
-import { CallGate } from './call-gate.ts';
+import { CallGate, type Connection } from './call-gate.ts';
 import { METHODS, compileRoutes, type CompiledRoute } from './compile-routes.ts';
 import { MethodNotAllowedError, RouteDeclarationError, RouteNotFoundError } from './errors.ts';
 import type { Exchange, Reply } from './exchange.ts';
@@ -266,6 +266,7 @@ function createGate(
     nowMs: () => clock.monotonicMs(),
     busyMs: () => performance.eventLoopUtilization().active,
     nextTurn: setImmediate,
+    connection: ({ incoming }) => incoming.socket as Connection,
     header(call, name) {
       const value = call.incoming.headers[name];
       return Array.isArray(value) ? value[0] : value;

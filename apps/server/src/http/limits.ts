@@ -60,6 +60,15 @@ export const CALL_WAIT_LIMIT_MS = 1_000;
 export const TURN_BUDGET_MS = 6;
 /** Calls that a turn begins whatever they cost. */
 export const TURN_CALLS_MIN = 8;
+/** From so many waiting calls on, connections take turns: see `call-gate.ts`. */
+export const CROWD_CALLS_MIN = 128;
+/** Calls begun in a turn of the event loop while it is crowded; from how many connections they come, follows. */
+export const CROWD_TURN_CALLS = 16;
+/** How long a connection brings calls before others take its turn; in between it follows from how many wait. */
+export const CONNECTION_TURN_MS_MIN = 8;
+export const CONNECTION_TURN_MS_MAX = 100;
+/** Connections' turns are so short that whoever waits has one after about this long, callers of many calls as well as of one. */
+export const CROWD_WAIT_AIM_MS = 600;
 /** Refusals in a turn for each call that is begun: they cost about a fifth of one. */
 export const REFUSED_CALLS_RATIO = 0.5;
 /** Refusals that wait to be told; beyond it they are told at once, whatever the turn costs. */
