@@ -49,9 +49,9 @@ const CALL_COST_MS = 0.15;
  * that health checks, other calls and refusals are never far away. A call that would wait too long is refused without being read.
  * Refusals are work too: they get a share of a turn, so that callers who come again at once cannot drown those who are answered.
  *
- * When very many wait, connections take turns: for some milliseconds a connection's next call is begun as it comes, then its calls wait
- * behind the others'. A few connections that are asked again and again cost the processor half of what as many calls
- * spread over a thousand do, so that more is answered, and nobody waits longer than in one line by more than a named time (decision 0014).
+ * When very many wait, connections take turns: for some milliseconds a connection's next calls are begun as they come, then they wait
+ * behind the others'. Calls that come by a few connections cost the thread far less than the same calls spread over a thousand, so more
+ * are answered; how long turns are follows from how long the last in the line would wait (decision 0014).
  */
 export class CallGate<Call> {
   readonly #deps: CallGateDeps<Call>;
@@ -180,7 +180,7 @@ export class CallGate<Call> {
     }
   };
 
-  /** @param begunBefore calls that connections in their turn have brought meanwhile */
+  /** @param begunBefore calls begun in the turn that ends, most of them brought by connections whose turn it is */
   #beginWaiting(begunBefore: number): void {
     const nowMs = this.#deps.nowMs();
     const crowd = this.#waiting.rowCount;
