@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { findHolder } from '@slipway/records';
+import { prepareTestHome } from '@slipway/server/testing';
 import { afterEach, beforeEach, describe, test } from 'vitest';
 
 const MAIN = fileURLToPath(new URL('main.ts', import.meta.url));
@@ -28,6 +29,7 @@ describe('a server under a wrapper that is told to stop', () => {
 
   beforeEach(async () => {
     home = await mkdtemp(join(tmpdir(), 'slipway-npm-'));
+    await prepareTestHome(home);
   });
   afterEach(async () => {
     wrapper?.kill('SIGKILL');
