@@ -7,7 +7,10 @@ import { ROLLOUT_WORKFLOW, type Rollouts } from './rollout-service.ts';
 export const ROLLOUT_QUEUE = { name: 'rollout', concurrency: 256 } as const;
 /** Looks that may fail one after the other before the run does. */
 export const FAILED_LOOKS_LIMIT = 10;
-/** A look takes at most this share of the time, however much there is to count. */
+/**
+ * Looks take at most this share of the time, however much there is to count. The first of a watch is not counted: it also waits
+ * for what reads the calls to start, and ten times that is what a rollout would stand still after each restart.
+ */
 const LOOK_TIME_RATIO = 0.1;
 /** Without news the run says so this often. */
 const HEARTBEAT_MS = 10 * 60_000;
@@ -39,7 +42,7 @@ export function rolloutJob(rollouts: Rollouts): Job {
 async function watch(rollouts: Rollouts, context: WorkflowContext, id: string): Promise<Rollout> {
   let told = '';
   let toldAtMs = Number.NEGATIVE_INFINITY;
-  for (let failures = 0; ;) {
+  for (let failures = 0, looks = 0; ; looks += 1) {
     context.signal.throwIfAborted();
     const touched = rollouts.touched(id);
     const startedMs = performance.now();
@@ -63,7 +66,7 @@ async function watch(rollouts: Rollouts, context: WorkflowContext, id: string): 
         message: `a look failed and is repeated: ${error instanceof Error ? error.message : String(error)}`,
       });
     }
-    const tookMs = performance.now() - startedMs;
+    const tookMs = looks === 0 ? 0 : performance.now() - startedMs;
     await pause(Math.max(lookSeconds * 1000, tookMs / LOOK_TIME_RATIO), touched, context.signal);
   }
 }
