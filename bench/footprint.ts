@@ -2,7 +2,7 @@
  * What an idle server with a released model costs, how soon it is there again, and how long reading large replies from
  * the embedded records keeps the event loop from other work.
  *
- *     node bench/footprint.ts [--starts 5] [--idle 10] [--home DIR]
+ *     node bench/footprint.ts [--starts 5] [--idle 60] [--home DIR]
  *
  * With SLIPWAY_TEST_DATABASE_URL (tools/test-postgres.sh) also with the records in PostgreSQL. Ends with 1 when a goal is
  * missed. On a busy machine the processor times say more than the clock.
@@ -25,7 +25,7 @@ const READY_MS_MAX = 2_500;
 const BLOCK_MS_MAX = 20;
 
 const { values } = parseArgs({
-  options: { starts: { type: 'string', default: '5' }, idle: { type: 'string', default: '10' }, home: { type: 'string' } },
+  options: { starts: { type: 'string', default: '5' }, idle: { type: 'string', default: '60' }, home: { type: 'string' } },
 });
 const sample = SAMPLES['breast-cancer'] as SampleModel;
 

@@ -28,6 +28,8 @@ export const QUALITY_PAIRS_LIMIT = 100_000;
 export const QUALITY_WINDOWS_COUNT = 12;
 /** Rows of calls that the multivariate check and the estimate of quality look at. */
 export const SAMPLE_ROWS_LIMIT = 5_000;
+/** Fewer recorded calls are not read: neither of the two has a verdict below it. */
+export const SAMPLE_ROWS_MIN = 100;
 /** Rows of each side that the domain classifier learns from. */
 export const DOMAIN_ROWS_LIMIT = 2_000;
 export const DOMAIN_ROWS_MIN = 200;

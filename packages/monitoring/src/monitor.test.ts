@@ -1,7 +1,7 @@
-import { type Clock, NotFoundError, fixedClock } from '@slipway/kernel';
+import { type Clock, Contract, NotFoundError, fixedClock } from '@slipway/kernel';
 import { FieldSketch, createRandom } from '@slipway/statistics';
 import { type TelemetryFixture, createTelemetryFixture, invocationMaker } from '@slipway/telemetry/testing';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { monitoringCapability } from './capability.ts';
 import type { Monitoring } from './monitoring.ts';
 import { MonitorReport, MonitorSettings } from './contract.ts';
@@ -114,6 +114,29 @@ test('MO65 an objective that burns on errors says what the calls failed of; one 
   const [burning, quiet] = (await Promise.all(objectives)).map((report) => report.objectives[0]);
   expect(burning).toMatchObject({ verdict: 'drift', cause: 'of the latest 50 failed calls: models/late (40), models/busy (10)' });
   expect(quiet).toMatchObject({ verdict: 'ok', cause: null });
+});
+
+test('MO66 calls too few for any verdict are not read, and are told; enough of them are', async () => {
+  const make = invocationMaker(clock);
+  for (let index = 0; index < 20; index += 1)
+    await fixture.telemetry.append(make({ release: 'quiet', input: { amount: 1, plan: 'plus' }, eventTimeMs: NOW_MS }));
+  const sample = vi.spyOn(fixture.telemetry, 'sample');
+  const contract = {
+    format: 'slipway.contract/1' as const,
+    fields: [{ name: 'amount', type: 'float64' as const, role: 'numeric' as const, nullable: false }],
+  };
+  const watching: MonitorPorts = {
+    ...ports,
+    findRelease: async (_project, name) => ({ ...(await ports.findRelease('alpha', 'churn')), release: name }),
+    loadContract: async () => Contract.parse(contract),
+    loadRows: async () => Array.from({ length: 300 }, () => ({ amount: 1 })),
+  };
+  const look = async (name: string) => (await monitor(watching, 'alpha', name, { sections: ['multivariate'] })).multivariate;
+  expect(await look('quiet')).toMatchObject({ verdict: 'not-enough-data', counts: { current: 20 } });
+  expect(sample).not.toHaveBeenCalled();
+  expect(await look('churn')).toMatchObject({ counts: { current: 600 } });
+  expect(sample).toHaveBeenCalledOnce();
+  sample.mockRestore();
 });
 
 test('MO22 a version without a reference, and a revision without calls, say so', async () => {

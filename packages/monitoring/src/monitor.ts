@@ -14,6 +14,7 @@ import {
   GROUP_COLUMNS_LIMIT,
   QUALITY_PAIRS_LIMIT,
   SAMPLE_ROWS_LIMIT,
+  SAMPLE_ROWS_MIN,
 } from './limits.ts';
 import { BURN_WINDOWS_MS, countBurn, judgeObjective } from './objectives/burn-rate.ts';
 import { causeOfObjective } from './objectives/objective-cause.ts';
@@ -118,7 +119,7 @@ export async function monitor(
     objectives: sections.has('objectives') ? await judgeObjectives(asked) : [],
     ...(sections.has('quality') ? await findQuality(asked) : { quality: null, qualityWindows: [], concept: null }),
     fairness: sections.has('fairness') ? await findFairness(asked, groups) : [],
-    ...(await fromSample(asked, sections, reference, contract)),
+    ...(await fromSample(asked, sections, reference, contract, countCalls(current))),
   };
 }
 
@@ -207,17 +208,23 @@ async function fromSample(
   sections: ReadonlySet<MonitorSection>,
   reference: Reference | undefined,
   contract: Contract | undefined,
+  recorded: number,
 ): Promise<Pick<MonitorReport, 'estimate' | 'multivariate'>> {
   const { ports, project, query, found } = asked;
   const task = taskOf(found);
   const wantsEstimate = sections.has('estimate') && task !== null && reference?.quality !== undefined;
   const wantsJoint = sections.has('multivariate') && contract !== undefined;
   if (!wantsEstimate && !wantsJoint) return { estimate: null, multivariate: null };
-  const calls = await ports.telemetry.sample(project, { ...query, limit: SAMPLE_ROWS_LIMIT });
+  // Too few for any verdict are not read: a server that is hardly asked anything need not load what reads them.
+  const isEnough = recorded >= SAMPLE_ROWS_MIN;
+  const calls = isEnough ? await ports.telemetry.sample(project, { ...query, limit: SAMPLE_ROWS_LIMIT }) : [];
   const inputs = contract && frameOf(contract, calls);
+  const estimate = wantsEstimate && reference.quality ? await estimateQuality(calls, task, reference.quality, inputs) : null;
+  const multivariate = wantsJoint && inputs ? await compareRows(ports, project, found.version, contract, inputs) : null;
+  if (isEnough) return { estimate, multivariate };
   return {
-    estimate: wantsEstimate && reference.quality ? await estimateQuality(calls, task, reference.quality, inputs) : null,
-    multivariate: wantsJoint && inputs ? await compareRows(ports, project, found.version, contract, inputs) : null,
+    estimate: estimate && { ...estimate, count: recorded },
+    multivariate: multivariate && { ...multivariate, counts: { ...multivariate.counts, current: recorded } },
   };
 }
 

@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { type Invocation, type Outcome, fixedClock } from '@slipway/kernel';
 import type { Records } from '@slipway/records';
 import { emptyTables, testEngines } from '@slipway/records/testing';
@@ -217,6 +219,19 @@ describe.each(testEngines)('outcomes on %s', (engine) => {
       expect(await fixture.telemetry.pairs('beta', query)).toEqual([]);
       await fixture.telemetry.roll();
     }
+  });
+
+  test('TL36 calls without any outcome are not read for their outcomes: the engine stays closed', async () => {
+    await record(3);
+    const isOpen = () => existsSync(join(fixture.directory, 'telemetry', 'engine'));
+    expect(await fixture.telemetry.pairs('alpha', query)).toEqual([]);
+    expect(await fixture.telemetry.labelledSpan('alpha', query)).toMatchObject({ rows: 0 });
+    expect(await fixture.telemetry.labelledRows('alpha', query)).toEqual([]);
+    expect(isOpen()).toBe(false);
+    const [call] = await record(1);
+    await fixture.telemetry.appendOutcomes('alpha', [{ invocation: call?.id as string, value: 'yes' }]);
+    expect(await fixture.telemetry.pairs('alpha', query)).toHaveLength(1);
+    expect(isOpen(), 'control: with one it is opened').toBe(true);
   });
 
   test('TL35 the same outcome sent twice at once is taken once', async () => {
