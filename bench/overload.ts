@@ -36,8 +36,8 @@ const PEAK_CONNECTIONS = 32;
 const PEAK_SECONDS = 4;
 const PAUSES_SHOWN = 12;
 /**
- * The first maintenance of a process (after 20 s) loads DuckDB, which holds the event loop for about 60 ms, once: what is asked for is how a server
- * that runs refuses, so it is waited for.
+ * The first look of the monitors at 100 calls or more (within 20 s) loads DuckDB, which holds the event loop for about 60 ms, once: what is asked
+ * for is how a server that runs refuses, so it is waited for.
  */
 const AGED_MS = 24_000;
 /** A window counts as recovered when this share of its calls is answered. */
