@@ -55,7 +55,10 @@ function gateOf(costMs: number) {
     begun.length = 0;
     refused.length = 0;
   };
-  return { gate, begun, refused, turn, enter, learn };
+  const rest = (restMs: number) => {
+    nowMs += restMs;
+  };
+  return { gate, begun, refused, turn, enter, learn, rest };
 }
 
 test('HT80 a turn begins what it can answer within its budget; the rest waits for the next turns, in order', () => {
@@ -215,4 +218,17 @@ test('HT85 a batch call takes no turn before those that wait, and many calls at 
   const last = begun.slice(before).findLastIndex((name) => !name.startsWith('greedy'));
   const ahead = begun.slice(before, before + last).filter((name) => name.startsWith('greedy')).length;
   assert.ok(ahead < 1_000, `${ahead} calls of one connection before the last that waited`);
+});
+
+test('HT86 a crowd after a quiet time is not refused for the time before it', () => {
+  const { begun, refused, turn, enter, rest } = gateOf(0.05);
+  for (const name of ['first', 'second']) {
+    enter(2 * CROWD_CALLS_MIN + 100, undefined, name);
+    for (let turns = 0; turns < 3; turns += 1) turn();
+    enter(100, undefined, `late-${name}`);
+    while (turn());
+    rest(60_000);
+  }
+  assert.deepEqual(refused, []);
+  assert.equal(begun.length, 4 * CROWD_CALLS_MIN + 400);
 });

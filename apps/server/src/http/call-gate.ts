@@ -60,7 +60,9 @@ export class CallGate<Call> {
   /** Calls of connections whose turn it is, beyond what this turn of the event loop begins. */
   readonly #next: Call[] = [];
   #costMs = CALL_COST_MS;
-  /** What each call in the line waits for the one before it; more than it costs while connections take turns. */
+  /** While very many wait, connections take turns. */
+  #isCrowded = false;
+  /** What each call in the line waits for the one before it, in a crowd: more than it costs. */
   #placeMs = CALL_COST_MS;
   /** How long a connection's turn is. */
   #turnMs = CONNECTION_TURN_MS_MIN;
@@ -130,7 +132,7 @@ export class CallGate<Call> {
 
   #enqueue(call: Call): void {
     const priority = this.#priorityOf(call);
-    const waitMs = this.#waiting.rowsAhead(priority, 1) * Math.max(this.#costMs, this.#placeMs);
+    const waitMs = this.#waiting.rowsAhead(priority, 1) * (this.#isCrowded ? Math.max(this.#costMs, this.#placeMs) : this.#costMs);
     // What the header says wrongly is said by the handler; here it counts as nothing.
     const deadlineMs = Number(this.#deps.header(call, DEADLINE_HEADER) ?? Number.NaN);
     const seconds = { retryAfterSeconds: waitMs / 1_000 };
@@ -169,6 +171,7 @@ export class CallGate<Call> {
     this.#begun = 0;
     this.#refusedNow = 0;
     this.#turnIsOpen = !this.#waiting.isEmpty || this.#next.length > 0 || this.#refused.length > 0;
+    if (this.#waiting.isEmpty) this.#isCrowded = false;
     if (!this.#turnIsOpen) return;
     this.#deps.nextTurn(this.#endTurn);
     for (const call of this.#next.splice(0, this.#limit())) this.#begin(call);
@@ -184,8 +187,9 @@ export class CallGate<Call> {
   #beginWaiting(begunBefore: number): void {
     const nowMs = this.#deps.nowMs();
     const crowd = this.#waiting.rowCount;
-    const isCrowded = crowd >= CROWD_CALLS_MIN;
-    const limit = isCrowded ? Math.min(this.#limit(), CROWD_TURN_CALLS - begunBefore) : this.#limit();
+    if (crowd < CROWD_CALLS_MIN) this.#isCrowded = false;
+    else if (!this.#isCrowded) this.#beginCrowd(nowMs);
+    const limit = this.#isCrowded ? Math.min(this.#limit(), CROWD_TURN_CALLS - begunBefore) : this.#limit();
     const turnEndsMs = nowMs + this.#turnMs;
     const begunFirst = this.#begun;
     while (this.#begun < limit && this.#inFlight < CALLS_AT_ONCE_LIMIT) {
@@ -194,24 +198,31 @@ export class CallGate<Call> {
       // One at a time of batch calls: interactive ones may have come to wait meanwhile.
       const most = priority === 'batch' ? 1 : limit - this.#begun;
       for (const { call } of this.#waiting.take(priority, most, nowMs)) {
-        if (isCrowded) this.#deps.connection(call)[TURN_ENDS_MS] = turnEndsMs;
+        if (this.#isCrowded) this.#deps.connection(call)[TURN_ENDS_MS] = turnEndsMs;
         this.#begin(call);
       }
     }
-    this.#learnPlace(isCrowded ? crowd : 0, this.#begun - begunFirst, nowMs);
+    if (this.#isCrowded) this.#learnPlace(crowd, this.#begun - begunFirst, nowMs);
+  }
+
+  /** A crowd begins with short turns, and as if nobody had to wait for more than what the calls before cost. */
+  #beginCrowd(nowMs: number): void {
+    this.#isCrowded = true;
+    this.#placeMs = this.#costMs;
+    this.#turnMs = CONNECTION_TURN_MS_MIN;
+    this.#takenSinceMs = nowMs;
+    this.#taken = 0;
   }
 
   /** How fast the line moves, over some time at once, and how long turns may be for those at its end. */
   #learnPlace(crowd: number, taken: number, nowMs: number): void {
     this.#taken += taken;
     const tookMs = nowMs - this.#takenSinceMs;
-    if (crowd > 0 && (tookMs < PLACE_WINDOW_MS || this.#taken === 0)) return;
-    const paceMs = crowd > 0 ? tookMs / this.#taken : this.#costMs;
-    this.#placeMs = crowd > 0 ? this.#placeMs + NEWEST * (paceMs - this.#placeMs) : paceMs;
-    // Not crowded, turns are short to begin with.
-    const change = crowd > 0 ? CROWD_WAIT_AIM_MS / (crowd * paceMs) : 0;
-    const turnMs = this.#turnMs * Math.min(TURN_CHANGE_MAX, Math.max(TURN_CHANGE_MIN, change));
-    this.#turnMs = Math.min(CONNECTION_TURN_MS_MAX, Math.max(CONNECTION_TURN_MS_MIN, turnMs));
+    if (tookMs < PLACE_WINDOW_MS || this.#taken === 0) return;
+    const paceMs = tookMs / this.#taken;
+    this.#placeMs += NEWEST * (paceMs - this.#placeMs);
+    const change = Math.min(TURN_CHANGE_MAX, Math.max(TURN_CHANGE_MIN, CROWD_WAIT_AIM_MS / (crowd * paceMs)));
+    this.#turnMs = Math.min(CONNECTION_TURN_MS_MAX, Math.max(CONNECTION_TURN_MS_MIN, this.#turnMs * change));
     this.#takenSinceMs = nowMs;
     this.#taken = 0;
   }
