@@ -145,5 +145,8 @@ export function proportionalMbOf(pid: number): number {
 }
 
 export function median(values: readonly number[]): number {
-  return values.toSorted((left, right) => left - right)[Math.floor(values.length / 2)] ?? Number.NaN;
+  const sorted = values.toSorted((left, right) => left - right);
+  const middle = sorted.length / 2;
+  // Of an even number the mean of the two in the middle: the upper one flatters what should be high.
+  return ((sorted[Math.ceil(middle) - 1] ?? Number.NaN) + (sorted[Math.floor(middle)] ?? Number.NaN)) / 2;
 }
