@@ -1,9 +1,6 @@
 import { EvaluationReport } from '@slipway/evaluation/contract';
 import { type Field, type WorkflowContext, type WorkflowDefinition, defineWorkflow } from '@slipway/kernel';
 import { ModelMetadata } from '@slipway/models';
-import { configureMonitor } from '@slipway/monitoring';
-import type { Tx } from '@slipway/records';
-import { doneOnce } from '@slipway/workflows';
 import { LaunchRequest, type LaunchResult } from './contract.ts';
 import { evaluateStep } from './evaluate-step.ts';
 import { launchConduct } from './evidence/launch-conduct.ts';
@@ -26,6 +23,7 @@ import {
 } from './launch-state.ts';
 import { ingestStep, planStep, trainStep, versionStep } from './launch-steps.ts';
 import { type PreparedData, prepareData } from './prepare-data.ts';
+import { publishVersion } from './publish-version.ts';
 import { publishReason } from './retrain/publish-reason.ts';
 import { setPolicy } from './retrain/set-policy.ts';
 import { launchUnsupervised } from './unsupervised/launch-unsupervised.ts';
@@ -115,39 +113,20 @@ async function releaseStep(
   { version, evaluated }: { readonly version: Pick<VersionStep, 'version'>; readonly evaluated: EvaluateStep },
 ): Promise<ReleaseStep> {
   const { definition, force, mode, retraining } = request;
-  const { project, principal, run } = context;
+  const { project, principal } = context;
   if (!evaluated.passed && !force) return null;
   const reason = retraining && (await publishReason(deps, project, retraining, evaluated.report));
-  const publication = {
-    project,
-    name: definition.release ?? definition.name,
-    version: version.version,
-    kind: 'model' as const,
-    recording: definition.recording,
-    serving: definition.serving,
-    environment: definition.environment,
-    run,
-    principal: principal.id,
-    revise: mode,
-    reason,
-  };
-  const rollout = definition.rollout && { options: definition.rollout, principal, parent: retraining?.run };
-  const publish = async (tx: Tx) => {
-    const published = await deps.rollouts.publish(tx, publication, rollout);
-    if (definition.retrain) await setPolicy(deps, tx, { project, release: published.release, policy: definition.retrain, principal });
-    if (definition.monitor)
-      await configureMonitor(deps, tx, { project, release: published.release, settings: definition.monitor, principal: principal.id });
-    if (!evaluated.passed) {
-      await deps.audit.append(tx, project, {
-        type: 'evaluation.gates.overridden',
-        principal: principal.id,
-        subject: { kind: 'release', id: published.release },
-        data: { revision: published.revision, version: version.version, report: evaluated.report },
-      });
-    }
-    return { name: published.release, revision: published.revision, rollout: published.run };
-  };
-  return deps.records.transaction((tx) => doneOnce(tx, run, 'released', () => publish(tx)));
+  const publishing = { definition, version: version.version, mode, reason, parent: retraining?.run };
+  return publishVersion(deps, context, publishing, async (tx, { name, revision }) => {
+    if (definition.retrain) await setPolicy(deps, tx, { project, release: name, policy: definition.retrain, principal });
+    if (evaluated.passed) return;
+    await deps.audit.append(tx, project, {
+      type: 'evaluation.gates.overridden',
+      principal: principal.id,
+      subject: { kind: 'release', id: name },
+      data: { revision, version: version.version, report: evaluated.report },
+    });
+  });
 }
 
 interface Finished {

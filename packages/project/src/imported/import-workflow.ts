@@ -4,13 +4,11 @@ import type { Profile } from '@slipway/data/contract';
 import { type Contract, type Json, type WorkflowContext, type WorkflowDefinition, canonicalJson, defineWorkflow } from '@slipway/kernel';
 import { hashJson } from '@slipway/kernel/hash';
 import { ForeignOptions, ModelMetadata, importModel } from '@slipway/models';
-import { configureMonitor } from '@slipway/monitoring';
-import type { Tx } from '@slipway/records';
-import { doneOnce } from '@slipway/workflows';
 import { getJson, putJson } from '../json-object.ts';
 import type { LaunchDeps } from '../launch-deps.ts';
 import type { z } from 'zod';
 import { type LaunchedModelMeta, ReleaseStep } from '../launch-state.ts';
+import { publishVersion } from '../publish-version.ts';
 import { referenceSketches } from '../reference-sketches.ts';
 import { exampleRow } from '../example-row.ts';
 import { ModelLaunchRequest, type ModelLaunchResult } from './contract.ts';
@@ -49,7 +47,9 @@ async function launchModel(deps: LaunchDeps, context: WorkflowContext, request: 
     await context.step('version', async () => asJson(await versionStep(deps, context, request, { reference, imported }))),
   );
   const released = ReleaseStep.parse(
-    await context.step('release', async () => asJson(await releaseStep(deps, context, request, made.version))),
+    await context.step('release', async () =>
+      asJson(await publishVersion(deps, context, { definition: request.definition, version: made.version, mode: request.mode })),
+    ),
   );
   if (!released) throw new Error('Broken invariant: an imported model is always released');
   await context.progress({
@@ -195,33 +195,6 @@ async function watchReference(
   const truth = (await deps.data.loadFrame(project, meta, [target])).columns.get(target);
   const path = await deps.objects.localPath(project, imported.onnx);
   return { sketches, metrics: truth ? await judgeReference(path, metadata, frame, truth, context.signal) : {} };
-}
-
-async function releaseStep(
-  deps: LaunchDeps,
-  { project, principal, run }: WorkflowContext,
-  { definition, mode }: ModelLaunchRequest,
-  version: string,
-): Promise<ReleaseStep> {
-  const publication = {
-    project,
-    name: definition.release ?? definition.name,
-    version,
-    kind: 'model' as const,
-    recording: definition.recording,
-    serving: definition.serving,
-    environment: definition.environment,
-    run,
-    principal: principal.id,
-    revise: mode,
-  };
-  const publish = async (tx: Tx) => {
-    const made = await deps.rollouts.publish(tx, publication, definition.rollout && { options: definition.rollout, principal });
-    const { monitor } = definition;
-    if (monitor) await configureMonitor(deps, tx, { project, release: made.release, settings: monitor, principal: principal.id });
-    return { name: made.release, revision: made.revision, rollout: made.run };
-  };
-  return deps.records.transaction((tx) => doneOnce(tx, run, 'released', () => publish(tx)));
 }
 
 async function describe(
