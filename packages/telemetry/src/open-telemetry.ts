@@ -100,7 +100,11 @@ class SegmentTelemetry implements Telemetry {
     this.#reader = new Reader({ records, archive: this.#archive, engine: this.#engine });
     this.#counts = new CallMetrics(this.metrics);
     this.#stopProcessMetrics = registerProcessMetrics(this.metrics);
-    this.metrics.onRender(() => this.#measurePending());
+    this.metrics.onRender(() => {
+      // Calls are counted in the turn after their answers: a scrape must not come between.
+      this.#writer.deliverWritten();
+      this.#measurePending();
+    });
     this.#writer = new SegmentWriter<Item>({
       directory: this.#segments,
       replica,
