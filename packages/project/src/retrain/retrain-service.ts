@@ -13,6 +13,7 @@ import {
 import { type Respond, readResponses } from './alert-response.ts';
 import { decideRetrain } from './decide-retrain.ts';
 import { type Sight, driftAhead, expectedGain, findTrigger } from './find-trigger.ts';
+import { LookPace } from './look-pace.ts';
 import { type RetrainDeps, findOrigin } from './origin.ts';
 import { setPolicy } from './set-policy.ts';
 import {
@@ -36,10 +37,8 @@ import {
 export const RETRAIN_WORKFLOW = 'project.retrain';
 /** Runs of retrainings wait most of the time: for a launch, then for a rollout. */
 export const RETRAIN_QUEUE = { name: 'retrain', concurrency: 64 } as const;
-/** A release is looked at this often, and more seldom when a look is dear. */
+/** A release is looked at this often, and more seldom when a look is dear ({@link LookPace}). */
 const LOOK_EVERY_MS = 2_000;
-/** Looks at one release take at most this share of the time. */
-const LOOK_TIME_RATIO = 0.05;
 /** Policies of one round, and attempts that one round settles; the rest has its turn in the next. */
 const POLICIES_PER_ROUND = 200;
 const RUNNING_PER_ROUND = 1_000;
@@ -69,7 +68,7 @@ export interface RetrainServiceDeps extends RetrainDeps {
 }
 
 export function createRetrainings(deps: RetrainServiceDeps): Retrainings {
-  const rest = new Map<string, number>();
+  const pace = new LookPace();
   return {
     get: (project, release) => get(deps, project, release),
     respond: (project, release) => readResponses(deps, project, release),
@@ -108,16 +107,15 @@ export function createRetrainings(deps: RetrainServiceDeps): Retrainings {
         if (signal?.aborted) return;
         const key = `${row.project}/${row.release}`;
         const startedMs = deps.clock.monotonicMs();
-        if ((rest.get(key) ?? 0) > startedMs) continue;
+        if (pace.isResting(key, startedMs)) continue;
+        let started = false;
         try {
-          await look(deps, row);
+          started = await look(deps, row);
         } catch (error) {
           // One release that cannot be read must not keep the others from being looked at.
           deps.onProblem?.(error instanceof Error ? error : new Error(String(error)));
         }
-        const tookMs = deps.clock.monotonicMs() - startedMs;
-        if (rest.size > 10 * POLICIES_PER_ROUND) rest.clear();
-        rest.set(key, startedMs + tookMs / LOOK_TIME_RATIO);
+        pace.looked(key, { startedMs, endedMs: deps.clock.monotonicMs(), started });
       }
     },
   };
@@ -147,14 +145,15 @@ async function newLabels(deps: RetrainServiceDeps, row: Pick<PolicyRow, 'project
   return { ...span, last };
 }
 
-async function look(deps: RetrainServiceDeps, row: PolicyRow): Promise<void> {
+/** @returns whether it started a retraining. */
+async function look(deps: RetrainServiceDeps, row: PolicyRow): Promise<boolean> {
   const { project, release, policy } = row;
   const nowMs = deps.clock.nowMs();
   // Before anything is counted: while one is under way its rollout counts, and nothing follows from a look.
-  if ((await lastStarted(deps.records.db, project, release))?.status === 'running') return;
+  if ((await lastStarted(deps.records.db, project, release))?.status === 'running') return false;
   const { rows: newRows, lastEventMs, last } = await newLabels(deps, row);
   const labelledToMs = lastEventMs ?? last?.coveredToMs ?? null;
-  if (labelledToMs === null && !policy.on.some(({ kind }) => kind === 'drift')) return;
+  if (labelledToMs === null && !policy.on.some(({ kind }) => kind === 'drift')) return false;
   const eventNowMs = labelledToMs ?? nowMs;
   const origin = await findOrigin(deps, project, release);
   const attempts = await listAttempts(deps.records.db, project, release, 1);
@@ -162,7 +161,10 @@ async function look(deps: RetrainServiceDeps, row: PolicyRow): Promise<void> {
   const scheduledSinceMs = Math.max(row.configuredAtMs, last?.atMs ?? 0, ...ticked);
   const sight: Sight = { project, release, policy, origin, nowMs, eventNowMs, newRows, scheduledSinceMs };
   const trigger = labelledToMs === null ? undefined : await findTrigger(deps, sight);
-  if (!trigger) return noteLateLabels(deps, sight, labelledToMs);
+  if (!trigger) {
+    await noteLateLabels(deps, sight, labelledToMs);
+    return false;
+  }
   const situation = {
     nowMs,
     eventNowMs,
@@ -173,8 +175,9 @@ async function look(deps: RetrainServiceDeps, row: PolicyRow): Promise<void> {
   const first = decideRetrain(policy, { ...situation, gain: { metric: '', lost: Number.POSITIVE_INFINITY } });
   const decision =
     first.start && policy.expectedGain.atLeast > 0 ? decideRetrain(policy, { ...situation, gain: await expectedGain(deps, sight) }) : first;
-  if (!decision.start) return recordSkip(deps, sight, trigger, decision);
-  await begin(deps, { ...sight, principal: row.principal, trigger });
+  if (decision.start) await begin(deps, { ...sight, principal: row.principal, trigger });
+  else await recordSkip(deps, sight, trigger, decision);
+  return decision.start;
 }
 
 /** Drift that cannot be learnt from yet is seen, as a trigger that is not followed is. */
